@@ -1,0 +1,22 @@
+"""The root of the `mlp` command: one sub-command a file, heavy imports inside them so that `--help` answers at once."""
+
+import typer
+
+from mlplatform.cli import audit, db, keys, stack, token
+
+app = typer.Typer(
+    name="mlp",
+    help="Run and look after the ML platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+stack.register(app)
+app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+token.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

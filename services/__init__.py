@@ -1,0 +1,1 @@
+"""One package per service; they talk over HTTP, Redis Streams or the tables that one of them owns."""
