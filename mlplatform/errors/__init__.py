@@ -1,0 +1,51 @@
+"""One tree of errors, and their form on the wire."""
+
+from mlplatform.errors.problem import (
+    PROBLEM_RESPONSES,
+    Problem,
+    install_problem_handlers,
+    problem_response,
+    unknown_error,
+)
+from mlplatform.errors.tree import (
+    BadRequest,
+    Conflict,
+    DeadlineExceeded,
+    DependencyUnavailable,
+    FieldError,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    PlatformError,
+    RateLimited,
+    Unauthenticated,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+
+__all__ = [
+    "PROBLEM_RESPONSES",
+    "BadRequest",
+    "Conflict",
+    "DeadlineExceeded",
+    "DependencyUnavailable",
+    "FieldError",
+    "Forbidden",
+    "InternalError",
+    "MethodNotAllowed",
+    "NotFound",
+    "Overloaded",
+    "PayloadTooLarge",
+    "PlatformError",
+    "Problem",
+    "RateLimited",
+    "Unauthenticated",
+    "Unprocessable",
+    "UnsupportedMediaType",
+    "install_problem_handlers",
+    "problem_response",
+    "unknown_error",
+]
