@@ -1,0 +1,73 @@
+"""Which traces are kept."""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from time import monotonic
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace.span import TraceState
+from opentelemetry.util.types import Attributes
+
+UNLIMITED = -1
+
+
+class TracesPerSecond(Sampler):
+    """Samples root spans from a bucket that holds one second's worth of them.
+
+    A trace begins with a request, an event or a job. A root span of kind CLIENT is a background loop that polls a
+    store; it is dropped, else such loops would use up the budget.
+
+    Args:
+        rate: Traces per second; 0 samples none, -1 all.
+        clock: Seconds, never going back.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = monotonic) -> None:
+        self._rate = rate
+        self._capacity = max(1.0, rate) if rate > 0 else 0.0
+        self._tokens = self._capacity
+        self._clock = clock
+        self._filled = clock()
+        self._lock = Lock()
+
+    def should_sample(
+        self,
+        parent_context: Context | None,  # noqa: ARG002 - the signature is the SDK's
+        trace_id: int,  # noqa: ARG002 - the signature is the SDK's
+        name: str,  # noqa: ARG002 - the signature is the SDK's
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,  # noqa: ARG002 - the signature is the SDK's
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Take a token, or drop the trace."""
+        sampled = kind is not SpanKind.CLIENT and self._take()
+        decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP
+        return SamplingResult(decision, attributes if sampled else None, trace_state)
+
+    def get_description(self) -> str:
+        """Name the sampler in the SDK's own way."""
+        return f"TracesPerSecond{{{self._rate}}}"
+
+    def _take(self) -> bool:
+        if self._rate == UNLIMITED:
+            return True
+        with self._lock:
+            now = self._clock()
+            self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
+            self._filled = now
+            if self._tokens < 1:
+                return False
+            self._tokens -= 1
+            return True
+
+
+def make_sampler(traces_per_second: float) -> Sampler:
+    """Return a sampler that follows the caller's decision and bounds the traces that start here.
+
+    Args:
+        traces_per_second: Most new traces; -1 is without limit.
+    """
+    return ParentBased(TracesPerSecond(traces_per_second))
