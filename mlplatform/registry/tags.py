@@ -1,0 +1,10 @@
+"""The tags by which the platform annotates what is in the registry."""
+
+DIGEST = "ml.digest"
+"""Of a version: the digest of its artifacts, recorded when it was registered."""
+SERVED_BY = "ml.served_by"
+"""Of a model: the service that loads it; model serving when absent."""
+GATE_METRICS = "ml.gate.metrics"
+"""Of a model, else of a version: the metric rules, as JSON."""
+EVALUATION_DIGEST = "ml.eval.digest"
+"""Of a version, else of its run: the digest of the data that its metrics were measured on."""
