@@ -1,0 +1,48 @@
+"""From the headers of a request to a principal."""
+
+from starlette.datastructures import Headers
+
+from mlplatform.auth.errors import CredentialAmbiguous, CredentialRefused
+from mlplatform.auth.key_verifier import KeyVerifier
+from mlplatform.auth.principal import ANONYMOUS, Principal
+from mlplatform.auth.tokens import TokenVerifier
+from mlplatform.database.pool import Database
+from mlplatform.settings.base import PlatformSettings
+
+API_KEY_HEADER = "X-API-Key"
+
+
+class Authenticator:
+    """Decides who calls. Whatever goes wrong while deciding, nobody is let in."""
+
+    def __init__(self, settings: PlatformSettings, database: Database) -> None:
+        self._required = settings.auth_enabled
+        self._tokens = TokenVerifier(settings)
+        self._keys = KeyVerifier(settings, database)
+
+    async def authenticate(self, headers: Headers) -> Principal:
+        """Return the caller; the anonymous one only where authentication is off and nothing was presented.
+
+        Raises:
+            CredentialRefused: nothing was presented, or it proves nobody.
+            CredentialAmbiguous: more than one credential was presented.
+            DependencyUnavailable: the issuer's keys cannot be fetched, or an API key was presented and Postgres does
+                not answer.
+        """
+        authorizations, keys = headers.getlist("authorization"), headers.getlist(API_KEY_HEADER)
+        if len(authorizations) + len(keys) > 1:
+            raise CredentialAmbiguous("more than one credential was sent; send one, as Authorization or as X-API-Key")
+        if keys:
+            return await self._keys.verify(keys[0])
+        if authorizations:
+            return await self._tokens.verify(_bearer_token(authorizations[0]))
+        if self._required:
+            raise CredentialRefused("missing", "send 'Authorization: Bearer <token>' or 'X-API-Key: <key>'")
+        return ANONYMOUS
+
+
+def _bearer_token(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise CredentialRefused("malformed", "the header Authorization must be 'Bearer <token>'")
+    return token.strip()
