@@ -1,0 +1,23 @@
+"""Events: written to an outbox with the change they tell of, relayed to Redis Streams, handled at least once."""
+
+from mlplatform.events.background import running
+from mlplatform.events.cloud_event import CloudEvent, EventData
+from mlplatform.events.consumer import StreamConsumer
+from mlplatform.events.outbox import enqueue
+from mlplatform.events.relay import OutboxRelay
+from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest
+from mlplatform.events.tail import StreamTail
+
+__all__ = [
+    "CloudEvent",
+    "EventData",
+    "IndexUpdated",
+    "ItemRef",
+    "ModelPromoted",
+    "OutboxRelay",
+    "ReindexRequest",
+    "StreamConsumer",
+    "StreamTail",
+    "enqueue",
+    "running",
+]

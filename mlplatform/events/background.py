@@ -1,0 +1,46 @@
+"""Running a loop beside a service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+
+logger = structlog.get_logger(__name__)
+
+
+class Loop(Protocol):
+    """A relay or a consumer."""
+
+    async def run(self) -> None:
+        """Work until stopped."""
+
+    def stop(self) -> None:
+        """Let `run` return soon."""
+
+
+@asynccontextmanager
+async def running(loop: Loop, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Run `loop` while the block lasts, and let it finish what it is at when the block ends.
+
+    Yields:
+        A health check that fails once the loop has ended by itself, which only a fault in it can cause.
+    """
+    task = asyncio.create_task(loop.run(), name=name)
+    task.add_done_callback(lambda ended: _report(ended, name))
+
+    async def check() -> None:
+        if task.done():
+            raise RuntimeError(f"{name} has ended; restart the service and see its log")
+
+    try:
+        yield check
+    finally:
+        loop.stop()
+        await asyncio.wait({task})
+
+
+def _report(ended: "asyncio.Task[None]", name: str) -> None:
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        logger.error("events.loop_ended", loop=name, exc_info=error)
