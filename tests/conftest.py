@@ -1,0 +1,35 @@
+"""Fixtures of the whole test suite, and an environment free of the developer's own platform settings."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from tests.fixtures.database import database_urls, template_database
+from tests.fixtures.redis import redis_url
+from tests.fixtures.settings import settings_env, unique
+from tests.fixtures.stack import RUN, stack_env, test_run
+
+__all__ = ["database_urls", "redis_url", "settings_env", "stack_env", "template_database", "unique"]
+
+KEPT = frozenset({"ML_DATA_DIR"})
+RESOURCES = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the developer's platform from the tests, and own a folder for the stack of this run."""
+    for name in list(os.environ):
+        if name.startswith(("ML_", "MLFLOW_")) and name not in KEPT and not name.startswith("ML_TEST_"):
+            del os.environ[name]
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    if not hasattr(config, "workerinput"):  # not in the workers of pytest-xdist: they inherit the folder
+        config.stash[RESOURCES] = ExitStack()
+        os.environ[RUN] = str(config.stash[RESOURCES].enter_context(test_run()))
+    # An empty home: settings find no stack.env by walking up from the working directory.
+    os.environ["ML_HOME"] = f"{os.environ[RUN]}/no-stack"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the stack of this run, after the last worker has ended."""
+    if RESOURCES in config.stash:
+        config.stash[RESOURCES].close()

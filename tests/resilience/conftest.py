@@ -1,0 +1,42 @@
+"""A stack of these tests' own, since they kill its processes."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import mlflow
+import pytest
+from tests.integration.model_serving.publisher import Publisher
+
+from mlplatform.registry.registry import Registry
+from mlplatform.stack import Stack
+from tests.fixtures.stack import UP_SECONDS, free_ports
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Yield a running stack without rate limits, deleted with all of its data afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="mlp-resilience-", dir=os.environ["ML_TEST_RUN"]))
+    folder.chmod(0o711)  # for Postgres, which runs as another user when root runs the tests
+    settings = free_ports() | {"ML_RATE_LIMIT_ENABLED": "false", "PATH": os.environ["PATH"]}
+    stack = Stack(folder / ".mlp", settings)
+    try:
+        stack.up(seconds=UP_SECONDS)
+        yield stack
+    finally:
+        stack.reset()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def model(stack: Stack) -> Iterator[str]:
+    """Yield the name of a model in production."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(stack.env()["ML_MLFLOW_URL"])
+    publisher = Publisher(Registry(stack.env()["ML_MLFLOW_URL"]), f"m{uuid4().hex[:8]}")
+    publisher.promote(publisher.linear())
+    yield publisher.name
+    mlflow.set_tracking_uri(before)

@@ -1,0 +1,132 @@
+"""The stack is started twice, killed in every part, and stopped, and keeps what it acknowledged."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from tests.integration.model_serving.publisher import frame_of, records_of
+
+from mlplatform.stack import Stack
+from mlplatform.stack.files import read_tail
+from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
+
+PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search")
+# Generous: on an idle machine with two cores the slowest part is back in ten seconds.
+RECOVERY_SECONDS = 90.0
+POLL_SECONDS = 0.2
+INPUTS = records_of(frame_of(2))
+
+
+def pids_of(stack: Stack) -> dict[str, int | None]:
+    return {part.name: part.pid for part in stack.processes()}
+
+
+def wait_healthy(stack: Stack, killed: int | None = None) -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while time.monotonic() < deadline:
+        parts = stack.processes()
+        if all(part.health == "healthy" for part in parts) and killed not in {part.pid for part in parts}:
+            return
+        time.sleep(POLL_SECONDS)
+    sick = [part for part in stack.processes() if part.health != "healthy"]
+    logs = [complaints(stack.home.log(part.name)) for part in sick]
+    pytest.fail("\n".join(["not recovered:", *map(str, sick), *logs]))
+
+
+def complaints(log: Path) -> str:
+    """Return the last lines of a log that are no mere information."""
+    lines = [line for line in read_tail(log, 500).splitlines() if '"level":"info"' not in line]
+    return "\n".join(line[:4000] for line in lines[-20:])
+
+
+def lost(stack: Stack, acknowledged: Acknowledged) -> list[str]:
+    """Return what was acknowledged and is not there; items that wait for their embedding get time."""
+    environment = stack.env()
+    missing: list[str] = []
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        for key in acknowledged.indexed:
+            url = f"{environment['ML_SEARCH_URL']}/api/v1/index/note/{key}"
+            answer = client.get(url)
+            while answer.status_code == 200 and answer.json()["state"] == "pending" and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                answer = client.get(url)
+            if answer.status_code != 200 or answer.json()["state"] != "embedded":
+                missing.append(f"item {key}: {answer.status_code} {answer.text}")
+        for name in acknowledged.registered:
+            url = f"{environment['ML_MLFLOW_URL']}/api/2.0/mlflow/registered-models/get"
+            if client.get(url, params={"name": name}).status_code != 200:
+                missing.append(f"model {name}")
+        for path in acknowledged.artifacts:
+            content = client.get(artifact_url(environment, path)).content
+            missing += [f"artifact {path}: {content!r}"] if content != path.encode() else []
+    return missing
+
+
+class TestKill:
+    @pytest.mark.parametrize("part", PARTS)
+    def test_platform_recovers_and_loses_nothing(self, stack: Stack, model: str, part: str) -> None:
+        wait_healthy(stack)
+        with Traffic(stack.env(), model, INPUTS) as traffic:
+            assert traffic.wait_for_success(since=0.0, seconds=RECOVERY_SECONDS) == []
+            pid = pids_of(stack)[part]
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_healthy(stack, killed=pid)
+            assert traffic.wait_for_success(since=time.monotonic(), seconds=RECOVERY_SECONDS) == []
+        assert {name: outcomes.wrong for name, outcomes in traffic.outcomes.items() if outcomes.wrong} == {}
+        assert lost(stack, traffic.acknowledged) == []
+
+
+class TestDown:
+    def test_everything_is_there_after_the_next_up(self, stack: Stack, model: str) -> None:
+        wait_healthy(stack)
+        with Traffic(stack.env(), model, INPUTS) as traffic:
+            assert traffic.wait_for_success(since=time.monotonic(), seconds=RECOVERY_SECONDS) == []
+        before = stack.env()
+        stack.down()
+        assert {part.health for part in stack.processes()} == {"stopped"}
+        stack.up()
+        assert stack.env() == before
+        assert lost(stack, traffic.acknowledged) == []
+
+
+class TestUp:
+    def test_second_up_leaves_the_running_processes_alone(self, stack: Stack) -> None:
+        wait_healthy(stack)
+        before = pids_of(stack)
+        stack.up()
+        assert pids_of(stack) == before
+
+    def test_two_at_once_leave_one_stack(self, stack: Stack) -> None:
+        wait_healthy(stack)
+        before = pids_of(stack)
+        threads = [threading.Thread(target=stack.up) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert pids_of(stack) == before
+
+    def test_changed_setting_restarts_the_services_and_not_the_stores(self, stack: Stack) -> None:
+        wait_healthy(stack)
+        before = pids_of(stack)
+        Stack(stack.home.root, {"ML_LOG_LEVEL": "WARNING", "PATH": os.environ["PATH"]}).up()
+        after = pids_of(stack)
+        restarted = {name for name in before if before[name] != after[name]}
+        assert restarted == {"serving", "embedding", "search"}
+
+    def test_processes_of_a_killed_supervisor_are_replaced(self, stack: Stack) -> None:
+        wait_healthy(stack)
+        before = {pid for pid in pids_of(stack).values() if pid}
+        supervisor = pids_of(stack)["supervisor"]
+        assert supervisor is not None
+        os.kill(supervisor, signal.SIGKILL)
+        stack.up()
+        wait_healthy(stack)
+        assert not [pid for pid in before if psutil.pid_exists(pid)]
