@@ -1,0 +1,79 @@
+# A menu only: the logic is in the CLI (mlp) and in scripts/.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+DATA ?=
+ARGS ?=
+T ?= tests
+
+##@ Start
+.PHONY: install
+install: ## Create .venv and install everything (TORCH_SPEC=… picks another PyTorch build)
+	@scripts/install.sh
+
+.PHONY: demo
+demo: install ## Run the whole platform and the main job; DATA=FILE trains on your curves
+	@$(VENV)/python scripts/demo.py $(if $(DATA),--data $(DATA)) $(ARGS)
+
+##@ Local stack
+.PHONY: up
+up: install ## Start the embedded stack: Postgres, Redis, S3, MLflow and the services
+	@$(VENV)/mlp up
+
+.PHONY: down
+down: ## Stop the embedded stack; its data stays
+	@$(VENV)/mlp down
+
+.PHONY: status
+status: ## Show every process of the stack
+	@$(VENV)/mlp status
+
+.PHONY: doctor
+doctor: install ## Check this machine and say how to mend what is wrong
+	@$(VENV)/mlp doctor
+
+##@ Develop
+.PHONY: test
+test: install ## Run all tests on a real stack (T=path for some, ARGS for pytest)
+	@$(VENV)/pytest -n 2 $(T) $(ARGS)
+
+.PHONY: lint
+lint: install ## Check style, types and the direction of imports
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+
+.PHONY: format
+format: install ## Rewrite the sources in the project's style
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+.PHONY: lock
+lock: ## Resolve all dependencies anew into constraints.txt
+	@scripts/lock.sh
+
+##@ Measure
+.PHONY: bench-stack
+bench-stack: install ## Time start, memory, promotion and prediction of the stack
+	@$(VENV)/python benchmarks/stack/run.py $(ARGS)
+
+.PHONY: eval-search
+eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR
+	@$(VENV)/python benchmarks/search/evaluate.py --data $(DATA) $(ARGS)
+
+##@ Documentation
+.PHONY: docs
+docs: install ## Build the documentation into site/
+	@$(VENV)/python scripts/reference.py
+	@$(VENV)/mkdocs build --strict --quiet
+
+.PHONY: docs-serve
+docs-serve: install ## Serve the documentation on 127.0.0.1:8000
+	@$(VENV)/mkdocs serve
+
+.PHONY: help
+help: ## Print this menu
+	@awk -v tty="$$([ -t 1 ] && echo 1)" 'BEGIN {FS = ":.*## "; if (tty) {b = "\033[1m"; c = "\033[36m"; r = "\033[0m"}} \
+	  /^##@/ {printf "\n%s%s%s\n", b, substr($$0, 5), r} \
+	  /^[a-zA-Z_-]+:.*## / {printf "  %s%-12s%s %s\n", c, $$1, r, $$2}' $(MAKEFILE_LIST)
