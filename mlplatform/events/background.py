@@ -41,6 +41,19 @@ async def running(loop: Loop, name: str) -> AsyncIterator[Callable[[], Awaitable
         await asyncio.wait({task})
 
 
+def end_with_task() -> None:
+    """End the loop that calls this when its task was cancelled.
+
+    On Python 3.11 a read of Redis that times out at that moment swallows the cancellation, but the task remembers it.
+
+    Raises:
+        asyncio.CancelledError: when the current task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _report(ended: "asyncio.Task[None]", name: str) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
         logger.error("events.loop_ended", loop=name, exc_info=error)

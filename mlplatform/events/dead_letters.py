@@ -34,6 +34,4 @@ async def bury(redis: Redis, stream: str, group: str, entry: Entry, *, reason: s
     pipeline.xack(stream, group, entry.id)
     await pipeline.execute()
     metrics.DEAD.labels(stream, group).inc()
-    logger.error(
-        "events.buried", stream=stream, group=group, entry_id=entry.id, deliveries=deliveries, reason=reason
-    )
+    logger.error("events.buried", stream=stream, group=group, entry_id=entry.id, deliveries=deliveries, reason=reason)

@@ -8,6 +8,4 @@ OUTBOX_REFUSED = Counter("ml_outbox_refused_total", "Attempts at an event that R
 PROCESSED = Counter("ml_events_processed_total", "Events handled and acknowledged.", ["stream", "group"])
 FAILED = Counter("ml_events_failed_total", "Deliveries whose handler failed.", ["stream", "group"])
 DEAD = Counter("ml_events_dead_total", "Entries moved to the dead letters.", ["stream", "group"])
-LAG = Gauge(
-    "ml_events_lag_seconds", "Age of the oldest entry not handled yet; 0 without one.", ["stream", "group"]
-)
+LAG = Gauge("ml_events_lag_seconds", "Age of the oldest entry not handled yet; 0 without one.", ["stream", "group"])

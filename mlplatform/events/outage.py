@@ -39,7 +39,7 @@ class Outage:
         """Count a failure, log it when it is the first, and return how long to wait."""
         if self._failures == 0:
             logger.warning("events.interrupted", loop=self._loop, error=f"{type(error).__name__}: {error}")
-        wait = min(self._shortest * 2 ** min(self._failures, 16), self._longest)
+        wait = min(self._shortest * (1 << min(self._failures, 16)), self._longest)
         self._failures += 1
         return wait * random.uniform(0.5, 1.0)  # noqa: S311 (spreads the callers, keeps no secret)
 

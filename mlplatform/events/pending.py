@@ -57,7 +57,7 @@ class PendingEntries:
     async def claim(self, delivery: Delivery) -> Entry | None:
         """Take over one entry; None when another consumer was faster, or when it is no longer in the stream."""
         idle = int(delivery.idle / timedelta(milliseconds=1))
-        claimed = await self._redis.xclaim(self._stream, self._group, self._consumer, idle, [delivery.id])
+        claimed: list[Any] = await self._redis.xclaim(self._stream, self._group, self._consumer, idle, [delivery.id])
         if not claimed:
             return None
         if claimed[0] == NO_LONGER_THERE:

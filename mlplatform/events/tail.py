@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from mlplatform.events import streams
+from mlplatform.events.background import end_with_task
 from mlplatform.events.cloud_event import CloudEvent
 from mlplatform.events.outage import Outage
 from mlplatform.events.schemas import parse
@@ -32,7 +33,7 @@ class StreamTail:
     async def __aiter__(self) -> AsyncIterator[CloudEvent]:
         """Yield events as they come, through outages of Redis."""
         while True:
-            _end_with_task()
+            end_with_task()
             try:
                 entries = await self._read()
             except RedisError as error:
@@ -62,10 +63,3 @@ class StreamTail:
             if "no such key" not in str(error):
                 raise
             return streams.START
-
-
-def _end_with_task() -> None:
-    # On Python 3.11 the client can swallow a cancellation that arrives while its read times out; the task remembers.
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -21,9 +21,7 @@ async def try_lock(connection: AsyncConnection[DictRow], route: str, key: str) -
     return row is not None and bool(row["locked"])
 
 
-async def find(
-    connection: AsyncConnection[DictRow], route: str, key: str, retention: timedelta
-) -> DictRow | None:
+async def find(connection: AsyncConnection[DictRow], route: str, key: str, retention: timedelta) -> DictRow | None:
     """Return `request_sha256`, `status` and `response` of an earlier request."""
     cursor = await connection.execute(
         """
