@@ -1,0 +1,151 @@
+"""Objects in S3: gate reports and whatever else is no row."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, MinioException, S3Error
+
+from mlplatform.errors import DependencyUnavailable, NotFound
+from mlplatform.objects.keys import check_key
+from mlplatform.settings import PlatformSettings
+
+PRESIGNED_FOR = timedelta(minutes=10)
+CONNECTIONS = 10
+MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NotFound"})
+TAKEN = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+Result = TypeVar("Result")
+
+
+class ObjectStore:
+    """One bucket of an S3 server. The client is synchronous, so each call runs in a thread.
+
+    Args:
+        settings: Where the server is, and its credentials.
+
+    Every method raises `DependencyUnavailable` when the server does not answer or refuses.
+    """
+
+    def __init__(self, settings: PlatformSettings) -> None:
+        address = urlsplit(settings.s3_endpoint)
+        self._bucket = settings.s3_bucket
+        self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(total=settings.dependency_timeout.total_seconds()),
+            retries=urllib3.Retry(total=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504)),
+        )
+        self._client = Minio(
+            address.netloc,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            secure=address.scheme == "https",
+            region=settings.s3_region,
+            http_client=self._pool,
+        )
+
+    async def ensure_bucket(self) -> None:
+        """Create the bucket unless it exists."""
+        await self._run(self._make_bucket)
+
+    async def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write an object, over any that has the key.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        await self._run(
+            lambda: self._client.put_object(self._bucket, key, BytesIO(content), len(content), content_type)
+        )
+
+    async def get(self, key: str) -> bytes:
+        """Read an object.
+
+        Raises:
+            NotFound: Nothing has the key.
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        return await self._run(lambda: self._read(key))
+
+    async def exists(self, key: str) -> bool:
+        """Whether an object has the key.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        try:
+            await self._run(lambda: self._client.stat_object(self._bucket, key))
+        except NotFound:
+            return False
+        return True
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        await self._run(lambda: self._client.remove_object(self._bucket, key))
+
+    async def presigned_get(self, key: str, expires: timedelta = PRESIGNED_FOR) -> str:
+        """Return a URL that reads the object without credentials, for a while.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        return await self._run(lambda: self._client.presigned_get_object(self._bucket, key, expires))
+
+    async def ping(self) -> None:
+        """Ask the server for the bucket.
+
+        Raises:
+            DependencyUnavailable: The server does not answer, or has no such bucket.
+        """
+        if not await self._run(lambda: self._client.bucket_exists(self._bucket)):
+            raise DependencyUnavailable("s3", f"s3 has no bucket {self._bucket}; create it or set ML_S3_BUCKET.")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def _make_bucket(self) -> None:
+        if self._client.bucket_exists(self._bucket):
+            return
+        try:
+            self._client.make_bucket(self._bucket)
+        except S3Error as error:
+            if error.code not in TAKEN:
+                raise
+
+    def _read(self, key: str) -> bytes:
+        try:
+            response = self._client.get_object(self._bucket, key)
+        except InvalidResponseError:
+            # rclone sends its errors as text/xml, which the client does not read. HEAD has no body to be misread.
+            self._client.stat_object(self._bucket, key)
+            raise
+        try:
+            return response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+    async def _run(self, call: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.to_thread(call)
+        except S3Error as error:
+            if error.code in MISSING:
+                raise NotFound("There is no such object.") from error
+            raise DependencyUnavailable("s3", f"s3 refused: {error.code}.") from error
+        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise DependencyUnavailable("s3") from error

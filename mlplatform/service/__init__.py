@@ -1,0 +1,21 @@
+"""What makes a FastAPI application a service of the platform."""
+
+from mlplatform.service.factory import create_service
+from mlplatform.service.health import HealthChecks
+from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter
+from mlplatform.service.kernel import Kernel, connect_http, connect_redis, get_kernel, open_kernel
+from mlplatform.service.runner import run_service
+
+__all__ = [
+    "HealthChecks",
+    "JsonResponse",
+    "JsonRoute",
+    "Kernel",
+    "ServiceRouter",
+    "connect_http",
+    "connect_redis",
+    "create_service",
+    "get_kernel",
+    "open_kernel",
+    "run_service",
+]

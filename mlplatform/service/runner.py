@@ -1,0 +1,55 @@
+"""Run a service under uvicorn."""
+
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from mlplatform.settings import PlatformSettings
+from mlplatform.telemetry import configure_logs
+
+KEEP_ALIVE_SECONDS = 75
+
+
+def server_config(factory: Callable[[], FastAPI], settings: PlatformSettings, port: int) -> uvicorn.Config:
+    """Return how the server runs.
+
+    The loop is uvloop always: on asyncio's own, sockets lack TCP_NODELAY in some set-ups and each request on a
+    keep-alive connection takes 44 ms more (https://github.com/Kludex/uvicorn/issues/3149).
+
+    Args:
+        factory: Makes the application.
+        settings: For the address and the time to drain.
+        port: Port to listen on.
+    """
+    return uvicorn.Config(
+        factory,
+        factory=True,
+        host=settings.host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout.total_seconds()),
+    )
+
+
+def run_service(
+    factory: Callable[[], FastAPI], settings: PlatformSettings, port: int, *, name: str = "ml-platform"
+) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new connections and finish the requests in flight.
+
+    Args:
+        factory: Makes the application.
+        settings: Settings of the service.
+        port: Port to listen on.
+        name: The service's name in logs.
+    """
+    configure_logs(settings, name)
+    uvicorn.Server(server_config(factory, settings, port)).run()
