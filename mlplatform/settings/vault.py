@@ -45,9 +45,7 @@ class VaultSource(PydanticBaseSettingsSource):
         try:
             client = hvac.Client(address, self._text("vault_token"), timeout=TIMEOUT_SECONDS)
             self._log_in(client)
-            answer = client.secrets.kv.v2.read_secret_version(
-                path, mount_point=mount, raise_on_deleted_version=True
-            )
+            answer = client.secrets.kv.v2.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True)
             return dict(answer["data"]["data"])
         except (VaultError, requests.RequestException, KeyError, TypeError, ValueError) as error:
             raise VaultUnavailable(

@@ -32,7 +32,7 @@ class TracesPerSecond(Sampler):
         self._filled = clock()
         self._lock = Lock()
 
-    def should_sample(
+    def should_sample(  # noqa: PLR0917 - the signature is the SDK's
         self,
         parent_context: Context | None,  # noqa: ARG002 - the signature is the SDK's
         trace_id: int,  # noqa: ARG002 - the signature is the SDK's
