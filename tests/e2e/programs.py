@@ -1,0 +1,34 @@
+"""The programs that a data scientist runs by path, run as they run them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TRAINING = ROOT / "training" / "curve_forecaster"
+PROMOTE = Path("..", "..", "scripts", "promote_model.py")
+SECONDS = 240
+
+
+def train(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python train.py …` in its folder."""
+    return _run(environment, "train.py", *arguments)
+
+
+def promote(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python ../../scripts/promote_model.py …` from the folder of the training script."""
+    return _run(environment, str(PROMOTE), *arguments)
+
+
+def _run(environment: Mapping[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=TRAINING,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
