@@ -3,7 +3,8 @@
 Reading rights, and why:
 
 * ``api_keys``: a key is looked up before its tenant is known, so the service role gets no right on the table at all,
-  only two functions that see one row by its prefix. A leak of a service's database password lists no keys and makes none.
+  only two functions that see one row by its prefix. A leaked database password of a service lists no keys and makes
+  none.
 * ``audit_events``: one chain over all tenants, so that a removed row is found whoever it belonged to. The service role
   inserts any tenant's row, reads the rows of the tenant it acts for, and changes none. Whole-chain reading
   (``mlp audit``) is the owner's.
