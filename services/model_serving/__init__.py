@@ -1,0 +1,1 @@
+"""Predictions of the models in the registry, hot-swapped on promotion."""

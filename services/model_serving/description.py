@@ -1,0 +1,39 @@
+"""A version's `MLmodel` file and input example, read from the registry without the rest of its artifacts."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from mlplatform.registry.connection import open_client, registry_errors
+from mlplatform.registry.model_version import ModelVersion
+from services.model_serving.example import SERVING_EXAMPLE, InputExample, read_example
+
+DESCRIPTION = "MLmodel"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a version says about itself."""
+
+    signature: ModelSignature | None
+    example: InputExample | None
+
+
+def read_description(tracking_url: str, version: ModelVersion) -> Description:
+    """Download two small files.
+
+    Raises:
+        RegistryUnavailable: MLflow or its artifact store is down, or the file is gone.
+    """
+    with registry_errors(tracking_url), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        location = open_client(tracking_url).get_model_version_download_uri(version.name, version.version)
+        repository = get_artifact_repository(location, tracking_uri=tracking_url)
+        repository.download_artifacts(DESCRIPTION, name)
+        model = Model.load(name)
+        if (model.saved_input_example_info or {}).get("serving_input_path"):
+            repository.download_artifacts(SERVING_EXAMPLE, name)
+        return Description(model.signature, read_example(folder, model))

@@ -1,0 +1,103 @@
+"""From a version in the registry to a model in memory, warm."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow.pyfunc
+from mlflow.models import Model
+from mlflow.pyfunc import PyFuncModel
+
+from mlplatform.registry.cache import ArtifactCache
+from mlplatform.registry.model_version import ModelVersion
+from mlplatform.registry.registry import Registry
+from services.model_serving.bundled_code import bundled_modules, isolated, late_import
+from services.model_serving.errors import LoadError
+from services.model_serving.example import read_example
+from services.model_serving.loaded_model import LoadedModel, LoadReport, ModelIdentity
+from services.model_serving.predictor import choose_predict
+from services.model_serving.serialization import SerializationPolicy, unpickling
+from services.model_serving.settings import ServingSettings
+from services.model_serving.signature import compile_signature
+
+
+class ModelLoader:
+    """Downloads, verifies, loads and warms versions. Calls block and may raise whatever a model's code raises.
+
+    Args:
+        registry: where versions come from.
+        cache: folder of artifacts on disk.
+        policy: which models may be loaded.
+        max_rows: most rows of one call, which the loaded model enforces.
+    """
+
+    def __init__(self, registry: Registry, *, cache: Path, policy: SerializationPolicy, max_rows: int) -> None:
+        self._registry = registry
+        self._cache = cache
+        self._policy = policy
+        self._max_rows = max_rows
+
+    def load(self, version: ModelVersion) -> LoadedModel:
+        """Load a version, from the cache on disk when its bytes are still the recorded ones.
+
+        Raises:
+            RegistryUnavailable: MLflow is down.
+            LoadError: the model cannot be served; the message is the reason.
+        """
+        folder = self._registry.download(version.name, version.version, self._cache)
+        key = folder.parent.name
+        return self.open(folder, ModelIdentity(version.name, version.version, key, version.digest, version.run_id))
+
+    def load_cached(self, identity: ModelIdentity) -> LoadedModel:
+        """Load a version without MLflow, from the artifacts on disk.
+
+        Raises:
+            LoadError: they are not there or not what they were, or the model cannot be served.
+        """
+
+        def absent(_: Path) -> None:
+            raise LoadError("MLflow is down and the artifacts on disk are missing or were changed.")
+
+        folder = ArtifactCache(self._cache).fetch(identity.key, identity.digest, absent)
+        return self.open(folder, identity)
+
+    def open(self, folder: Path, identity: ModelIdentity) -> LoadedModel:
+        """Load from a folder and predict the input example, so that the first caller finds the model warm.
+
+        Raises:
+            LoadError: the model cannot be served; the message is the reason.
+        """
+        started = time.perf_counter()
+        description = Model.load(str(folder))
+        names = bundled_modules(folder, description)
+        signature = compile_signature(description, max_rows=self._max_rows)
+        example = read_example(folder, description)
+        pyfunc = self._load_pyfunc(folder, identity.name, description, names)
+        try:
+            predict, path = choose_predict(pyfunc, signature, example)
+        except ModuleNotFoundError as error:
+            raise late_import(error, names) or error from error
+        report = LoadReport(datetime.now(UTC), time.perf_counter() - started, _size(folder), path)
+        return LoadedModel(identity, signature, description.signature, example, predict, report)
+
+    def load_reference(self, model: LoadedModel) -> PyFuncModel:
+        """Load the same artifacts once more, to be asked as a user of MLflow would."""
+        folder = self._cache / model.identity.key / "model"
+        description = Model.load(str(folder))
+        return self._load_pyfunc(folder, model.identity.name, description, bundled_modules(folder, description))
+
+    def _load_pyfunc(self, folder: Path, name: str, description: Model, bundled: frozenset[str]) -> PyFuncModel:
+        with isolated(bundled), unpickling(self._policy.clear(name, folder, description, bundled)):
+            return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def make_loader(registry: Registry, settings: ServingSettings) -> ModelLoader:
+    """Make the loader that serving and the probe share."""
+    policy = SerializationPolicy(
+        allow_pickle=settings.serving_allow_pickle, trusted_types=settings.serving_trusted_types
+    )
+    return ModelLoader(registry, cache=settings.cache_folder, policy=policy, max_rows=settings.serving_max_rows)

@@ -1,0 +1,29 @@
+"""What serving measures. Labels hold names and versions of loaded models only, never what a caller sent."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+INFERENCE_DURATION = Histogram(
+    "ml_inference_duration_seconds",
+    "Reading the inputs, predicting and rendering, without the wait for a thread.",
+    ["model", "version", "route"],
+    buckets=INFERENCE_BUCKETS,
+)
+QUEUE_WAIT = Histogram("ml_queue_wait_seconds", "Wait of a prediction for a thread.", buckets=INFERENCE_BUCKETS)
+MODEL_LOADED = Gauge("ml_model_loaded_info", "1 for each version in memory.", ["model", "version", "role"])
+LOAD_DURATION = Histogram(
+    "ml_model_load_duration_seconds", "Download, load and warm-up of a version.", ["model"], buckets=LOAD_BUCKETS
+)
+LOAD_FAILURES = Counter("ml_model_load_failures_total", "Versions that could not be loaded.", ["model"])
+SWAP_DURATION = Histogram(
+    "ml_model_swap_duration_seconds",
+    "From noticing a promotion to serving the version.",
+    ["model"],
+    buckets=LOAD_BUCKETS,
+)
+ALIAS_MISSING = Gauge(
+    "ml_model_alias_missing", "1 while a model is served although its production alias is gone.", ["model"]
+)
+REGISTRY_REACHABLE = Gauge("ml_registry_reachable", "1 when the last poll of MLflow was answered.")

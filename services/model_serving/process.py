@@ -1,0 +1,36 @@
+"""What must hold for the whole process before numpy and MLflow are imported."""
+
+import importlib
+import os
+import sys
+from collections.abc import MutableMapping
+from types import ModuleType
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PICKLE_VARIABLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+TORCH_ADAPTER = "sklearn.externals.array_api_compat.torch"
+
+
+def prepare_process() -> None:
+    """Set the defaults of a serving process; what the operator has set is kept, except for the pickle switch.
+
+    A prediction runs on one thread: several run at once, and teams of threads of each would fight for the cores. The
+    switch is off for every model that `serialization` has not cleared.
+    """
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    os.environ[PICKLE_VARIABLE] = "false"
+    _import_skops_without_torch()
+
+
+def _import_skops_without_torch() -> None:
+    """Import skops, which imports every package of scikit-learn, among them one that imports torch if it is installed.
+
+    That takes a second and 190 MiB for nothing. The walk skips a package that cannot be imported; afterwards it can be.
+    """
+    modules: MutableMapping[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
+    if "skops.io" in modules or TORCH_ADAPTER in modules:
+        return
+    modules[TORCH_ADAPTER] = None
+    importlib.import_module("skops.io")
+    del modules[TORCH_ADAPTER]

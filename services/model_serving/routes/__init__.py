@@ -1,0 +1,1 @@
+"""The HTTP routes of serving; each parses, calls and renders."""

@@ -1,0 +1,187 @@
+"""The wire types of serving."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+MODEL_NAME = r"^[^/:\x00-\x1f\x7f]{1,256}$"
+VERSION = r"^[1-9][0-9]{0,8}$"
+ALIAS = r"^[A-Za-z0-9_-]{1,128}$"
+
+
+def _as_text(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+VERSION_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": VERSION}, {"type": "integer", "minimum": 1, "maximum": 999_999_999}]
+}
+INPUTS_SCHEMA = {
+    "description": "A list of records, an object of columns, a list of rows by position, or a nested list of numbers "
+    "for a model whose signature is a tensor.",
+    "anyOf": [
+        {"type": "array", "items": {"type": "object"}},
+        {"type": "array", "items": {"type": "array"}},
+        {"type": "object", "additionalProperties": {"type": "array"}},
+        {"type": "array"},
+    ],
+}
+
+ModelName = Annotated[str, Field(pattern=MODEL_NAME, description="A registered model.")]
+VersionNumber = Annotated[
+    str,
+    Field(pattern=VERSION),
+    BeforeValidator(_as_text),
+    WithJsonSchema(VERSION_SCHEMA),
+]
+AliasName = Annotated[str, Field(pattern=ALIAS, description="An alias of the model, such as `staging`.")]
+
+
+class PredictRequest(BaseModel):
+    """Inputs for one model; the version in production answers unless a version or an alias is named."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "not": {
+                "required": ["version", "alias"],
+                "properties": {"version": {"not": {"type": "null"}}, "alias": {"not": {"type": "null"}}},
+            },
+            "examples": [{"model": "curve_forecaster", "inputs": [{"x": 1.0}]}],
+        },
+    )
+
+    model: ModelName
+    version: VersionNumber | None = None
+    alias: AliasName | None = None
+    inputs: Annotated[Any, WithJsonSchema(INPUTS_SCHEMA)]
+    params: dict[str, Any] = Field(default={}, description="Parameters that the model declares.")
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.version is not None and self.alias is not None:
+            raise ValueError("give a version or an alias, not both")
+        return self
+
+
+class PredictResponse(BaseModel):
+    """What the model answered: records for a DataFrame, else a list."""
+
+    model: str
+    version: str
+    alias: str | None = Field(default=None, description="The alias that the caller named.")
+    predictions: Any
+
+
+class LoadedState(BaseModel):
+    """A version in memory."""
+
+    version: str
+    role: Literal["production", "extra"]
+    digest: str | None
+    loaded_at: datetime
+    load_seconds: float
+    size_bytes: int = Field(description="Of the artifacts on disk.")
+    path: Literal["native", "pyfunc"] = Field(description="Whether predictions go past MLflow or through it.")
+
+
+class LoadFailure(BaseModel):
+    """A version in production that could not be loaded."""
+
+    version: str
+    reason: str
+    attempts: int
+    retry_in_seconds: float
+
+
+class ModelSummary(BaseModel):
+    """A registered model, and what of it is in memory here."""
+
+    name: str
+    description: str
+    served_by: str
+    aliases: Mapping[str, str]
+    loaded: list[LoadedState]
+    failure: LoadFailure | None
+    alias_missing: bool = Field(description="Served although no version is in production any more.")
+
+
+class ModelPage(BaseModel):
+    """A page of models."""
+
+    models: list[ModelSummary]
+    next_cursor: str | None
+    complete: bool = Field(description="False while MLflow is down: then only what is in memory is listed.")
+
+
+class VersionSummary(BaseModel):
+    """A version of a model."""
+
+    version: str
+    aliases: list[str]
+    digest: str | None
+    run_id: str | None
+    created: datetime | None
+
+
+class ModelDetail(ModelSummary):
+    """A model with its newest versions."""
+
+    versions: list[VersionSummary]
+    complete: bool = Field(description="False while MLflow is down: then only what is in memory is shown.")
+
+
+class SignatureDetail(BaseModel):
+    """What a model takes and gives, as MLflow writes it."""
+
+    inputs: list[dict[str, Any]] | None
+    outputs: list[dict[str, Any]] | None
+    params: list[dict[str, Any]] | None
+
+
+class VersionDetail(VersionSummary):
+    """Everything known about a version."""
+
+    model: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float | None]
+    signature: SignatureDetail | None
+    input_example: Any = Field(description="The `inputs` of a call that works.")
+    loaded: LoadedState | None
+    complete: bool = Field(description="False while MLflow is down: then only what is in memory is shown.")
+
+
+class ExampleRequest(BaseModel):
+    """A body for `POST /api/v1/predict`."""
+
+    model: str
+    version: str
+    inputs: Any = Field(description="The input example that was logged with the version.")
+
+
+class PromotionEntry(BaseModel):
+    """One row of the promotion ledger."""
+
+    id: int
+    stage: str
+    action: str
+    state: str
+    from_version: str | None
+    to_version: str
+    artifact_digest: str | None
+    actor: str
+    reason: str | None
+    failure: str | None
+    trace_id: str | None
+    started_at: datetime
+    committed_at: datetime | None
+    has_report: bool
+
+
+class PromotionPage(BaseModel):
+    """A page of a model's promotions, newest first."""
+
+    promotions: list[PromotionEntry]
+    next_cursor: str | None

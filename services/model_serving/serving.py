@@ -1,0 +1,34 @@
+"""The parts of a running service that its routes use."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from mlplatform.objects import ObjectStore
+from mlplatform.registry.ledger import PromotionLedger
+from services.model_serving.catalog import Catalog
+from services.model_serving.engine import Engine
+from services.model_serving.versions import Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Made by the lifespan; `app.state.serving` of a running service."""
+
+    engine: Engine
+    versions: Versions
+    catalog: Catalog
+    ledger: PromotionLedger
+    objects: ObjectStore
+
+
+def get_serving(request: Request) -> Serving:
+    """Return the parts of the running service."""
+    serving = request.app.state.serving
+    if not isinstance(serving, Serving):
+        raise TypeError("the lifespan of the service has not set app.state.serving")
+    return serving
+
+
+ServingParts = Annotated[Serving, Depends(get_serving)]

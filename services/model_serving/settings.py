@@ -1,0 +1,57 @@
+"""Settings of the serving service."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from mlplatform.settings import PlatformSettings
+from mlplatform.settings.base import Duration
+from mlplatform.settings.parsing import split_list
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
+
+TRUSTED_TYPES = (
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBM*",
+    "sklearn._loss.*",
+    "sklearn.ensemble._hist_gradient_boosting.*",
+    "sklearn.tree._tree.Tree",
+)
+
+
+class ServingSettings(PlatformSettings):
+    """What an operator can change about serving."""
+
+    serving_port: Annotated[int, Field(ge=1, le=65535)] = 9005
+    """Port of the serving service."""
+    serving_models: Annotated[Names, Field(min_length=1)] = ("*",)
+    """Models that this process serves; `*` matches any text."""
+    serving_cache: Path | None = None
+    """Folder of downloaded artifacts. Default: `serving` under ML_HOME."""
+    serving_poll_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=2)
+    """How often the registry is asked which versions are in production; an event of a promotion asks at once."""
+    serving_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
+    """How long a prediction may take before the caller is answered 504."""
+    serving_threads: Annotated[int, Field(ge=1, le=64)] = os.cpu_count() or 1
+    """Predictions that run at the same time."""
+    serving_queue_size: Annotated[int, Field(ge=0)] = 64
+    """Predictions that wait for a thread; more are answered 503."""
+    serving_max_rows: Annotated[int, Field(ge=1)] = 10_000
+    """Rows that one request may hold."""
+    serving_extra_versions: Annotated[int, Field(ge=0)] = 4
+    """Versions outside production that stay in memory, the least recently used goes first."""
+    serving_allow_pickle: Names = ()
+    """Models that may be loaded although loading them unpickles, which can run any code."""
+    serving_trusted_types: Names = TRUSTED_TYPES
+    """Types that a model in skops format may hold besides those that skops itself trusts; `*` matches any text."""
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where artifacts are kept on disk."""
+        return self.serving_cache or self.home / "serving"

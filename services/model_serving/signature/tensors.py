@@ -1,0 +1,88 @@
+"""Tensor-based signatures: nested JSON lists to arrays of the declared type and shape."""
+
+import numpy as np
+import numpy.typing as npt
+from mlflow.types.schema import Schema, TensorSpec
+
+from services.model_serving.signature import scalars
+from services.model_serving.signature.findings import Findings, refuse
+from services.model_serving.signature.model_input import ModelInput
+
+_ANY_DIMENSION = -1
+
+
+class TensorSignature:
+    """Reads one unnamed tensor, or several by name.
+
+    Args:
+        schema: the signature's inputs, made of `TensorSpec`.
+        max_rows: tensors with more entries along their first dimension are refused.
+    """
+
+    def __init__(self, schema: Schema, max_rows: int) -> None:
+        self._specs: list[TensorSpec] = list(schema.inputs)
+        self._named: bool = schema.has_input_names()
+        self._max_rows = max_rows
+
+    def read(self, inputs: object) -> ModelInput:
+        """Check and convert.
+
+        Raises:
+            InvalidInputs: a tensor is missing, unknown, ragged, or of another type or shape.
+        """
+        if not self._named:
+            array = self._tensor("body.inputs", inputs, self._specs[0])
+            return ModelInput(array, _rows(array, self._specs[0]))
+        if not isinstance(inputs, dict):
+            raise refuse("body.inputs", "must be an object with one tensor per input of the model")
+        findings = Findings()
+        for spec in self._specs:
+            if spec.name not in inputs:
+                findings.add(f"body.inputs.{spec.name}", "is missing")
+        if inputs.keys() - {spec.name for spec in self._specs}:
+            findings.add("body.inputs", "has tensors that the model does not have")
+        findings.raise_any()
+        arrays = {spec.name: self._tensor(f"body.inputs.{spec.name}", inputs[spec.name], spec) for spec in self._specs}
+        return ModelInput(arrays, max(_rows(arrays[spec.name], spec) for spec in self._specs))
+
+    def _tensor(self, path: str, value: object, spec: TensorSpec) -> npt.NDArray[np.generic]:
+        if not isinstance(value, list):
+            raise refuse(path, "must be a list, nested as deep as the tensor has dimensions")
+        objects = np.array(value, dtype=object)
+        values = objects.reshape(-1).tolist()
+        if list in set(map(type, values)):
+            raise refuse(path, "must be rectangular: lists of one level have the same length")
+        shape = tuple(spec.shape)
+        if not _fits(objects.shape, shape):
+            raise refuse(path, f"has shape {objects.shape}; the model takes {shape}, where -1 is any length")
+        if len(objects) > self._max_rows:
+            raise refuse(path, f"has {len(objects)} rows; at most {self._max_rows} are scored at once")
+        findings = Findings()
+
+        def report(position: int, message: str) -> None:
+            where = np.unravel_index(position, objects.shape)
+            findings.add(".".join([path, *map(str, where)]), message)
+
+        flat = _conversion(np.dtype(spec.type))(values, report)
+        findings.raise_any()
+        return np.asarray(flat, dtype=spec.type).reshape(objects.shape)
+
+
+def _fits(shape: tuple[int, ...], declared: tuple[int, ...]) -> bool:
+    if shape == (0,) and declared[0] == _ANY_DIMENSION:
+        return True
+    return len(shape) == len(declared) and all(
+        wanted in {_ANY_DIMENSION, length} for length, wanted in zip(shape, declared, strict=True)
+    )
+
+
+def _rows(array: npt.NDArray[np.generic], spec: TensorSpec) -> int:
+    return len(array) if spec.shape[0] == _ANY_DIMENSION else 1
+
+
+def _conversion(dtype: np.dtype[np.generic]) -> scalars.Convert:
+    if dtype.kind == "f":
+        return scalars.floats(dtype)
+    if dtype.kind in "iu":
+        return scalars.integers(dtype)
+    return scalars.booleans if dtype.kind == "b" else scalars.strings
