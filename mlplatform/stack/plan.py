@@ -61,6 +61,7 @@ def make_plan(home: Home, state: State, choices: Mapping[str, str], place: Postg
     traces = traces_part(context, tracking.values["ML_MLFLOW_URL"])
     values = {
         "ML_ENV": "local",
+        "ML_HOME": str(home.root),
         "ML_HOST": context.host,
         **stores,
         **tracking.values,
