@@ -1,0 +1,76 @@
+"""The search service as a user of its API sees it."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import httpx
+
+ITEMS_PER_REQUEST = 100
+DELETED_PER_REQUEST = 100
+RETRIES = 20
+BUSY = {429, 503}
+
+
+class ServiceError(Exception):
+    """The service refused or is down."""
+
+
+class SearchApi:
+    """Calls of the search service; those that it is too busy for are repeated.
+
+    Args:
+        url: Base URL.
+        token: Bearer token, None where authentication is off.
+        entity_type: Kind under which everything is indexed, apart from the user's own items.
+    """
+
+    def __init__(self, url: str, token: str | None, entity_type: str) -> None:
+        self._client = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=90, trust_env=False
+        )
+        self._entity_type = entity_type
+
+    def index(self, documents: Mapping[str, str]) -> Iterator[int]:
+        """Index documents; yield how many each request stored."""
+        for keys in _chunks(list(documents), ITEMS_PER_REQUEST):
+            items = [{"entity_type": self._entity_type, "entity_id": key, "text": documents[key]} for key in keys]
+            self._call("POST", "/api/v1/index", json={"items": items})
+            yield len(keys)
+
+    def state(self, key: str) -> str:
+        """Return the state of a document."""
+        return str(self._call("GET", f"/api/v1/index/{self._entity_type}/{key}").json()["state"])
+
+    def search(self, query: str, limit: int) -> tuple[list[str], dict[str, object]]:
+        """Return the ids that were found, the best first, and the whole answer."""
+        body = {"query": query, "limit": limit, "entity_types": [self._entity_type]}
+        answer = self._call("POST", "/api/v1/search", json=body).json()
+        return [result["entity_id"] for result in answer["results"]], answer
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """Delete documents; return how many existed."""
+        deleted = 0
+        for chunk in _chunks(keys, DELETED_PER_REQUEST):
+            parameters = [("entity_type", self._entity_type), *(("entity_id", key) for key in chunk)]
+            deleted += self._call("DELETE", "/api/v1/index", params=parameters).json()["deleted"]
+        return deleted
+
+    def _call(self, method: str, path: str, **options: object) -> httpx.Response:
+        for _ in range(RETRIES):
+            try:
+                response = self._client.request(method, path, **options)
+            except httpx.HTTPError as error:
+                raise ServiceError(
+                    f"{self._client.base_url} does not answer ({type(error).__name__}): is the stack up?"
+                ) from error
+            if response.status_code not in BUSY:
+                break
+            time.sleep(float(response.headers.get("Retry-After", "1")))
+        if response.is_error:
+            raise ServiceError(f"{method} {path} was answered {response.status_code}: {response.text[:500]}")
+        return response
+
+
+def _chunks(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]

@@ -1,0 +1,25 @@
+"""Prometheus metrics of the embedding service."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+QUEUE_WAIT = Histogram(
+    "ml_embedding_queue_wait_seconds",
+    "From the arrival of a request to the start of its encoding.",
+    ["lane"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+QUEUED_TEXTS = Gauge("ml_embedding_queued_texts", "Texts that wait or are being encoded.")
+BATCH_TEXTS = Histogram(
+    "ml_embedding_batch_texts", "Texts encoded together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+BATCH_SECONDS = Histogram(
+    "ml_embedding_batch_duration_seconds",
+    "Time to encode a batch.",
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+TOKENS = Counter("ml_embedding_tokens_total", "Tokens encoded, without padding.")
+PADDED_TOKENS = Counter("ml_embedding_padded_tokens_total", "Tokens computed, padding included.")
+TRUNCATED = Counter("ml_embedding_truncated_texts_total", "Texts longer than the model reads.")
+ITEMS = Counter("ml_embedding_items_total", "Items taken from the index stream, by what became of them.", ["outcome"])
+REQUEUED = Counter("ml_embedding_requeued_items_total", "Pending items whose event was lost and sent again.")
+MODEL_LOADED = Gauge("ml_embedding_model_loaded_info", "The model that is served.", ["model", "version"])

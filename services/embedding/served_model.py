@@ -1,0 +1,27 @@
+"""The model in memory."""
+
+from dataclasses import dataclass
+
+from services.embedding.batcher import Batcher
+from services.embedding.encoder import Encoder
+from services.embedding.registration import MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A loaded version of the text embedder.
+
+    Attributes:
+        version: Its number in the registry.
+        production_version: The version in production when this one was loaded, None when nobody could say.
+        digest: Digest of its weights and tokenizer.
+        encoder: What computes.
+        batcher: The queue before it.
+    """
+
+    version: str
+    production_version: str | None
+    digest: str
+    encoder: Encoder
+    batcher: Batcher
+    name: str = MODEL

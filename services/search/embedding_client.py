@@ -1,0 +1,106 @@
+"""The embedding service, as the search service asks it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+import orjson
+
+from mlplatform.auth import MintingError, Principal, Role, mint_token
+from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
+from services.search.settings import SearchSettings
+
+NAME = "embedding"
+TOKEN_TTL = timedelta(minutes=1)
+SUBJECT_CHARACTERS = 255
+PROBE_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """A query as the model sees it.
+
+    Attributes:
+        values: The unit vector.
+        model: Registered model that made it.
+        version: Version of that model.
+        digest: Digest of its weights and tokenizer; only vectors of equal digests may be compared.
+    """
+
+    values: Sequence[float]
+    model: str
+    version: str
+    digest: str
+
+    def literal(self) -> str:
+        """Write the vector as pgvector reads it."""
+        return "[" + ",".join(map(repr, self.values)) + "]"
+
+
+class EmbeddingClient:
+    """Embeds queries over HTTP.
+
+    Args:
+        http: Shared client; its instrumentation carries the trace on.
+        settings: Where the service is, and what tokens are signed with.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, settings: SearchSettings) -> None:
+        self._http = http
+        self._settings = settings
+
+    async def embed(self, query: str, principal: Principal) -> QueryVector:
+        """Embed a query for a caller.
+
+        Raises:
+            DependencyUnavailable: The service is down, not ready or overloaded.
+            Unprocessable: The service refuses the text.
+        """
+        try:
+            response = await self._http.post(
+                f"{self._settings.embedding_url}/api/v1/embed",
+                content=orjson.dumps({"texts": [query]}),
+                headers={"Content-Type": "application/json", **self._credentials(principal)},
+            )
+        except httpx.HTTPError as error:
+            raise DependencyUnavailable(NAME) from error
+        if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            message = "cannot be embedded: it is empty or too long"
+            raise Unprocessable("The query cannot be embedded.", errors=[FieldError("body.query", message)])
+        if response.status_code != httpx.codes.OK:
+            raise DependencyUnavailable(
+                NAME, f"embedding is unavailable: it answered {response.status_code}; try again shortly."
+            )
+        answer = orjson.loads(response.content)
+        return QueryVector(answer["embeddings"][0], answer["model"], answer["version"], answer["digest"])
+
+    async def ping(self) -> None:
+        """Ask the service for a sign of life.
+
+        Raises:
+            DependencyUnavailable: There is none.
+        """
+        try:
+            response = await self._http.get(f"{self._settings.embedding_url}/health/live", timeout=PROBE_SECONDS)
+        except httpx.HTTPError as error:
+            raise DependencyUnavailable(NAME) from error
+        if response.status_code != httpx.codes.OK:
+            raise DependencyUnavailable(NAME)
+
+    def _credentials(self, principal: Principal) -> dict[str, str]:
+        """Act for the caller's tenant. The subject names the caller too, so that callers do not share a rate limit."""
+        if not self._settings.auth_enabled:
+            return {}
+        try:
+            token = mint_token(
+                self._settings,
+                subject=f"search:{principal.subject}"[:SUBJECT_CHARACTERS],
+                tenant=principal.tenant,
+                roles=[Role.SERVICE],
+                ttl=TOKEN_TTL,
+            )
+        except MintingError as error:
+            detail = f"Search cannot prove itself to the embedding service: {error}."
+            raise DependencyUnavailable(NAME, detail) from error
+        return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,163 @@
+"""Writing, deleting and reading items."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from mlplatform.audit import AuditLog
+from mlplatform.auth import Principal
+from mlplatform.database import Database
+from mlplatform.events import CloudEvent, IndexUpdated, ItemRef, OutboxRelay, ReindexRequest, enqueue
+from mlplatform.events.outage import wait
+from mlplatform.idempotency import RepeatableRequest, StoredResponse
+from services.search import metrics, repository
+from services.search.errors import ItemNotFound
+from services.search.items import Item, Key
+from services.search.watcher import IndexWatcher
+
+SOURCE = "search"
+ITEMS_PER_EVENT = 64
+AUDITED_IDS = 100
+ACCEPTED = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What became of an index request.
+
+    Attributes:
+        accepted: Items that were stored.
+        embedded: Those that can be found by now.
+        failed: Those that the model could not take.
+    """
+
+    accepted: int
+    embedded: int
+    failed: int = 0
+
+    def body(self) -> dict[str, int]:
+        """Return the answer on the wire."""
+        return {"accepted": self.accepted, "embedded": self.embedded, "failed": self.failed}
+
+
+class Index:
+    """The items of all tenants, each tenant's apart.
+
+    Args:
+        database: Where they are.
+        relay: Publishes what was written.
+        audit: Records deletions.
+        watcher: Wakes who waits for embeddings.
+        poll_interval: How often a waiter asks the database.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        relay: OutboxRelay,
+        audit: AuditLog,
+        watcher: IndexWatcher,
+        *,
+        poll_interval: timedelta,
+    ) -> None:
+        self._database = database
+        self._relay = relay
+        self._audit = audit
+        self._watcher = watcher
+        self._poll_interval = poll_interval
+
+    async def add(
+        self, tenant: str, items: Sequence[Item], request: RepeatableRequest, *, wait_for: timedelta | None
+    ) -> Indexed | StoredResponse:
+        """Store items and ask for their embeddings, in one transaction.
+
+        Args:
+            tenant: Whose items.
+            items: With different keys.
+            request: The caller's request, which may have been answered before.
+            wait_for: How long to wait until the items can be found; None returns at once.
+
+        Returns:
+            What became of the items; or the answer that the same request got before.
+        """
+        async with self._database.transaction(tenant) as connection:
+            stored = await request.replay(connection)
+            if stored is not None:
+                return stored
+            await repository.add_tenant(connection)
+            rows = await repository.save_items(connection, items)
+            pending = [_ref(row) for row in rows if row["state"] == "pending"]
+            for start in range(0, len(pending), ITEMS_PER_EVENT):
+                wanted = ReindexRequest(tenant=tenant, items=pending[start : start + ITEMS_PER_EVENT])
+                await enqueue(connection, CloudEvent.of(wanted, source=SOURCE))
+            indexed = Indexed(len(rows), len(rows) - len(pending))
+            await request.save(connection, ACCEPTED, indexed.body())
+        self._relay.wake()
+        metrics.INDEXED.labels("new").inc(len(pending))
+        metrics.INDEXED.labels("unchanged").inc(indexed.embedded)
+        if wait_for is None or not pending:
+            return indexed
+        return await self._wait(tenant, indexed, pending, wait_for)
+
+    async def delete(self, principal: Principal, entity_type: str, entity_ids: Sequence[str]) -> int:
+        """Delete items with their embeddings, and record who did.
+
+        Returns:
+            How many of them existed.
+        """
+        async with self._database.transaction(principal.tenant) as connection:
+            rows = await repository.delete_items(connection, entity_type, entity_ids)
+            if not rows:
+                return 0
+            space = await repository.find_active_space(connection)
+            if space is not None:
+                gone = IndexUpdated(
+                    tenant=principal.tenant, space_id=space["id"], items=[_ref(row) for row in rows], deleted=True
+                )
+                await enqueue(connection, CloudEvent.of(gone, source=SOURCE))
+            await self._audit.record(
+                action="index.deleted",
+                principal=principal,
+                resource=f"index/{entity_type}",
+                detail={"items": len(rows), "entity_ids": [row["entity_id"] for row in rows[:AUDITED_IDS]]},
+                connection=connection,
+            )
+        self._relay.wake()
+        metrics.DELETED.inc(len(rows))
+        return len(rows)
+
+    async def find(self, tenant: str, key: Key) -> dict[str, Any]:
+        """Return an item with its state.
+
+        Raises:
+            ItemNotFound: The tenant has none of this key.
+        """
+        async with self._database.transaction(tenant) as connection:
+            row = await repository.find_item(connection, key)
+        if row is None:
+            raise ItemNotFound("There is no such item in the index.")
+        return row
+
+    async def _wait(self, tenant: str, indexed: Indexed, pending: Sequence[ItemRef], wait_for: timedelta) -> Indexed:
+        """Ask the database, after each hint and at intervals, until no item is pending or the time is up."""
+        versions = [(ref.entity_type, ref.entity_id, ref.content_sha256) for ref in pending]
+        started = time.monotonic()
+        with self._watcher.watch(tenant) as updated:
+            while True:
+                updated.clear()
+                async with self._database.transaction(tenant) as connection:
+                    states = await repository.count_states(connection, versions)
+                left = wait_for - timedelta(seconds=time.monotonic() - started)
+                if not states.get("pending") or left <= timedelta(0):
+                    break
+                await wait(updated, min(left, self._poll_interval))
+        metrics.WAIT_SECONDS.observe(time.monotonic() - started)
+        return Indexed(indexed.accepted, indexed.embedded + states.get("embedded", 0), states.get("failed", 0))
+
+
+def _ref(row: DictRow) -> ItemRef:
+    return ItemRef(entity_type=row["entity_type"], entity_id=row["entity_id"], content_sha256=row["content_sha256"])

@@ -1,0 +1,25 @@
+"""What routes need of the running service."""
+
+from fastapi import Request
+
+from services.search.index import Index
+from services.search.searcher import Searcher
+from services.search.settings import SearchSettings
+
+
+def get_index(request: Request) -> Index:
+    """Return the index."""
+    index: Index = request.app.state.index
+    return index
+
+
+def get_searcher(request: Request) -> Searcher:
+    """Return what answers queries."""
+    searcher: Searcher = request.app.state.searcher
+    return searcher
+
+
+def get_settings(request: Request) -> SearchSettings:
+    """Return the settings of the service."""
+    settings: SearchSettings = request.app.state.settings
+    return settings
