@@ -201,8 +201,8 @@ async def search_hnsw(
 ) -> list[DictRow]:
     """Walk the HNSW index until enough items meet the filters or `max_tuples` were visited.
 
-    Relaxed order with a sort after it found more of the true neighbours than strict order for the same work. `+ 0` makes
-    the planner sort: it takes the relaxed order for a true one (https://github.com/pgvector/pgvector, Iterative Scans).
+    Relaxed order with a sort after it found more of the true neighbours than strict order for the same work. `+ 0`
+    makes the planner sort, which takes the relaxed order for a true one (pgvector's README, Iterative Index Scans).
 
     Args:
         connection: A transaction of the tenant.

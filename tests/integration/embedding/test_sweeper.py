@@ -1,0 +1,68 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable
+from mlplatform.events import ReindexRequest
+from services.embedding.sweeper import Sweeper
+from tests.integration.embedding.rows import age, outbox, states, write
+
+
+@pytest.fixture
+def sweeper(kernel):
+    return Sweeper(kernel.database, kernel.relay, interval=timedelta(seconds=1), overdue_after=timedelta(seconds=30))
+
+
+class TestSweep:
+    async def test_an_overdue_item_of_each_tenant_is_sent_again(self, kernel, sweeper):
+        for tenant in ("acme", "zeta"):
+            await write(kernel.database, tenant, "1", "text")
+            await age(kernel.database, tenant, 31)
+
+        assert await sweeper.sweep() == 2
+
+        sent = await outbox(kernel.database, ReindexRequest.event_type)
+        requests = [ReindexRequest.from_event(event) for event in sent]
+        assert [(request.tenant, request.items[0].entity_id) for request in requests] == [("acme", "1"), ("zeta", "1")]
+
+    async def test_a_young_item_is_left_alone(self, kernel, sweeper):
+        await write(kernel.database, "acme", "1", "text")
+        await age(kernel.database, "acme", 25)
+
+        assert await sweeper.sweep() == 0
+
+    async def test_an_item_is_not_sent_again_at_the_next_sweep(self, kernel, sweeper):
+        await write(kernel.database, "acme", "1", "text")
+        await age(kernel.database, "acme", 31)
+
+        assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
+
+    async def test_what_it_sends_is_what_the_indexer_takes(self, kernel, sweeper, indexer):
+        await write(kernel.database, "acme", "1", "text")
+        await age(kernel.database, "acme", 31)
+        await sweeper.sweep()
+
+        await indexer.handle(await outbox(kernel.database, ReindexRequest.event_type))
+
+        assert await states(kernel.database, "acme") == {"1": ("embedded", None)}
+
+
+class TestRun:
+    async def test_it_outlives_a_postgres_that_gives_no_connection(self, kernel):
+        database = Database("postgresql://nobody@127.0.0.1:9/none", acquire_timeout=timedelta(seconds=0.1))
+        await database.open()
+        sweeper = Sweeper(
+            database, kernel.relay, interval=timedelta(milliseconds=10), overdue_after=timedelta(seconds=30)
+        )
+        with pytest.raises(DependencyUnavailable):
+            await sweeper.sweep()
+        running = asyncio.create_task(sweeper.run())
+
+        done, _ = await asyncio.wait({running}, timeout=0.5)
+
+        assert not done
+        sweeper.stop()
+        await running
+        await database.close()

@@ -1,0 +1,84 @@
+"""The search service over HTTP, and an embedding node with a fast encoder that takes what it indexes."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from mlplatform.events import ReindexRequest, StreamConsumer, running
+from mlplatform.service.kernel import Kernel
+from services.embedding import spaces
+from services.embedding.batcher import Batcher
+from services.embedding.consumer import Indexer
+from services.embedding.spaces import Space
+from services.search.app import create_app
+from services.search.settings import SearchSettings
+from tests.integration.search.api import SearchApi
+from tests.integration.search.embedding_server import DIGEST, EmbeddingServer, serving
+from tests.unit.embedding.encoders import DIMENSION, WordEncoder
+
+SECRET = "a secret for tests only, long enough"
+
+
+@pytest.fixture
+def embedding_server() -> Iterator[EmbeddingServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(
+    settings_env: dict[str, str], embedding_server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> SearchSettings:
+    """Settings with authentication on, since tenants come from tokens, and with little to compare exactly."""
+    changed = {
+        "ML_HOME": str(tmp_path),
+        "ML_EMBEDDING_URL": embedding_server.url,
+        "ML_AUTH_ENABLED": "true",
+        "ML_JWT_SECRET": SECRET,
+        "ML_RATE_LIMIT_ENABLED": "false",
+        "ML_OTLP_ENDPOINT": "",
+    }
+    for name, value in (settings_env | changed).items():
+        monkeypatch.setenv(name, value)
+    return SearchSettings(search_exact_rows=50)
+
+
+@pytest.fixture
+async def app(settings: SearchSettings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def kernel(app: FastAPI) -> Kernel:
+    return app.state.kernel
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://search", timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def api(client: httpx.AsyncClient, settings: SearchSettings) -> SearchApi:
+    """The API as the tenant `acme` sees it."""
+    return SearchApi(client, settings, "acme")
+
+
+@pytest.fixture
+async def space(kernel: Kernel) -> Space:
+    return await spaces.create(kernel.database, model="text-embedder", version="1", digest=DIGEST, dimension=DIMENSION)
+
+
+@pytest.fixture
+async def node(kernel: Kernel, space: Space) -> AsyncIterator[Batcher]:
+    """Embed what is indexed while the test runs."""
+    batcher = Batcher(WordEncoder(), max_queued_texts=1000)
+    indexer = Indexer(kernel.database, kernel.relay, batcher, space)
+    consumer = StreamConsumer(kernel.redis, ReindexRequest.event_type, "embedding", indexer.handle)
+    async with running(batcher, "encoder"), running(consumer, "index consumer"):
+        yield batcher

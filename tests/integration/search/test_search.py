@@ -1,0 +1,228 @@
+import pytest
+
+from mlplatform.auth import Role
+from services.search import repository
+from services.search.filters import Filters
+from tests.integration.search.api import SearchApi, item
+from tests.unit.embedding.encoders import WordEncoder
+
+COLOURS = ("red", "green", "blue", "white")
+CONDITIONS = [
+    ({"filters": {"number": 5}}, ["005"]),
+    ({"filters": {"number": 5.0}}, ["005"]),
+    ({"filters": {"number": [5, 6]}}, ["005", "006"]),
+    ({"filters": {"number": "5"}}, []),
+    ({"filters": {"rare": True}}, ["077"]),
+    ({"filters": {"rare": 1}}, []),
+    ({"filters": {"none": None, "number": 3}}, ["003"]),
+    ({"filters": {"colour": "green", "number": [1, 2, 5]}}, ["001", "005"]),
+    ({"tags": ["rare"]}, ["077"]),
+    ({"tags": ["rare", "green"]}, ["077"]),
+    ({"tags": ["rare", "red"]}, []),
+    ({"entity_types": ["other"]}, []),
+    ({"entity_types": ["other", "doc"], "tags": ["rare"]}, ["077"]),
+    ({"filters": {"unknown": 1}}, []),
+    ({"filters": {"'; DROP TABLE search_items; --": "'"}}, []),
+]
+"""Conditions of a query, and the ids of the fixture `fruit` that meet them."""
+WRONG = [
+    ({"query": ""}, "body.query"),
+    ({"query": " "}, "body.query"),
+    ({"query": "a\x00"}, "body.query"),
+    ({"query": "x" * 100_001}, "body.query"),
+    ({"query": "a", "limit": 0}, "body.limit"),
+    ({"query": "a", "limit": 1001}, "body.limit"),
+    ({"query": "a", "entity_types": []}, "body.entity_types"),
+    ({"query": "a", "tags": ["\x00"]}, "body.tags.0"),
+    ({"query": "a", "filters": {"a": {"b": 1}}}, "body.filters.a"),
+    ({"query": "a", "filters": {"a": []}}, "body.filters.a"),
+    ({"query": "a", "unknown": 1}, "body.unknown"),
+]
+"""A body that is refused, and the field that the answer names."""
+
+
+@pytest.fixture
+async def fruit(api, node):
+    """Items above the number that is compared exactly: 120, of which 30 have each colour and one is rare."""
+    await api.index_and_wait(
+        *(
+            item(
+                f"{number:03}",
+                f"{COLOURS[number % 4]} fruit number{number}",
+                metadata={"colour": COLOURS[number % 4], "number": number, "rare": number == 77, "none": None},
+                tags=[COLOURS[number % 4], *(["rare"] if number == 77 else [])],
+            )
+            for number in range(120)
+        )
+    )
+    return api
+
+
+async def count_walks(connection, space_id: int) -> int:
+    """Return how often this connection walked the HNSW index."""
+    cursor = await connection.execute(
+        "SELECT pg_stat_get_xact_numscans(%s::regclass) AS walks", (f"embeddings_{space_id}_hnsw",)
+    )
+    return (await cursor.fetchone())["walks"]
+
+
+class TestSearch:
+    @pytest.mark.usefixtures("node")
+    async def test_the_nearest_item_comes_first_with_all_that_is_known_of_it(self, api):
+        await api.index_and_wait(item("1", "red apple", metadata={"a": [1, {"b": None}]}, tags=["x"]), item("2", "car"))
+
+        answer = (await api.search("red apple")).json()
+
+        best = answer["results"][0]
+        assert best.pop("score") == pytest.approx(1, abs=1e-2)
+        assert best == {
+            "entity_type": "doc",
+            "entity_id": "1",
+            "text": "red apple",
+            "metadata": {"a": [1, {"b": None}]},
+            "tags": ["x"],
+        }
+        assert (answer["strategy"], answer["complete"]) == ("exact", True)
+        assert (answer["model"], answer["version"]) == ("text-embedder", "1")
+
+    @pytest.mark.usefixtures("node")
+    async def test_equal_scores_are_ordered_by_key(self, api):
+        await api.index_and_wait(*(item(key, "same text") for key in ("c", "a", "b")))
+
+        assert await api.found("text") == ["a", "b", "c"]
+
+    @pytest.mark.usefixtures("space")
+    async def test_an_empty_index_gives_an_empty_answer(self, api):
+        answer = (await api.search("anything")).json()
+
+        assert (answer["results"], answer["complete"]) == ([], True)
+
+    @pytest.mark.usefixtures("space")
+    async def test_items_that_wait_make_the_answer_incomplete(self, api):
+        await api.index(item("1", "red apple"))
+
+        assert (await api.search("apple")).json()["complete"] is False
+        assert (await api.search("apple", tags=["other"])).json()["complete"] is True
+
+    async def test_only_items_that_meet_the_conditions_are_found(self, fruit):
+        for conditions, expected in CONDITIONS:
+            assert sorted(await fruit.found("fruit", **conditions)) == expected, conditions
+
+    async def test_few_matches_are_compared_exactly_and_many_by_index(self, fruit):
+        few = (await fruit.search("red fruit", filters={"colour": "red"}, limit=30)).json()
+        many = (await fruit.search("red fruit", limit=30)).json()
+
+        assert (few["strategy"], len(few["results"])) == ("exact", 30)
+        assert (many["strategy"], len(many["results"])) == ("hnsw", 30)
+        assert {result["metadata"]["colour"] for result in many["results"]} == {"red"}
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_the_index_finds_what_comparing_everything_finds(self, kernel, space):
+        vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
+        async with kernel.database.transaction("acme") as connection:
+            exact = await repository.search_exact(connection, space.id, vector, Filters(), 10)
+            walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10, max_tuples=20_000)
+
+        assert [row["score"] for row in walked] == pytest.approx([row["score"] for row in exact])
+        assert exact[0]["entity_id"] == walked[0]["entity_id"] == "042"
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_the_index_is_walked_and_not_passed_over_by_the_planner(self, kernel, space):
+        vector = "[" + ",".join(["1"] * space.dimension) + "]"
+        async with kernel.database.transaction("acme") as connection:
+            before = await count_walks(connection, space.id)
+            await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10, max_tuples=20_000)
+            assert await count_walks(connection, space.id) == before + 1
+
+    @pytest.mark.usefixtures("node")
+    async def test_when_the_index_stops_early_everything_is_compared(self, api, app):
+        app.state.searcher._scan_tuples = 1
+        near = [item(f"near{number}", f"red fruit number{number}") for number in range(300)]
+        far = [item(f"far{number}", f"grey stone number{number}", tags=["far"]) for number in range(60)]
+        await api.index_and_wait(*near, *far)
+
+        answer = (await api.search("red fruit", tags=["far"], limit=55)).json()
+
+        assert (answer["strategy"], len(answer["results"])) == ("exact_after_hnsw", 55)
+
+    async def test_never_fewer_results_than_exist(self, fruit):
+        for limit in (1, 29, 30, 31, 100, 119, 120, 1000):
+            assert len(await fruit.found("fruit", limit=limit)) == min(limit, 120)
+            assert len(await fruit.found("fruit", limit=limit, tags=["blue"])) == min(limit, 30)
+
+    @pytest.mark.usefixtures("space")
+    async def test_a_wrong_query_is_refused_and_its_field_named(self, api):
+        for body, field in WRONG:
+            answer = await api.search(**body)
+            assert answer.status_code == 422, body.keys()
+            assert answer.json()["errors"][0]["field"].startswith(field)
+
+
+class TestDependencies:
+    @pytest.mark.usefixtures("space")
+    async def test_a_dead_embedding_service_is_named(self, api, embedding_server):
+        embedding_server.status = 500
+
+        answer = await api.search("apple")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "dependency_unavailable")
+        assert "embedding" in answer.json()["detail"]
+        assert "Retry-After" in answer.headers
+
+    @pytest.mark.usefixtures("space")
+    async def test_one_that_nothing_listens_for_is_too(self, api, app, settings):
+        app.state.searcher._embedding._settings = settings.model_copy(update={"embedding_url": "http://127.0.0.1:9"})
+
+        assert (await api.search("apple")).status_code == 503
+
+    @pytest.mark.usefixtures("space")
+    async def test_vectors_of_another_dimension_are_refused(self, api, embedding_server):
+        embedding_server.dimensions = 8
+
+        answer = await api.search("apple")
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "embedding_space_mismatch")
+        assert "8 dimensions" in answer.json()["detail"]
+
+    @pytest.mark.usefixtures("space")
+    async def test_vectors_of_other_weights_are_refused(self, api, embedding_server):
+        embedding_server.digest = "b" * 64
+
+        assert (await api.search("apple")).status_code == 409
+
+    async def test_without_a_space_the_embedding_service_is_waited_for(self, api):
+        assert (await api.search("apple")).status_code == 503
+
+    @pytest.mark.usefixtures("space")
+    async def test_the_query_is_embedded_for_the_callers_tenant(self, api, embedding_server, kernel):
+        await api.search("apple")
+
+        (authorization,) = embedding_server.authorizations
+        principal = await kernel.authenticator._tokens.verify(authorization.removeprefix("Bearer "))
+        assert (principal.tenant, principal.roles) == ("acme", {Role.SERVICE})
+
+    async def test_readiness_names_what_is_down(self, app, settings):
+        kernel = app.state.kernel
+        app.state.searcher._embedding._settings = settings.model_copy(update={"embedding_url": "http://127.0.0.1:9"})
+
+        report = await kernel.health.report()
+
+        assert report.checks["postgres"].status == "ok"
+        assert report.checks["embedding"].status == "failed"
+
+
+@pytest.mark.usefixtures("space")
+class TestAccess:
+    async def test_a_viewer_may_read_and_not_search_or_index(self, client, settings):
+        viewer = SearchApi(client, settings, "acme", [Role.VIEWER])
+
+        assert (await viewer.get("1")).status_code == 404
+        assert (await viewer.search("apple")).status_code == 403
+        assert (await viewer.index(item("1", "text"))).status_code == 403
+        assert (await viewer.delete("1")).status_code == 403
+
+    async def test_a_user_may_search_and_not_index(self, client, settings):
+        user = SearchApi(client, settings, "acme", [Role.USER])
+
+        assert (await user.search("apple")).status_code == 200
+        assert (await user.index(item("1", "text"))).status_code == 403

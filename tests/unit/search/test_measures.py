@@ -1,0 +1,36 @@
+"""The measures of benchmarks/search, against figures worked out by hand."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[3] / "benchmarks" / "search" / "measures.py"
+spec = importlib.util.spec_from_file_location("search_measures", PATH)
+measures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(measures)
+
+
+class TestNdcg:
+    def test_the_best_ranking_has_one(self):
+        assert measures.ndcg(["a", "b", "c"], {"a", "b"}) == 1.0
+
+    def test_a_ranking_without_relevant_documents_has_zero(self):
+        assert measures.ndcg(["x", "y"], {"a"}) == 0.0
+
+    def test_later_ranks_count_less(self):
+        expected = (1 / math.log2(3)) / (1 / math.log2(2) + 1 / math.log2(3))
+
+        assert measures.ndcg(["x", "a"], {"a", "b"}) == pytest.approx(expected)
+
+    def test_ranks_below_the_depth_do_not_count(self):
+        assert measures.ndcg(["x"] * 10 + ["a"], {"a"}) == 0.0
+
+    def test_more_relevant_documents_than_ranks_can_still_reach_one(self):
+        assert measures.ndcg(["a", "b"], {"a", "b", "c", "d"}, depth=2) == 1.0
+
+
+class TestRecall:
+    def test_is_the_share_of_the_relevant_documents_that_were_found(self):
+        assert measures.recall(["a", "x", "b"], {"a", "b", "c", "d"}, depth=2) == 0.25
