@@ -94,7 +94,12 @@ def configure_logs(settings: PlatformSettings, service: str) -> None:
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request at INFO; the traces have them
     structlog.configure(
-        processors=[*shared, mask, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            mask,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -134,7 +139,6 @@ def _processors(service: str) -> list[Any]:
         return event
 
     return [
-        structlog.stdlib.filter_by_level,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
