@@ -1,0 +1,28 @@
+"""What the gates look at."""
+
+from dataclasses import dataclass
+
+from mlplatform.registry.model_version import ModelVersion, RegisteredModel
+from mlplatform.registry.registry import Registry
+from mlplatform.registry.settings import PromotionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version on its way to a stage.
+
+    Attributes:
+        registry: Where it is.
+        settings: The limits.
+        model: What it is a version of.
+        version: The version.
+        production: The version that serves meanwhile.
+        allow_schema_change: Whether callers of the version in production may break.
+    """
+
+    registry: Registry
+    settings: PromotionSettings
+    model: RegisteredModel
+    version: ModelVersion
+    production: ModelVersion | None
+    allow_schema_change: bool

@@ -1,0 +1,44 @@
+"""The gates, one after the other."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from mlplatform.registry.gates import digest, metrics, servability, signature
+from mlplatform.registry.gates.candidate import Candidate
+from mlplatform.registry.gates.finding import Finding, Status
+from mlplatform.registry.report import GateReport
+from mlplatform.registry.stages import Stage
+
+Check = Callable[[Candidate], Awaitable[Finding]]
+CHECKS: tuple[Check, ...] = (signature.check, metrics.check, servability.check)
+
+
+async def examine(candidate: Candidate, stage: Stage, *, rollback: bool = False) -> GateReport:
+    """Send a version through the gates.
+
+    Args:
+        candidate: The version.
+        stage: Where to.
+        rollback: Whether it served before, so that only its digest is checked anew: going back must be fast.
+
+    Raises:
+        DependencyUnavailable: MLflow or its store is down.
+    """
+    findings = [finding async for finding in _findings(candidate, rollback=rollback)]
+    return GateReport.of(
+        model=candidate.version.name,
+        version=candidate.version.version,
+        stage=stage,
+        production=None if candidate.production is None else candidate.production.version,
+        findings=findings,
+    )
+
+
+async def _findings(candidate: Candidate, *, rollback: bool) -> AsyncIterator[Finding]:
+    first = await digest.check(candidate)
+    yield first
+    # Bytes that are not the registered ones are not looked into, and above all not loaded.
+    if rollback or first.status is Status.FAILED:
+        return
+    for check in CHECKS:
+        finding = await check(candidate)
+        yield finding
