@@ -1,0 +1,89 @@
+import socket
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable
+from tests.fixtures.database import DatabaseUrls
+
+SOON = timedelta(milliseconds=200)
+
+
+def end_connections(owner: DatabaseUrls, admin_url: str) -> None:
+    """End every connection of services, as a restart of Postgres does, and return when they are gone."""
+    name = psycopg.conninfo.conninfo_to_dict(owner.app)["dbname"]
+    with psycopg.connect(admin_url, autocommit=True) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND usename = 'ml_app'",
+            (name,),
+        )
+
+
+class TestOpen:
+    async def test_does_not_need_postgres(self) -> None:
+        with socket.socket() as bound:  # bound and not listening: refused
+            bound.bind(("127.0.0.1", 0))
+            url = f"postgresql://nobody@127.0.0.1:{bound.getsockname()[1]}/none"
+            database = Database(url, acquire_timeout=SOON)
+            await database.open()
+            with pytest.raises(DependencyUnavailable, match="postgres"):
+                await database.ping()
+            await database.close()
+
+
+class TestTransaction:
+    async def test_works_again_after_postgres_ended_every_connection(
+        self, database: Database, database_urls: DatabaseUrls, stack_env: dict[str, str]
+    ) -> None:
+        await database.ping()
+        end_connections(database_urls, stack_env["ML_DATABASE_ADMIN_URL"])
+        await database.ping()
+
+    async def test_a_connection_lost_in_use_is_replaced(
+        self, database: Database, database_urls: DatabaseUrls, stack_env: dict[str, str]
+    ) -> None:
+        async def lose_the_connection() -> None:
+            async with database.transaction() as connection:
+                end_connections(database_urls, stack_env["ML_DATABASE_ADMIN_URL"])
+                await connection.execute("SELECT 1")
+
+        with pytest.raises(psycopg.OperationalError):
+            await lose_the_connection()
+        await database.ping()
+
+    async def test_waits_no_longer_than_told_for_a_connection(self, database_urls: DatabaseUrls) -> None:
+        database = Database(database_urls.app, max_size=1, acquire_timeout=SOON)
+        await database.open()
+        async with database.transaction():
+            with pytest.raises(DependencyUnavailable, match="postgres"):
+                await database.ping()
+        await database.ping()
+        await database.close()
+
+    async def test_ends_a_statement_that_takes_too_long(self, database_urls: DatabaseUrls) -> None:
+        database = Database(database_urls.app, statement_timeout=SOON)
+        await database.open()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            async with database.transaction() as connection:
+                await connection.execute("SELECT pg_sleep(60)")
+        await database.ping()
+        await database.close()
+
+    async def test_keeps_the_options_of_the_url(self, database_urls: DatabaseUrls) -> None:
+        database = Database(f"{database_urls.app}?options=-c%20work_mem%3D7MB")
+        await database.open()
+        async with database.transaction() as connection:
+            row = await (await connection.execute("SHOW work_mem")).fetchone()
+        assert row == {"work_mem": "7MB"}
+        await database.close()
+
+
+class TestClose:
+    async def test_later_callers_are_refused(self, database_urls: DatabaseUrls) -> None:
+        database = Database(database_urls.app)
+        await database.open()
+        await database.close()
+        with pytest.raises(DependencyUnavailable):
+            await database.ping()
