@@ -1,0 +1,90 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from mlplatform.errors import DependencyUnavailable, NotFound, Unprocessable
+from mlplatform.objects import ObjectStore
+from mlplatform.settings import PlatformSettings
+
+
+@pytest.fixture
+def settings(stack_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> PlatformSettings:
+    for name, value in stack_env.items():
+        monkeypatch.setenv(name, value)
+    return PlatformSettings()
+
+
+@pytest.fixture
+async def store(settings: PlatformSettings) -> AsyncIterator[ObjectStore]:
+    store = ObjectStore(settings)
+    await store.ensure_bucket()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def key(store: ObjectStore, unique: str) -> AsyncIterator[str]:
+    key = f"tests/{unique}/größe 1.bin"
+    yield key
+    await store.delete(key)
+
+
+class TestRoundTrip:
+    async def test_bytes_come_back(self, store: ObjectStore, key: str) -> None:
+        content = bytes(range(256)) * 1000
+        await store.put(key, content)
+        assert await store.get(key) == content
+
+    async def test_second_write_wins(self, store: ObjectStore, key: str) -> None:
+        await store.put(key, b"first")
+        await store.put(key, b"")
+        assert await store.get(key) == b""
+
+    async def test_deleted(self, store: ObjectStore, key: str) -> None:
+        await store.put(key, b"x")
+        assert await store.exists(key)
+        await store.delete(key)
+        assert not await store.exists(key)
+
+    async def test_url_for_those_without_credentials(self, store: ObjectStore, key: str) -> None:
+        await store.put(key, b"{}", "application/json")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(await store.presigned_get(key))).content == b"{}"
+
+    async def test_bucket_exists_already(self, store: ObjectStore) -> None:
+        await store.ensure_bucket()
+        await store.ping()
+
+
+class TestMissing:
+    async def test_get(self, store: ObjectStore, key: str) -> None:
+        with pytest.raises(NotFound):
+            await store.get(key)
+
+    async def test_exists(self, store: ObjectStore, key: str) -> None:
+        assert not await store.exists(key)
+
+    async def test_delete(self, store: ObjectStore, key: str) -> None:
+        await store.delete(key)
+
+    async def test_key_that_leaves_the_bucket(self, store: ObjectStore) -> None:
+        with pytest.raises(Unprocessable):
+            await store.get("../other/secret")
+
+
+class TestBroken:
+    async def test_no_server(self, settings: PlatformSettings, unused_tcp_port: int) -> None:
+        store = ObjectStore(settings.model_copy(update={"s3_endpoint": f"http://127.0.0.1:{unused_tcp_port}"}))
+        for call in (store.get("a"), store.exists("a"), store.put("a", b""), store.delete("a"), store.ping()):
+            with pytest.raises(DependencyUnavailable) as caught:
+                await call
+            assert caught.value.dependency == "s3"
+
+    async def test_refused_credentials_are_no_missing_object(self, settings: PlatformSettings) -> None:
+        store = ObjectStore(settings.model_copy(update={"s3_access_key": "nobody"}))
+        with pytest.raises(DependencyUnavailable):
+            await store.get("a")
+        with pytest.raises(DependencyUnavailable):
+            await store.exists("a")
+        store.close()
