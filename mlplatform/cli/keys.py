@@ -24,10 +24,10 @@ Ttl = Annotated[str, typer.Option("--ttl", help="How long the key works, such as
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What you call the key, such as the program that uses it.")],
     *,
     role: Roles,
     tenant: Tenant = "default",
+    name: Annotated[str, typer.Option("--name", help="What you call the key: the program that uses it.")] = "unnamed",
     ttl: Ttl = "90d",
     as_json: Json = False,
 ) -> None:
