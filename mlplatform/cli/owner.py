@@ -87,7 +87,7 @@ def explained() -> Iterator[None]:
     except (AuditReadError, IssueError, MigrationError, SchemaError) as error:
         fail(str(error))
     except DependencyUnavailable as error:
-        fail(f"{error.detail}; is ML_DATABASE_OWNER_URL right?")
+        fail(f"{error.detail} Is ML_DATABASE_OWNER_URL right?")
     except psycopg.errors.UndefinedTable:
         fail("the database is not migrated: run mlp db upgrade")
     except psycopg.Error as error:
