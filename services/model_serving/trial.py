@@ -1,0 +1,71 @@
+"""Trying a version: load it, score its input example as serving would, and compare with what MLflow gives."""
+
+import asyncio
+import resource
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import orjson
+
+from mlplatform.registry.registry import Registry
+from services.model_serving.background import attempt
+from services.model_serving.comparison import first_difference
+from services.model_serving.errors import LoadError, reason
+from services.model_serving.loader import make_loader
+from services.model_serving.plain import render, to_plain
+from services.model_serving.settings import ServingSettings
+
+TIMED_PREDICTIONS = 5
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was found.
+
+    Attributes:
+        ok: whether the version can be served.
+        load_seconds: from its folder on disk to the first prediction.
+        predict_ms: median time to score the input example.
+        rss_bytes: most memory that the process held.
+        reason: why not, when it is not ok.
+    """
+
+    ok: bool
+    load_seconds: float | None
+    predict_ms: float | None
+    rss_bytes: int
+    reason: str | None
+
+
+def try_version(settings: ServingSettings, name: str, version: str) -> Trial:
+    """Try a version in this process."""
+    with ThreadPoolExecutor(1) as executor:
+        outcome = asyncio.run(attempt(executor, lambda: _measure(settings, name, version)))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+    if isinstance(outcome, BaseException):
+        return Trial(ok=False, load_seconds=None, predict_ms=None, rss_bytes=memory, reason=reason(outcome))
+    load_seconds, predict_ms = outcome
+    return Trial(ok=True, load_seconds=load_seconds, predict_ms=predict_ms, rss_bytes=memory, reason=None)
+
+
+def _measure(settings: ServingSettings, name: str, version: str) -> tuple[float, float]:
+    registry = Registry(settings.mlflow_url)
+    loader = make_loader(registry, settings)
+    model = loader.load(registry.get_version(name, version))
+    example = model.example
+    if example is None:
+        raise LoadError("The model was logged without an input example. Pass input_example= to log_model.")
+    durations = []
+    for _ in range(TIMED_PREDICTIONS):
+        started = time.perf_counter()
+        served = orjson.loads(render(model.score(example.inputs, example.params)))
+        durations.append(time.perf_counter() - started)
+    reference = loader.load_reference(model)
+    expected = orjson.loads(render(to_plain(reference.predict(reference.input_example, example.params or None))))
+    if difference := first_difference(served, expected):
+        raise LoadError(f"Serving and mlflow.pyfunc answer the input example differently, first at {difference}.")
+    return round(model.report.seconds, 3), round(statistics.median(durations) * 1000, 3)

@@ -1,0 +1,110 @@
+"""Logs small models into MLflow as training would, and moves their production alias."""
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import lightgbm
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mlplatform.registry import tags
+from mlplatform.registry.model_version import ModelVersion
+from mlplatform.registry.register import register_model_version
+from mlplatform.registry.registry import Registry
+from mlplatform.registry.stages import PRODUCTION
+from services.model_serving.bundled_code import isolated
+
+COLUMNS = ("a", "b", "c")
+REQUIREMENTS = ["mlflow"]
+"""Given, because MLflow takes seconds to find them out."""
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """The registry of one test, and the model it is about."""
+
+    registry: Registry
+    name: str
+
+    def linear(
+        self, slope: float = 1.0, *, name: str | None = None, served_by: str | None = None, **options: Any
+    ) -> ModelVersion:
+        """Register `slope * a` as a scikit-learn model, in skops format with an input example unless told."""
+        uri = log_linear(self.registry.tracking_url, slope, tuple(options.items()))
+        return self.register(uri, name=name, served_by=served_by)
+
+    def lightgbm(self) -> ModelVersion:
+        """Register a LightGBM booster in its native format."""
+        frame = frame_of(200)
+        parameters = {"verbosity": -1, "num_threads": 1, "seed": 1, "objective": "regression"}
+        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, frame["a"] * 2), 10)
+        signature = infer_signature(frame, booster.predict(frame))
+        logged = mlflow.lightgbm.log_model(
+            booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
+        )
+        return self.register(logged.model_uri)
+
+    def code(self, script: str, **modules: str) -> ModelVersion:
+        """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`."""
+        frame = frame_of(3)
+        with tempfile.TemporaryDirectory() as folder:
+            entry = Path(folder) / "entry.py"
+            entry.write_text(dedent(script))
+            paths = [Path(folder) / f"{module}.py" for module in modules]
+            for path in paths:
+                path.write_text(dedent(modules[path.stem]))
+            with isolated(frozenset(modules)):  # MLflow imports what it logs
+                sys.path.insert(0, folder)
+                logged = mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(entry),
+                    code_paths=[str(path) for path in paths] or None,
+                    signature=infer_signature(frame, np.zeros(3)),
+                    input_example=frame[:2],
+                    pip_requirements=REQUIREMENTS,
+                )
+        return self.register(logged.model_uri)
+
+    def register(self, uri: str, *, name: str | None = None, served_by: str | None = None) -> ModelVersion:
+        """Register a logged model."""
+        model_tags = {} if served_by is None else {tags.SERVED_BY: served_by}
+        return register_model_version(self.registry, name or self.name, uri, model_tags=model_tags)
+
+    def promote(self, version: ModelVersion) -> None:
+        """Point the production alias at a version."""
+        self.registry.set_alias(version.name, PRODUCTION, version.version)
+
+    def pyfunc(self, version: ModelVersion, data: Any) -> Any:
+        """Ask MLflow itself."""
+        return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}").predict(data)
+
+
+@cache
+def log_linear(_tracking_url: str, slope: float, options: tuple[tuple[str, Any], ...]) -> str:
+    """Log `slope * a` once in a test process, for as many versions as tests register of it."""
+    frame = frame_of(40)
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(frame, slope * frame["a"])
+    given = {"serialization_format": "skops", "input_example": frame[:2], **dict(options)}
+    signature = infer_signature(frame, model.predict(frame))
+    logged = mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=REQUIREMENTS, **given)
+    return str(logged.model_uri)
+
+
+def frame_of(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Return random inputs."""
+    return pd.DataFrame(np.random.default_rng(seed).normal(size=(rows, len(COLUMNS))), columns=list(COLUMNS))
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, float]]:
+    """Return inputs as a caller writes them."""
+    return frame.to_dict("records")

@@ -1,0 +1,69 @@
+"""A serving service inside the test's process, called without a socket."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from services.model_serving.app import create_app
+from services.model_serving.serving import Serving
+from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.publisher import Publisher
+
+DEADLINE = 60.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and a client of it."""
+
+    client: httpx.AsyncClient
+    serving: Serving
+
+    async def predict(self, model: str, inputs: Any, **fields: Any) -> httpx.Response:
+        """Ask for a prediction."""
+        return await self.client.post("/api/v1/predict", json={"model": model, "inputs": inputs, **fields})
+
+    async def serves(self, model: str, version: str, inputs: Any) -> bool:
+        """Say whether a version answers for the model in production."""
+        answer = await self.predict(model, inputs)
+        return answer.status_code == 200 and answer.json()["version"] == version
+
+    async def readiness(self) -> dict[str, Any]:
+        """Return the report of each check."""
+        return (await self.client.get("/health/ready")).json()["checks"]
+
+
+@asynccontextmanager
+async def serving(
+    environment: dict[str, str], publisher: Publisher, cache: Path, **changes: str
+) -> AsyncIterator[Service]:
+    """Run the service for the time of the block, for the models of one publisher."""
+    values = {
+        "ML_SERVING_CACHE": str(cache),
+        "ML_SERVING_MODELS": f"{publisher.name}*",
+        "ML_SERVING_POLL_INTERVAL": "100ms",
+        "ML_RATE_LIMIT_ENABLED": "false",
+    }
+    with mock.patch.dict(os.environ, environment | values | changes):
+        settings = ServingSettings()
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://serving", timeout=DEADLINE) as client:
+            yield Service(client, app.state.serving)
+
+
+async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Poll a condition until it gives something true, and return that."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            if found := await condition():
+                return found
+            await asyncio.sleep(0.02)

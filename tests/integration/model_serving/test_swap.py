@@ -1,0 +1,186 @@
+"""New versions in production, while requests run."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import httpx
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+
+from mlplatform.events import CloudEvent, ModelPromoted
+from mlplatform.registry.stages import PRODUCTION
+from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
+from tests.integration.model_serving.running import Service, eventually, serving
+
+INPUTS = records_of(frame_of(3, seed=7))
+BROKEN = """
+    import mlflow
+
+    class Broken(mlflow.pyfunc.PythonModel):
+        def load_context(self, context):
+            if {broken}:
+                raise RuntimeError("no weights")
+
+        def predict(self, context, model_input, params=None):
+            return model_input["a"].to_numpy()
+
+    mlflow.models.set_model(Broken())
+"""
+
+
+async def keep_asking(service: Service, model: str, until: asyncio.Event) -> list[httpx.Response]:
+    answers = []
+    while not until.is_set():
+        answers.append(await service.predict(model, INPUTS))
+    return answers
+
+
+def versions_in(answers: Iterable[httpx.Response]) -> list[str]:
+    """Return the versions in the order in which they came, without repetitions."""
+    seen: list[str] = []
+    for answer in answers:
+        version = answer.json()["version"]
+        if not seen or seen[-1] != version:
+            seen.append(version)
+    return seen
+
+
+class TestPromotion:
+    async def test_requests_go_on_through_a_promotion_and_a_rollback(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        first, second = publisher.linear(1.0), publisher.linear(2.0)
+        publisher.promote(first)
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            done = asyncio.Event()
+            callers = [asyncio.create_task(keep_asking(service, publisher.name, done)) for _ in range(4)]
+            await asyncio.to_thread(publisher.promote, second)
+            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
+            await asyncio.to_thread(publisher.promote, first)
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            done.set()
+            answers = await asyncio.gather(*callers)
+        assert {answer.status_code for caller in answers for answer in caller} == {200}
+        assert all(versions_in(caller) == ["1", "2", "1"] for caller in answers)
+        for answer in (answer for caller in answers for answer in caller):
+            content = answer.json()
+            slope = content["predictions"][0] / INPUTS[0]["a"]
+            assert round(slope) == int(content["version"]) == int(answer.headers["X-Model-Version"])
+
+    async def test_an_event_brings_the_version_in_long_before_the_next_poll(
+        self, publisher: Publisher, settings_env: dict[str, str], redis_url: str, tmp_path: Path
+    ) -> None:
+        async with serving(settings_env, publisher, tmp_path, ML_SERVING_POLL_INTERVAL="1h") as service:
+            await eventually(lambda: ready(service))
+            version = await asyncio.to_thread(publisher.linear)
+            await asyncio.to_thread(publisher.promote, version)
+            async with Redis.from_url(redis_url) as redis:
+
+                async def announced() -> bool:
+                    await redis.xadd(ModelPromoted.event_type, {"event": promotion_of(publisher.name)})
+                    await asyncio.sleep(0.1)
+                    return await service.serves(publisher.name, "1", INPUTS)
+
+                await eventually(announced)
+
+    async def test_a_replaced_version_is_freed_when_no_room_is_left_for_it(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        first, second = publisher.linear(1.0), publisher.linear(2.0)
+        publisher.promote(first)
+        async with serving(settings_env, publisher, tmp_path, ML_SERVING_EXTRA_VERSIONS="0") as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            publisher.promote(second)
+            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
+            model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
+            assert [(loaded["version"], loaded["role"]) for loaded in model["loaded"]] == [("2", "production")]
+            pinned = await service.predict(publisher.name, INPUTS, version="1")
+            assert pinned.json()["version"] == "1"
+
+
+class TestFailedLoad:
+    async def test_the_last_good_version_serves_on_and_the_failure_is_told(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        good, bad = publisher.linear(1.0), publisher.linear(2.0, serialization_format="cloudpickle")
+        publisher.promote(good)
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            publisher.promote(bad)
+            await eventually(lambda: failed(service))
+            report = (await service.readiness())["models"]
+            assert publisher.name in report["reason"]
+            assert "version 1 is served" in report["reason"]
+            assert await service.serves(publisher.name, "1", INPUTS)
+            assert load_failures(publisher.name) >= 1
+            model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
+            assert model["failure"]["version"] == "2"
+
+            publisher.promote(publisher.linear(3.0))
+            await eventually(lambda: service.serves(publisher.name, "3", INPUTS))
+            await eventually(lambda: ready(service))
+
+    async def test_without_a_good_version_the_caller_is_told_to_come_back(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear(2.0, serialization_format="cloudpickle"))
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: failed(service))
+            answer = await service.predict(publisher.name, INPUTS)
+            assert answer.status_code == 503
+            assert answer.json()["code"] == "model_not_loaded"
+            assert "ML_SERVING_ALLOW_PICKLE" in answer.json()["detail"]
+            assert int(answer.headers["Retry-After"]) >= 1
+
+    async def test_a_load_that_failed_is_tried_again(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        marker = tmp_path / "marker"
+        version = publisher.code(BROKEN.format(broken=f"__import__('pathlib').Path({str(marker)!r}).exists()"))
+        marker.touch()
+        publisher.promote(version)
+        async with serving(settings_env, publisher, tmp_path / "cache") as service:
+            await eventually(lambda: failed(service))
+            assert "no weights" in (await service.readiness())["models"]["reason"]
+            marker.unlink()
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+
+
+class TestVanishedAlias:
+    async def test_the_last_good_version_serves_on_and_an_alarm_is_raised(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear())
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            publisher.registry.delete_alias(publisher.name, PRODUCTION)
+            await eventually(lambda: alarmed(publisher.name))
+            assert await service.serves(publisher.name, "1", INPUTS)
+            model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
+            assert model["alias_missing"] is True
+
+
+async def ready(service: Service) -> bool:
+    return (await service.readiness())["models"]["status"] == "ok"
+
+
+async def failed(service: Service) -> bool:
+    report = (await service.readiness())["models"]
+    return report["status"] == "failed" and "could not be loaded" in report["reason"]
+
+
+async def alarmed(model: str) -> bool:
+    return REGISTRY.get_sample_value("ml_model_alias_missing", {"model": model}) == 1
+
+
+def load_failures(model: str) -> float:
+    return REGISTRY.get_sample_value("ml_model_load_failures_total", {"model": model}) or 0
+
+
+def promotion_of(model: str) -> bytes:
+    promotion = ModelPromoted(
+        model=model, stage="Production", version="1", digest="0" * 64, actor="test", promotion_id=1
+    )
+    return CloudEvent.of(promotion, source="test").model_dump_json().encode()
