@@ -34,13 +34,13 @@ class ProblemField(BaseModel):
 class Problem(BaseModel):
     """A failure, as RFC 9457 describes it."""
 
-    type: Annotated[str, Field(description="Always `about:blank`; `code` says which problem it is.")]
+    type: Annotated[str, Field(description="Always `about:blank`; `code` says which problem it is.")] = "about:blank"
     title: Annotated[str, Field(description="The status in words.")]
     status: int
     detail: Annotated[str, Field(description="What is wrong and how to mend it.")]
     code: Annotated[str, Field(description="The kind of problem, for programs.")]
     request_id: Annotated[str, Field(description="Under which the logs know this request.")]
-    errors: Annotated[list[ProblemField], Field(description="The wrong fields of the request.")]
+    errors: Annotated[list[ProblemField], Field(description="The wrong fields of the request.")] = []
 
 
 _KINDS: dict[int, type[tree.PlatformError]] = {
