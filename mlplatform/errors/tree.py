@@ -10,6 +10,7 @@
   + PayloadTooLarge         413
   + UnsupportedMediaType    415
   + Unprocessable           422
+    x InvalidCursor         422
   + RateLimited             429
   + InternalError           500
   + DependencyUnavailable   503
@@ -119,6 +120,16 @@ class Unprocessable(PlatformError):
 
     status = 422
     code = "unprocessable"
+
+
+class InvalidCursor(Unprocessable):
+    """The cursor of a list is not one that the list gave."""
+
+    code = "invalid_cursor"
+
+    def __init__(self) -> None:
+        message = "is not one that this list gave; leave it out to start over"
+        super().__init__("The cursor is not valid.", errors=[FieldError("query.cursor", message)])
 
 
 class RateLimited(PlatformError):

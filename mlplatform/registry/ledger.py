@@ -7,7 +7,7 @@ from enum import StrEnum
 from psycopg.rows import DictRow
 
 from mlplatform.database import Database
-from mlplatform.errors import BadRequest
+from mlplatform.errors import InvalidCursor
 from mlplatform.registry import repository
 from mlplatform.registry.stages import Stage
 
@@ -101,10 +101,10 @@ class PromotionLedger:
             The promotions, and the cursor of the next page or None.
 
         Raises:
-            BadRequest: The cursor is not one of ours.
+            InvalidCursor: It is not one of ours.
         """
         if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS):
-            raise BadRequest("The cursor is not one that this list gave.")
+            raise InvalidCursor
         async with self._database.transaction() as connection:
             rows = await repository.page(connection, model, limit + 1, int(cursor) if cursor else None)
         promotions = [read_promotion(row) for row in rows[:limit]]

@@ -2,12 +2,13 @@
 
 import re
 
-from mlplatform.errors import BadRequest
+from mlplatform.errors import InvalidCursor
 from mlplatform.registry.errors import ModelNotFound, RegistryRefused, RegistryUnavailable, VersionNotFound
 from mlplatform.registry.model_version import ModelVersion, RegisteredModel
 from mlplatform.registry.registry import Registry
 from services.model_serving import views
 from services.model_serving.cache import ShortCache
+from services.model_serving.cursor import seal, unseal
 from services.model_serving.description import Description, read_description
 from services.model_serving.errors import ExampleMissing
 from services.model_serving.schemas import (
@@ -50,14 +51,13 @@ class Catalog:
         """List a page of models by name.
 
         Raises:
-            BadRequest: the cursor is not one of ours.
+            InvalidCursor: the cursor is not one of ours.
         """
+        token = unseal(cursor)
         try:
-            models, following = await self._pages.get(
-                (limit, cursor), lambda: self._registry.list_models(limit, cursor)
-            )
+            models, following = await self._pages.get((limit, token), lambda: self._registry.list_models(limit, token))
         except RegistryRefused as error:
-            raise BadRequest("The cursor is not one that this list gave.") from error
+            raise InvalidCursor from error
         except RegistryUnavailable:
             if cursor is not None:
                 raise
@@ -65,7 +65,7 @@ class Catalog:
             known = [ModelSummary(**self._summary(name, None)) for name in names[:limit]]
             return ModelPage(models=known, next_cursor=None, complete=False)
         summaries = [ModelSummary(**self._summary(model.name, model)) for model in models]
-        return ModelPage(models=summaries, next_cursor=following, complete=True)
+        return ModelPage(models=summaries, next_cursor=seal(following), complete=True)
 
     async def read_model(self, name: str) -> ModelDetail:
         """Read a model with its newest versions.
