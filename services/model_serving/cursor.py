@@ -1,6 +1,6 @@
 """Cursors of lists that MLflow pages.
 
-MLflow fails on a page token that it did not give, so ours carries a checksum: one that somebody made up never gets there.
+MLflow fails on a page token that it did not give, so ours carries a checksum: a made-up one never gets there.
 """
 
 import base64

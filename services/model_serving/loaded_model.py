@@ -8,7 +8,8 @@ from typing import Literal
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 
-from services.model_serving.errors import InputsRefused, ModelFailedError
+from mlplatform.errors import FieldError
+from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
 from services.model_serving.example import InputExample
 from services.model_serving.plain import to_plain
 from services.model_serving.predictor import Predict
@@ -63,6 +64,7 @@ class LoadedModel:
     example: InputExample | None
     predict: Predict
     report: LoadReport
+    input_rows: int | None = None
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -78,6 +80,9 @@ class LoadedModel:
         """
         given = self.signature.inputs.read(inputs)
         values = self.signature.parameters.read(params)
+        if self.input_rows is not None and given.rows != self.input_rows:
+            message = f"must have {self.input_rows} rows for this model, has {given.rows}"
+            raise InvalidInputs([FieldError("body.inputs", message)])
         if not given.rows:
             return []
         try:

@@ -8,6 +8,7 @@ import mlflow.pyfunc
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
+from mlplatform.registry import tags as tag
 from mlplatform.registry.cache import ArtifactCache
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
@@ -78,7 +79,9 @@ class ModelLoader:
         except ModuleNotFoundError as error:
             raise late_import(error, names) or error from error
         report = LoadReport(datetime.now(UTC), time.perf_counter() - started, _size(folder), path)
-        return LoadedModel(identity, signature, description.signature, example, predict, report)
+        return LoadedModel(
+            identity, signature, description.signature, example, predict, report, _input_rows(description)
+        )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:
         """Load the same artifacts once more, to be asked as a user of MLflow would."""
@@ -89,6 +92,11 @@ class ModelLoader:
     def _load_pyfunc(self, folder: Path, name: str, description: Model, bundled: frozenset[str]) -> PyFuncModel:
         with isolated(bundled), unpickling(self._policy.clear(name, folder, description, bundled)):
             return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+
+
+def _input_rows(description: Model) -> int | None:
+    rows = (description.metadata or {}).get(tag.INPUT_ROWS)
+    return None if rows is None else int(rows)
 
 
 def _size(folder: Path) -> int:

@@ -1,6 +1,8 @@
 """Writes a run to MLflow and registers its model."""
 
 import json
+import logging
+import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.models import ModelSignature
@@ -36,7 +39,6 @@ SERVED_FILE = Path(__file__).with_name("forecaster.py")
 GATES = {"rmse": {"greater_is_better": False, "threshold": None, "max_relative_degradation": 0.02}}
 ROW_WISE = "ml.row_wise"
 """Tag of a version: whether a row of the input is predicted by itself, so that requests can be batched."""
-INPUT_ROWS = "ml.input_rows"
 """Tag of a version: how many rows an input has."""
 DIGEST_LENGTH = 36
 """MLflow's limit on the digest of a dataset; the whole digest is the parameter `data.digest`."""
@@ -95,6 +97,9 @@ def track(registry: Registry, result: Result) -> Registered:
     """
     options = result.options
     url = registry.tracking_url
+    # Standard output may be a JSON document, and the report says what MLflow would.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     with registry_errors(url):
         mlflow.set_tracking_uri(url)
         mlflow.set_registry_uri(url)
@@ -118,7 +123,7 @@ def track(registry: Registry, result: Result) -> Registered:
             tag.GATE_METRICS: json.dumps(GATES),
             tag.EVALUATION_DIGEST: result.evaluation.digest,
             ROW_WISE: "false",
-            INPUT_ROWS: str(options.lookback),
+            tag.INPUT_ROWS: str(options.lookback),
             "curve_type": options.curve_type,
             "model_type": options.model_type,
         },
@@ -179,10 +184,13 @@ def _log_trials(client: MlflowClient, experiment_id: str, parent: str, trials: t
 
 
 def _dataset(dataset: Dataset) -> PandasDataset:
-    path = dataset.path
+    if dataset.path is None:
+        source = CodeDatasetSource(tags={"simulation": dataset.source})
+    else:  # by type, because MLflow has two sources for a plain path and warns that it must choose
+        source = get_dataset_source_from_json(json.dumps({"uri": str(dataset.path.resolve())}), "local")
     return from_pandas(
         dataset.frame.reset_index(),
-        source=str(path.resolve()) if path else CodeDatasetSource(tags={"simulation": dataset.source}),
+        source=source,
         name=dataset.source,
         digest=dataset.digest[:DIGEST_LENGTH],
     )
@@ -201,6 +209,7 @@ def _log_model(result: Result) -> str:
             artifacts={"parameters": str(stored)},
             signature=signature(result.dataset.tenors),
             input_example=example,
+            metadata={tag.INPUT_ROWS: result.options.lookback},
             pip_requirements=provenance.requirements(provenance.SERVED),
         )
     return str(logged.model_uri)
