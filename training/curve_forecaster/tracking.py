@@ -39,7 +39,6 @@ SERVED_FILE = Path(__file__).with_name("forecaster.py")
 GATES = {"rmse": {"greater_is_better": False, "threshold": None, "max_relative_degradation": 0.02}}
 ROW_WISE = "ml.row_wise"
 """Tag of a version: whether a row of the input is predicted by itself, so that requests can be batched."""
-"""Tag of a version: how many rows an input has."""
 DIGEST_LENGTH = 36
 """MLflow's limit on the digest of a dataset; the whole digest is the parameter `data.digest`."""
 
