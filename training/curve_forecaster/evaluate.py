@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dataset import Dataset
+from errors import BadData
 from forecaster import Array
 from walk_forward import Forecast
 
@@ -108,8 +109,13 @@ def evaluate(forecast: Forecast, dataset: Dataset, seed: int) -> Evaluation:
         forecast: The forecasts of the scored days.
         dataset: What they were made from.
         seed: Of the bootstrap.
+
+    Raises:
+        BadData: Nothing that was forecast was observed.
     """
     known = ~np.isnan(forecast.actual)
+    if not known.any():
+        raise BadData(f"{dataset.source}: none of the days to score holds an observation that could be forecast")
     error = forecast.forecast - forecast.actual
     held = forecast.last[:, None] - forecast.actual
 
@@ -133,7 +139,7 @@ def evaluate(forecast: Forecast, dataset: Dataset, seed: int) -> Evaluation:
         interval=_skill_interval(error, held, known, forecast.horizons[-1], seed),
         horizons={ahead: scores(where(horizon=row)) for row, ahead in horizons if seen[row].any()},
         tenors={name: scores(where(tenor=column)) for column, name in tenors if seen[:, column].any()},
-        folds={int(fold): scores(where(fold=fold)) for fold in np.unique(forecast.fold)},
+        folds={int(fold): scores(where(fold=fold)) for fold in np.unique(forecast.fold[known.any(axis=(1, 2))])},
         cells={
             (ahead, name): scores(where(horizon=row, tenor=column))
             for row, ahead in horizons

@@ -56,7 +56,9 @@ def fit(values: Array, recipe: Recipe, hyper: Hyper) -> CurveModel:
     targets = factor_changes(working, base, origins, recipe.horizons, loadings)
     usable = ~(np.isnan(features).any(axis=1) | np.isnan(targets).any(axis=(1, 2)))
     if not loadings.any() or not usable.any():
-        raise BadData(f"no {recipe.lookback} days in a row have enough observations to learn from")
+        raise BadData(
+            f"the first {len(values)} days hold no {recipe.lookback} days in a row with enough observations to learn from"
+        )
     features, targets = features[usable], targets[usable]
     center, spread = features.mean(axis=0), _nonzero(features.std(axis=0))
     target_spread = _nonzero(np.sqrt((targets**2).mean(axis=0)))

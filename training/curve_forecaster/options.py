@@ -14,7 +14,7 @@ MINIMUM_LOOKBACK = 3
 LARGEST_SEED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Options:
     """What the user asked for.
 

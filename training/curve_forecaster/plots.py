@@ -141,18 +141,12 @@ def draw_cells(table: pd.DataFrame, kind: CurveKind) -> Figure:
     figure = Figure(figsize=(12.4, max(3.0, 1.6 + 0.5 * len(grid))), layout="constrained")
     axes = figure.subplots()
     most = float(np.nanmax(grid.to_numpy())) or 1.0
+    decimals = max(0, 2 - int(np.floor(np.log10(most))))  # three digits of the largest
     image = axes.imshow(grid.to_numpy(), aspect="auto", cmap="Blues", vmin=0, vmax=most)
     for row, column in np.argwhere(~np.isnan(grid.to_numpy())):
         value = grid.iat[row, column]
-        axes.text(
-            column,
-            row,
-            f"{value:.3g}" if most < 0.1 or most >= 10 else f"{value:.3f}",  # noqa: PLR2004 - three digits that matter
-            ha="center",
-            va="center",
-            fontsize="small",
-            color="white" if value > most / 2 else BLACK,
-        )
+        colour = "white" if value > most / 2 else BLACK
+        axes.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize="small", color=colour)
     axes.set_xticks(range(len(grid.columns)), grid.columns, rotation=45)
     axes.set_yticks(range(len(grid.index)), [str(ahead) for ahead in grid.index])
     axes.set(xlabel="tenor", ylabel="days ahead", title=f"RMSE by tenor and horizon, walk-forward ({kind.unit})")

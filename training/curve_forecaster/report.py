@@ -1,5 +1,6 @@
 """What the user reads at the end of a run."""
 
+from math import floor, log10
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +39,7 @@ def show_search(console: Console, search: Search) -> None:
     best = next(trial for trial in search.trials if trial.hyper == search.best and trial.rmse is not None)
     console.print(
         f"tuning: {len(search.trials)} trials, {len(failed)} failed; best is trial {best.number} with RMSE "
-        f"{best.rmse:.4f} on days before the first fold"
+        f"{best.rmse:.4g} on days before the first fold"
     )
     for trial in failed:
         console.print(f"trial {trial.number} failed: {trial.error}", markup=False)
@@ -50,10 +51,11 @@ def show_errors(console: Console, dataset: Dataset, evaluation: Evaluation) -> N
     table = Table(title=title, title_justify="left")
     for column in ("days ahead", "RMSE", "MAE", "persistence RMSE", "skill", "observations"):
         table.add_column(column, justify="right")
+    decimals = _decimals(evaluation.overall.persistence_rmse)
     for ahead, scores in evaluation.horizons.items():
-        table.add_row(str(ahead), *_cells(scores))
+        table.add_row(str(ahead), *_cells(scores, decimals))
     table.add_section()
-    table.add_row("all", *_cells(evaluation.overall))
+    table.add_row("all", *_cells(evaluation.overall, decimals))
     console.print(table)
     low, high = evaluation.interval
     console.print(
@@ -98,6 +100,11 @@ def summary(
     }
 
 
-def _cells(scores: Scores) -> list[str]:
+def _cells(scores: Scores, decimals: int) -> list[str]:
     errors = (scores.rmse, scores.mae, scores.persistence_rmse)
-    return [*(f"{error:.4f}" for error in errors), f"{scores.skill:+.4f}", f"{scores.observations:,}"]
+    return [*(f"{error:.{decimals}f}" for error in errors), f"{scores.skill:+.4f}", f"{scores.observations:,}"]
+
+
+def _decimals(error: float) -> int:
+    """Return how many decimals show four digits of an error; at least four."""
+    return max(4, 3 - floor(log10(error))) if error > 0 else 4

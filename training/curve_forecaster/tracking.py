@@ -15,11 +15,12 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 from mlflow.data.pandas_dataset import PandasDataset, from_pandas
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlplatform.registry import tags as tag
 from mlplatform.registry.connection import registry_errors
+from mlplatform.registry.errors import RegistryRefused
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.register import register_model_version
 from mlplatform.registry.registry import Registry
@@ -102,8 +103,11 @@ def track(registry: Registry, result: Result) -> Registered:
     with registry_errors(url):
         mlflow.set_tracking_uri(url)
         mlflow.set_registry_uri(url)
-        experiment = mlflow.set_experiment(options.experiment)
         client = MlflowClient(tracking_uri=url, registry_uri=url)
+        found = client.get_experiment_by_name(options.experiment)
+        if found and found.lifecycle_stage == LifecycleStage.DELETED:
+            raise RegistryRefused(f"Experiment {options.experiment!r} is deleted: restore it or name another one.")
+        experiment = mlflow.set_experiment(options.experiment)
         with mlflow.start_run(run_name=f"{options.curve_type}-{options.model_type}") as run:
             run_id = run.info.run_id
             _log_numbers(client, run_id, result)

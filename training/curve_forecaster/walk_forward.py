@@ -110,6 +110,7 @@ def forecast_block(values: Array, block: Block, recipe: Recipe, hyper: Hyper) ->
     for position, ahead in enumerate(recipe.horizons):
         came = origins + ahead < len(values)
         actual[came, position] = np.where(learned, working[origins[came] + ahead] - base[came], np.nan)
+    actual[np.isnan(features).any(axis=1)] = np.nan  # nothing can be forecast from a window without a whole curve
     return BlockForecast(block, origins, base, changes, actual)
 
 
