@@ -90,7 +90,9 @@ class Node:
             )
             sweeper = Sweeper(
                 kernel.database,
+                kernel.redis,
                 kernel.relay,
+                group=GROUP,
                 interval=settings.embedding_sweep_interval,
                 overdue_after=settings.embedding_sweep_after,
             )

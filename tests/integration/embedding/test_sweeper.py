@@ -1,18 +1,39 @@
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
-from mlplatform.events import ReindexRequest
+from mlplatform.events import ReindexRequest, streams
 from services.embedding.sweeper import Sweeper
 from tests.integration.embedding.rows import age, outbox, states, write
+
+GROUP = "embedding"
 
 
 @pytest.fixture
 def sweeper(kernel):
-    return Sweeper(kernel.database, kernel.relay, interval=timedelta(seconds=1), overdue_after=timedelta(seconds=30))
+    return make(kernel, kernel.database)
+
+
+def make(kernel, database):
+    return Sweeper(
+        database,
+        kernel.redis,
+        kernel.relay,
+        group=GROUP,
+        interval=timedelta(milliseconds=10),
+        overdue_after=timedelta(seconds=30),
+    )
+
+
+async def publish_earlier(kernel, seconds):
+    """Add an event that nobody handles to the stream, as if that long ago."""
+    stream = ReindexRequest.event_type
+    await kernel.redis.xadd(stream, {"event": "{}"}, id=f"{int((time.time() - seconds) * 1000)}-1")
+    await streams.ensure_group(kernel.redis, stream, GROUP)
 
 
 class TestSweep:
@@ -39,6 +60,20 @@ class TestSweep:
 
         assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
 
+    async def test_an_item_that_waits_in_a_long_stream_is_not_lost(self, kernel, sweeper):
+        await publish_earlier(kernel, seconds=100)
+        await write(kernel.database, "acme", "1", "text")
+        await age(kernel.database, "acme", 120)
+
+        assert await sweeper.sweep() == 0
+
+    async def test_an_item_older_than_all_that_waits_is_lost(self, kernel, sweeper):
+        await publish_earlier(kernel, seconds=100)
+        await write(kernel.database, "acme", "1", "text")
+        await age(kernel.database, "acme", 140)
+
+        assert await sweeper.sweep() == 1
+
     async def test_what_it_sends_is_what_the_indexer_takes(self, kernel, sweeper, indexer):
         await write(kernel.database, "acme", "1", "text")
         await age(kernel.database, "acme", 31)
@@ -53,9 +88,7 @@ class TestRun:
     async def test_it_outlives_a_postgres_that_gives_no_connection(self, kernel):
         database = Database("postgresql://nobody@127.0.0.1:9/none", acquire_timeout=timedelta(seconds=0.1))
         await database.open()
-        sweeper = Sweeper(
-            database, kernel.relay, interval=timedelta(milliseconds=10), overdue_after=timedelta(seconds=30)
-        )
+        sweeper = make(kernel, database)
         with pytest.raises(DependencyUnavailable):
             await sweeper.sweep()
         running = asyncio.create_task(sweeper.run())
