@@ -8,6 +8,7 @@ import httpx
 import orjson
 
 from mlplatform.auth import MintingError, Principal, Role, mint_token
+from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
 from services.search.settings import SearchSettings
 
@@ -92,6 +93,8 @@ class EmbeddingClient:
         """Act for the caller's tenant. The subject names the caller too, so that callers do not share a rate limit."""
         if not self._settings.auth_enabled:
             return {}
+        if self._settings.search_embedding_key is not None:
+            return {API_KEY_HEADER: self._settings.search_embedding_key.get_secret_value()}
         try:
             token = mint_token(
                 self._settings,

@@ -1,11 +1,11 @@
 """Settings of the search service."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import ByteSize, Field
+from pydantic import ByteSize, Field, SecretStr, model_validator
 
-from mlplatform.settings import PlatformSettings
+from mlplatform.settings import PlatformSettings, UnsafeSettings
 from mlplatform.settings.base import Duration
 
 
@@ -14,6 +14,9 @@ class SearchSettings(PlatformSettings):
 
     search_port: Annotated[int, Field(ge=1, le=65535)] = 9007
     """Port the search service listens on."""
+    search_embedding_key: SecretStr | None = None
+    """API key (role `service`) with which search calls embedding where tokens come from an issuer. Unset: it signs
+    tokens of its own with ML_JWT_SECRET."""
     search_items_per_request: Annotated[int, Field(ge=1)] = 1000
     """Most items in one index request."""
     search_text_characters: Annotated[int, Field(ge=1)] = 100_000
@@ -29,3 +32,12 @@ class SearchSettings(PlatformSettings):
     below two to three thousand."""
     search_scan_tuples: Annotated[int, Field(ge=1)] = 20_000
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
+
+    @model_validator(mode="after")
+    def _refuse_silence(self) -> Self:
+        if self.auth_enabled and "HS256" not in self.jwt_algorithms and self.search_embedding_key is None:
+            raise UnsafeSettings(
+                "Search has no credential for the embedding service:\n"
+                "  ML_SEARCH_EMBEDDING_KEY: is missing; set one from `mlp keys create --role service`"
+            )
+        return self
