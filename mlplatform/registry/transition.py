@@ -81,9 +81,12 @@ class Transition:
 
     def _point(self, model: str, alias: str, version: str | None) -> None:
         """Point an alias at a version, or nowhere when there is none or it was deleted."""
+        found = self._registry.find_alias(model, alias)
+        if found == version:
+            return
         if version is not None and self._registry.has_version(model, version):
             self._registry.set_alias(model, alias, version)
-        else:
+        elif found is not None:
             self._registry.delete_alias(model, alias)
 
     def _put_back(self, promotion: Promotion, lineage: Lineage) -> None:

@@ -38,11 +38,11 @@ async def check(candidate: Candidate) -> Finding:
     seconds = candidate.settings.servability_timeout.total_seconds()
     try:
         status, output, complaints = await _run(command, seconds)
+    except TimeoutError:  # an OSError as well, hence first
+        message = f"It did not load and answer within {seconds:g} s. Raise ML_SERVABILITY_TIMEOUT if it needs longer."
+        return Finding(GATE, Status.FAILED, message)
     except OSError as error:
         message = f"{command[0]} cannot be run: {error.strerror}. Set ML_SERVABILITY_COMMAND to a program that can."
-        return Finding(GATE, Status.FAILED, message)
-    except TimeoutError:
-        message = f"It did not load and answer within {seconds:g} s. Raise ML_SERVABILITY_TIMEOUT if it needs longer."
         return Finding(GATE, Status.FAILED, message)
     try:
         result = ProbeResult.model_validate_json(output)

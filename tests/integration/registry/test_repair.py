@@ -1,0 +1,166 @@
+"""What becomes of a promotion that was interrupted."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlplatform.registry.stages import Stage
+from mlplatform.registry.steps import Step
+from mlplatform.registry.verification import Problem
+from tests.integration.registry.requests import back, to, to_production
+
+ROOT = Path(__file__).parents[3]
+BEGUN = [Step.INTENT, Step.PREVIOUS, Step.ALIAS, Step.MIRROR, Step.VERIFIED]
+
+
+class CrashError(BaseException):
+    """Stands for the end of the process: nothing handles it."""
+
+
+@pytest.fixture
+def crash(make_promoter):
+    """Promote, and stop dead after a step."""
+
+    async def run(step: Step, request) -> None:
+        def stop(done: Step) -> None:
+            if done is step:
+                raise CrashError
+
+        with pytest.raises(CrashError):
+            await make_promoter(stop).promote(request)
+
+    return run
+
+
+@pytest.fixture
+async def versions(bench, promoter):
+    """Two versions, the first in production."""
+    made = [bench.version(), bench.version()]
+    await promoter.promote(to_production(made[0]))
+    return made
+
+
+class TestVerifyRepair:
+    @pytest.mark.parametrize("step", BEGUN)
+    async def test_finishes_what_was_begun(self, step, *, crash, versions, bench, verification, rows):
+        await crash(step, to_production(versions[1]))
+        (found,) = await verification.run(repair=False, actor="ada", model=bench.name)
+        assert found.problem is Problem.INTERRUPTED
+        (remark,) = await verification.run(repair=True, actor="eve")
+        assert remark.problem is Problem.FINISHED
+        assert bench.aliases() == {"production": "2", "previous": "1"}
+        assert [bench.stage(version) for version in versions] == ["Archived", "Production"]
+        assert [row["state"] for row in rows("model_promotions")] == ["committed", "repaired"]
+        assert rows("audit_events")[-1]["detail"]["repaired_by"] == "eve"
+        assert len(rows("outbox")) == 2
+        assert await verification.run(repair=True, actor="eve") == []
+
+    async def test_before_the_intent_there_is_nothing_to_repair(self, crash, versions, bench, verification, rows):
+        await crash(Step.REPORT, to_production(versions[1]))
+        assert await verification.run(repair=True, actor="eve") == []
+        assert bench.aliases() == {"production": "1"}
+        assert len(rows("model_promotions")) == 1
+
+    @pytest.mark.parametrize("step", [Step.COMMITTED, Step.PUBLISHED])
+    async def test_after_the_commit_neither(self, step, *, crash, versions, bench, verification, rows):
+        await crash(step, to_production(versions[1]))
+        assert await verification.run(repair=True, actor="eve") == []
+        assert bench.aliases() == {"production": "2", "previous": "1"}
+        assert rows("model_promotions")[-1]["state"] == "committed"
+
+    async def test_withdraws_a_version_that_was_deleted(self, crash, versions, bench, verification, rows):
+        await crash(Step.ALIAS, to_production(versions[1]))
+        bench.client.delete_model_version(bench.name, "2")
+        (remark,) = await verification.run(repair=True, actor="eve")
+        assert remark.problem is Problem.WITHDRAWN
+        assert bench.aliases() == {"production": "1"}
+        assert "was deleted since" in rows("model_promotions")[-1]["failure"]
+
+    async def test_withdraws_where_somebody_moved_the_alias(self, crash, versions, bench, verification):
+        third = bench.version()
+        await crash(Step.INTENT, to_production(versions[1]))
+        bench.registry.set_alias(bench.name, "production", third.version)
+        remarks = await verification.run(repair=True, actor="eve")
+        assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.MOVED]
+        assert bench.aliases() == {"production": "3"}
+
+    async def test_withdraws_with_a_model_that_was_deleted(self, crash, versions, bench, verification):
+        await crash(Step.INTENT, to_production(versions[1]))
+        bench.client.delete_registered_model(bench.name)
+        remarks = await verification.run(repair=True, actor="eve")
+        assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.UNREGISTERED]
+
+
+class TestVerify:
+    async def test_shows_what_was_moved_or_deleted(self, versions, promoter, bench, verification):
+        await promoter.promote(to_production(versions[1]))
+        bench.registry.delete_alias(bench.name, "production")
+        bench.client.delete_model_version(bench.name, "1")
+        remarks = await verification.run(repair=True, actor="ada", model=bench.name)
+        assert [remark.problem for remark in remarks] == [Problem.MOVED, Problem.DELETED]
+        assert "@production points to version none, the ledger has 2" in remarks[0].message
+
+
+class TestNextPromotion:
+    async def test_finishes_the_same_version(self, crash, versions, bench, promoter, rows):
+        await crash(Step.PREVIOUS, to_production(versions[1]))
+        outcome = await promoter.promote(to_production(versions[1]))
+        assert not outcome.changed
+        assert outcome.settled == rows("model_promotions")[-1]["id"]
+        assert bench.aliases() == {"production": "2", "previous": "1"}
+
+    async def test_withdraws_another_version_that_never_served(self, crash, versions, bench, promoter, rows):
+        third = bench.version()
+        await crash(Step.PREVIOUS, to_production(versions[1]))
+        outcome = await promoter.promote(to_production(third))
+        assert outcome.changed
+        assert bench.aliases() == {"production": "3", "previous": "1"}
+        assert [row["state"] for row in rows("model_promotions")] == ["committed", "failed", "committed"]
+
+    async def test_finishes_another_version_that_serves_already(self, crash, versions, bench, promoter, rows):
+        third = bench.version()
+        await crash(Step.ALIAS, to_production(versions[1]))
+        await promoter.promote(to_production(third))
+        assert bench.aliases() == {"production": "3", "previous": "2"}
+        assert [row["state"] for row in rows("model_promotions")] == ["committed", "repaired", "committed"]
+
+    async def test_finishes_what_goes_to_another_stage(self, crash, versions, bench, promoter):
+        await crash(Step.INTENT, to(Stage.STAGING, versions[1]))
+        await promoter.promote(to_production(versions[1]))
+        assert bench.aliases() == {"production": "2", "staging": "2", "previous": "1"}
+
+    async def test_a_rollback_finishes_it_and_goes_back(self, crash, versions, bench, promoter):
+        await crash(Step.ALIAS, to_production(versions[1]))
+        await promoter.rollback(back(bench.name))
+        assert bench.aliases() == {"production": "1"}
+
+    async def test_a_dry_run_leaves_it(self, crash, versions, promoter, rows):
+        await crash(Step.INTENT, to_production(versions[1]))
+        await promoter.promote(to_production(versions[1], dry_run=True))
+        assert rows("model_promotions")[-1]["state"] == "intent"
+
+
+class TestKill:
+    @pytest.mark.usefixtures("versions")
+    def test_a_killed_process_is_repaired_by_the_script(self, bench, rows):
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.integration.registry.crash", bench.name, "2", Step.ALIAS],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        repaired = subprocess.run(
+            [sys.executable, "scripts/promote_model.py", "verify", "--repair", "--actor", "eve"],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert repaired.returncode == 0, repaired.stderr
+        assert f"{bench.name}: finished: " in repaired.stdout
+        assert bench.aliases() == {"production": "2", "previous": "1"}
+        assert rows("model_promotions")[-1]["state"] == "repaired"
