@@ -38,8 +38,8 @@ class ServingSettings(PlatformSettings):
     """How often the registry is asked which versions are in production; an event of a promotion asks at once."""
     serving_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
     """How long a prediction may take before the caller is answered 504."""
-    serving_threads: Annotated[int, Field(ge=1, le=64)] = os.cpu_count() or 1
-    """Predictions that run at the same time."""
+    serving_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=lambda: os.cpu_count() or 1)
+    """Predictions that run at the same time. Default: as many as there are cores."""
     serving_queue_size: Annotated[int, Field(ge=0)] = 64
     """Predictions that wait for a thread; more are answered 503."""
     serving_max_rows: Annotated[int, Field(ge=1)] = 10_000
