@@ -40,7 +40,7 @@ class TestListModels:
     async def test_a_cursor_that_is_not_ours_is_refused(self, service: Service) -> None:
         for cursor in ("nonsense", "e30=", "bm90IGpzb24=", "'", "\x00"):
             answer = await service.client.get("/api/v1/models", params={"cursor": cursor})
-            assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
     async def test_a_limit_out_of_range_is_refused(self, service: Service) -> None:
         for limit in ("0", "201", "x"):

@@ -69,7 +69,7 @@ class TestListPromotions:
 
     async def test_a_cursor_that_is_not_ours_is_refused(self, service: Service, unique: str) -> None:
         answer = await service.client.get(f"/api/v1/models/{unique}/promotions", params={"cursor": "x"})
-        assert answer.status_code == 400
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
 class TestReadReport:

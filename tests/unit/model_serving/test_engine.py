@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,14 @@ class TestPredict:
         async with engine_of() as engine:
             with pytest.raises(InvalidInputs):
                 await ask(engine, model_of(raising(RuntimeError())), [{"x": "text"}])
+
+    async def test_a_model_of_a_history_says_how_many_rows_it_needs(self) -> None:
+        model = replace(model_of(), input_rows=3)
+        async with engine_of() as engine:
+            with pytest.raises(InvalidInputs) as caught:
+                await ask(engine, model, INPUTS * 2)
+            assert len(await ask(engine, model, INPUTS * 3)) == 3
+        assert [error.message for error in caught.value.errors] == ["must have 3 rows for this model, has 2"]
 
     @pytest.mark.parametrize(
         "error", [ValueError("holds 4711"), MlflowException("holds 4711", error_code=1000)], ids=["numpy", "mlflow"]
