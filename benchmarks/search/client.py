@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import httpx
 
 ITEMS_PER_REQUEST = 100
-DELETED_PER_REQUEST = 100
+DELETED_PER_REQUEST = 16
 RETRIES = 20
 BUSY = {429, 503}
 

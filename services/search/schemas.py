@@ -42,7 +42,7 @@ class IndexRequest(_Body):
     """Items to add to the index, or to replace in it."""
 
     items: Annotated[list[ItemBody], Field(min_length=1)]
-    wait: Annotated[bool, Field(description="Whether to answer only when the items can be found.")] = False
+    wait: Annotated[StrictBool, Field(description="Whether to answer only when the items can be found.")] = False
     wait_seconds: Annotated[float, Field(gt=0, description="How long to wait at most.")] = 10.0
 
 

@@ -16,6 +16,9 @@ from services.search.schemas import DeleteAnswer, EntityId, EntityType, IndexAns
 from services.search.settings import SearchSettings
 from services.search.storable import NUL
 
+MAX_DELETED = 16
+"""Ids in one call: the longest ones, percent-encoded, still fit the 64 KiB that the HTTP parser takes as a URL."""
+
 router = ServiceRouter(prefix="/api/v1/index", tags=["index"])
 
 
@@ -43,7 +46,7 @@ async def add_items(
 @router.delete("", summary="Delete items")
 async def delete_items(
     entity_type: Annotated[EntityType, Query()],
-    entity_id: Annotated[list[EntityId], Query(min_length=1, max_length=1000)],
+    entity_id: Annotated[list[EntityId], Query(min_length=1, max_length=MAX_DELETED)],
     principal: Annotated[Principal, require(Permission.INDEX)],
     index: Annotated[Index, Depends(get_index)],
 ) -> DeleteAnswer:
