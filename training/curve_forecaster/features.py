@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from errors import BadData
 from forecaster import Array, factor_scores
 
 DESCRIPTIONS = ("level", "change 1 d", "change 5 d", "change window", "from mean", "volatility")
@@ -44,8 +45,13 @@ def factor_loadings(values: Array, factors: int, minimum: int) -> Array:
 
     Returns:
         (T, K).
+
+    Raises:
+        BadData: No tenor has enough observations.
     """
     learned = np.flatnonzero((~np.isnan(values)).sum(axis=0) >= minimum)
+    if not learned.size:
+        raise BadData(f"no column has {minimum} observations in the first {len(values)} days, which are learned from")
     changes = np.diff(values[:, learned], axis=0)
     observed = ~np.isnan(changes)
     known = np.where(observed, changes, 0.0)

@@ -45,7 +45,7 @@ def fit(values: Array, recipe: Recipe, hyper: Hyper) -> CurveModel:
         hyper: Hyper-parameters.
 
     Raises:
-        BadData: No window of days has enough observations.
+        BadData: No tenor or no window of days has enough observations.
     """
     working = np.log(values) if recipe.log else values
     loadings = factor_loadings(working, hyper.factors, recipe.minimum)
@@ -55,10 +55,8 @@ def fit(values: Array, recipe: Recipe, hyper: Hyper) -> CurveModel:
     base = known_values(history)[:, -1]
     targets = factor_changes(working, base, origins, recipe.horizons, loadings)
     usable = ~(np.isnan(features).any(axis=1) | np.isnan(targets).any(axis=(1, 2)))
-    if not loadings.any() or not usable.any():
-        raise BadData(
-            f"the first {len(values)} days hold no {recipe.lookback} days in a row with enough observations to learn from"
-        )
+    if not usable.any():
+        raise BadData(f"the first {len(values)} days hold too few observations in a row to learn from")
     features, targets = features[usable], targets[usable]
     center, spread = features.mean(axis=0), _nonzero(features.std(axis=0))
     target_spread = _nonzero(np.sqrt((targets**2).mean(axis=0)))

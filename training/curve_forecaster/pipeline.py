@@ -12,7 +12,7 @@ from curves import KINDS
 from dataset import Dataset, load_dataset
 from errors import DONE, REFUSED, UNREACHABLE
 from evaluate import evaluate
-from folds import split
+from folds import Block, split
 from learners import LEARNERS, Hyper
 from model import Recipe, fit, with_weights
 from options import Options
@@ -38,10 +38,11 @@ def run(options: Options) -> int:
             lookback=options.lookback,
             longest=options.horizons[-1],
         )
+        blocks = split(len(dataset.frame), options.folds, options.horizons[-1])
         # Asked before training, so that minutes of work are not lost to a server that is down.
         registry = None if options.dry_run else open_registry()
         report.show_data(console, dataset)
-        result = train(options, dataset, console)
+        result = train(options, dataset, blocks, console)
         report.show_errors(console, dataset, result.evaluation)
         report.show_weights(console, result.served)
         registered = track(registry, result) if registry else None
@@ -61,12 +62,13 @@ def run(options: Options) -> int:
     return DONE
 
 
-def train(options: Options, dataset: Dataset, console: Console) -> Result:
+def train(options: Options, dataset: Dataset, blocks: tuple[Block, ...], console: Console) -> Result:
     """Tune if asked to, evaluate walk-forward, and fit what is served on all days.
 
     Args:
         options: What the user asked for.
         dataset: What to train on.
+        blocks: The days to forecast.
         console: Where progress is shown.
 
     Raises:
@@ -83,7 +85,6 @@ def train(options: Options, dataset: Dataset, console: Console) -> Result:
         minimum=dataset.minimum,
         seed=options.seed,
     )
-    blocks = split(len(values), options.folds, options.horizons[-1])
     hyper, trials = Hyper(), ()
     steps = options.tune + options.folds + (len(recipe.learners) > 1) + 1
     with progress(console, steps) as advance:
