@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import mlflow
 import pytest
-from tests.integration.model_serving.publisher import Publisher
 
 from mlplatform.registry.registry import Registry
 from mlplatform.stack import Stack
 from tests.fixtures.stack import UP_SECONDS, free_ports
+from tests.integration.model_serving.publisher import Publisher
 
 
 @pytest.fixture(scope="module")

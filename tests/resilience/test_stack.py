@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.integration.model_serving.publisher import frame_of, records_of
 
 from mlplatform.stack import Stack
 from mlplatform.stack.files import read_tail
+from tests.integration.model_serving.publisher import frame_of, records_of
 from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
 
 PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search")
