@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def make_dataset(
     observed_days = frame.notna().any(axis=1)
     empty_days = int((~observed_days).sum())
     frame = frame[observed_days]
-    needed = -(-minimum * 10 // round(INITIAL_SHARE * 10))
+    needed = ceil(minimum / INITIAL_SHARE)
     if len(frame) < needed:
         raise BadData(
             f"{place}: {len(frame)} days with observations; a lookback of {lookback} and horizons up to {longest} "
