@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from mlplatform.errors import PlatformError
 from mlplatform.events import metrics, streams
+from mlplatform.events.background import end_with_task
 from mlplatform.events.cloud_event import CloudEvent
 from mlplatform.events.dead_letters import bury
 from mlplatform.events.outage import Outage, wait
@@ -220,6 +221,7 @@ class StreamConsumer:
     async def _hold(self, ids: list[str]) -> None:
         outage = Outage(f"holding entries of {self._stream}")
         while True:
+            end_with_task()
             await asyncio.sleep(self._claim_idle.total_seconds() / 3)
             try:
                 await self._pending.hold(ids)
