@@ -1,6 +1,7 @@
 """One trace from the caller through search and embedding to Postgres."""
 
 import secrets
+import time
 from collections.abc import Mapping
 
 import httpx
@@ -8,7 +9,8 @@ import mlflow
 from mlflow.entities import Trace
 from mlflow.exceptions import MlflowException
 
-from tests.e2e.waiting import until
+ATTEMPTS = 4
+SECONDS = 30
 
 
 def read_trace(tracking_url: str, trace_id: str, *, services: set[str]) -> Trace | None:
@@ -33,21 +35,29 @@ class TestTrace:
         indexed = httpx.post(f"{search}/api/v1/index", json={"items": [item], "wait": True}, timeout=60)
         assert indexed.status_code < 300, indexed.text
 
-        trace_id, caller = secrets.token_hex(16), secrets.token_hex(8)
-        answer = httpx.post(
-            f"{search}/api/v1/search",
-            json={"query": "inverted curve", "entity_types": [unique]},
-            headers={"traceparent": f"00-{trace_id}-{caller}-01"},
-            timeout=60,
-        )
-        assert [found["entity_id"] for found in answer.json()["results"]] == ["1"]
-
-        trace = until(
-            lambda: read_trace(stack_env["ML_MLFLOW_URL"], trace_id, services={"search", "embedding"}), "the trace"
-        )
+        trace, caller = self.traced_search(stack_env, unique)
         spans = {span.span_id: span for span in trace.data.spans}
         roots = [span for span in spans.values() if span.parent_id not in spans]
         assert [(span.name, span.parent_id) for span in roots] == [("POST /api/v1/search", caller)]
         (embed,) = [span for span in spans.values() if span.name == "POST /api/v1/embed"]
         assert spans[embed.parent_id].attributes["http.request.method"] == "POST"
         assert any(span.attributes.get("db.system.name") == "postgresql" for span in spans.values())
+
+    @staticmethod
+    def traced_search(stack_env: Mapping[str, str], entity_type: str) -> tuple[Trace, str]:
+        """Search until the trace of a search is in the store: exporters drop spans rather than hold requests up."""
+        for _ in range(ATTEMPTS):
+            trace_id, caller = secrets.token_hex(16), secrets.token_hex(8)
+            answer = httpx.post(
+                f"{stack_env['ML_SEARCH_URL']}/api/v1/search",
+                json={"query": "inverted curve", "entity_types": [entity_type]},
+                headers={"traceparent": f"00-{trace_id}-{caller}-01"},
+                timeout=60,
+            )
+            assert [found["entity_id"] for found in answer.json()["results"]] == ["1"]
+            deadline = time.monotonic() + SECONDS
+            while time.monotonic() < deadline:
+                if trace := read_trace(stack_env["ML_MLFLOW_URL"], trace_id, services={"search", "embedding"}):
+                    return trace, caller
+                time.sleep(0.2)
+        raise AssertionError(f"none of {ATTEMPTS} traces arrived within {SECONDS} s")

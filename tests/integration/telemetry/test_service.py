@@ -108,6 +108,8 @@ class TestProcess:
     ) -> None:
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01", "X-Request-ID": "call-1"}
         assert client.get("/ping/patient-4711", headers=headers).json() == "patient-4711"
+        # What is exported at shutdown may take two seconds at most, which a busy machine can exceed.
+        wait_for_span(collector, "GET /ping/{name}")
         with ThreadPoolExecutor(1) as pool:
             slow = pool.submit(client.get, "/slow", timeout=DEADLINE)
             wait_for_line(log, "slow_began")
@@ -133,6 +135,14 @@ class TestProcess:
 
 def attribute(span: Span, name: str) -> str | None:
     return next((each.value.string_value for each in span.attributes if each.key == name), None)
+
+
+def wait_for_span(collector: Collector, name: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while name not in {span.name for span in collector.spans()}:
+        if time.monotonic() > deadline:
+            pytest.fail(f"no span {name} within {DEADLINE:.0f} s")
+        time.sleep(0.02)
 
 
 def wait_for_line(log: Path, event: str) -> None:

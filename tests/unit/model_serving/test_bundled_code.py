@@ -11,7 +11,7 @@ from tests.unit.model_serving.saved import FRAME, load, save_code
 
 ENTRY = """
     import mlflow
-    from features import FACTOR, scale
+    from bundled_features import FACTOR, scale
 
     class Scaler(mlflow.pyfunc.PythonModel):
         def predict(self, context, model_input, params=None):
@@ -20,7 +20,7 @@ ENTRY = """
     mlflow.models.set_model(Scaler())
 """
 FEATURES = """
-    from constants import OFFSET
+    from bundled_constants import OFFSET
 
     FACTOR = {factor}
 
@@ -31,7 +31,9 @@ INPUTS = FRAME.to_dict("records")
 
 
 def save_version(folder: Path, factor: int) -> Path:
-    return save_code(folder, ENTRY, features=FEATURES.format(factor=factor), constants=f"OFFSET = {factor * 100}")
+    return save_code(
+        folder, ENTRY, bundled_features=FEATURES.format(factor=factor), bundled_constants=f"OFFSET = {factor * 100}"
+    )
 
 
 class TestTwoVersions:
@@ -45,17 +47,17 @@ class TestTwoVersions:
     def test_nothing_of_them_stays_importable(self, tmp_path: Path) -> None:
         path = list(sys.path)
         load(save_version(tmp_path / "one", 1))
-        assert not {"features", "constants"} & sys.modules.keys()
+        assert not {"bundled_features", "bundled_constants"} & sys.modules.keys()
         assert not [name for name in sys.modules if name.startswith("code_model_")]
         assert sys.path == path
 
     def test_a_module_of_the_same_name_in_the_process_is_left_alone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, "features", sys)
+        monkeypatch.setitem(sys.modules, "bundled_features", sys)
         model = load(save_version(tmp_path / "one", 3))
         assert list(model.score(INPUTS, {})) == [903.0, 906.0]
-        assert sys.modules["features"] is sys
+        assert sys.modules["bundled_features"] is sys
 
     def test_the_artifacts_are_as_before(self, tmp_path: Path) -> None:
         folder = save_version(tmp_path / "one", 1)
@@ -71,18 +73,20 @@ class TestRefusals:
 
             class Late(mlflow.pyfunc.PythonModel):
                 def predict(self, context, model_input, params=None):
-                    import features
-                    return features.scale(model_input["a"])
+                    import bundled_features
+                    return bundled_features.scale(model_input["a"])
 
             mlflow.models.set_model(Late())
         """
-        folder = save_code(tmp_path / "late", late, features=FEATURES.format(factor=1), constants="OFFSET = 1")
-        with pytest.raises(LoadError, match=r"'features' inside a function\. Move the import to the top"):
+        folder = save_code(
+            tmp_path / "late", late, bundled_features=FEATURES.format(factor=1), bundled_constants="OFFSET = 1"
+        )
+        with pytest.raises(LoadError, match=r"'bundled_features' inside a function\. Move the import to the top"):
             load(folder)
 
     def test_code_that_has_the_name_of_an_installed_package(self, tmp_path: Path) -> None:
         folder = save_version(tmp_path / "taken", 1)
-        (folder / "code" / "constants.py").rename(folder / "code" / "numpy.py")
+        (folder / "code" / "bundled_constants.py").rename(folder / "code" / "numpy.py")
         with pytest.raises(LoadError, match="hold numpy, which is also an installed package"):
             load(folder)
 
