@@ -10,20 +10,20 @@ from mlplatform.events import ModelPromoted, StreamTail, running
 from mlplatform.registry.ledger import PromotionLedger
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel, create_service, open_kernel
-from services.model_serving.catalog import Catalog
-from services.model_serving.checks import ModelChecks
-from services.model_serving.directory import Directory
-from services.model_serving.engine import Engine
-from services.model_serving.extras import ExtraVersions
-from services.model_serving.last_known import LastKnown
-from services.model_serving.loader import make_loader
-from services.model_serving.retirement import Retirement
+from services.model_serving.catalog.catalog import Catalog
+from services.model_serving.engine.engine import Engine
+from services.model_serving.loading.loader import make_loader
 from services.model_serving.routes import models, predict, promotions
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
-from services.model_serving.store import LoadedModels
-from services.model_serving.versions import Versions
-from services.model_serving.watcher import AliasWatcher
+from services.model_serving.versions.checks import ModelChecks
+from services.model_serving.versions.choice import Versions
+from services.model_serving.versions.directory import Directory
+from services.model_serving.versions.extras import ExtraVersions
+from services.model_serving.versions.last_known import LastKnown
+from services.model_serving.versions.retirement import Retirement
+from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.watcher import AliasWatcher
 
 NAME = "serving"
 LOADING_THREADS = 2

@@ -27,7 +27,7 @@ def main(
     with _output_kept_clean():
         prepare_process()
         # numpy and skops must be imported as in the serving process, so nothing may import them before the line above.
-        from services.model_serving.trial import try_version  # noqa: PLC0415 (the reason is above)
+        from services.model_serving.loading.trial import try_version  # noqa: PLC0415 (the reason is above)
 
         trial = try_version(ServingSettings(), model, version)
     if json:

@@ -7,9 +7,9 @@ from fastapi import Depends, Request
 
 from mlplatform.objects import ObjectStore
 from mlplatform.registry.ledger import PromotionLedger
-from services.model_serving.catalog import Catalog
-from services.model_serving.engine import Engine
-from services.model_serving.versions import Versions
+from services.model_serving.catalog.catalog import Catalog
+from services.model_serving.engine.engine import Engine
+from services.model_serving.versions.choice import Versions
 
 
 @dataclass(frozen=True, slots=True)

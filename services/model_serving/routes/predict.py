@@ -4,7 +4,7 @@ from fastapi import Response
 
 from mlplatform.auth import Permission, require
 from mlplatform.service import ServiceRouter
-from services.model_serving.plain import render
+from services.model_serving.engine.plain import render
 from services.model_serving.schemas import PredictRequest, PredictResponse
 from services.model_serving.serving import ServingParts
 

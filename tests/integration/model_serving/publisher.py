@@ -22,7 +22,7 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.register import register_model_version
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
-from services.model_serving.bundled_code import isolated
+from services.model_serving.loading.bundled_code import isolated
 
 COLUMNS = ("a", "b", "c")
 REQUIREMENTS = ["mlflow"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mlplatform.registry.model_version import ModelVersion
+from services.model_serving.loading.trial import try_version
 from services.model_serving.settings import ServingSettings
-from services.model_serving.trial import try_version
 from tests.integration.model_serving.publisher import Publisher
 
 PRINTING = """

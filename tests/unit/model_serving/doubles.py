@@ -7,7 +7,7 @@ from typing import Any
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
-from services.model_serving.loaded_model import LoadedModel, LoadReport, ModelIdentity
+from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.signature import ModelInput, compile_signature
 
 DECLARED = ModelSignature(inputs=Schema([ColSpec("double", "x")]))

@@ -13,9 +13,9 @@ import pandas as pd
 from mlflow.models import infer_signature
 
 from mlplatform.registry.registry import Registry
-from services.model_serving.bundled_code import isolated
-from services.model_serving.loaded_model import LoadedModel, ModelIdentity
-from services.model_serving.loader import make_loader
+from services.model_serving.engine.loaded_model import LoadedModel, ModelIdentity
+from services.model_serving.loading.bundled_code import isolated
+from services.model_serving.loading.loader import make_loader
 from services.model_serving.settings import ServingSettings
 
 NOWHERE = "http://127.0.0.1:9"

@@ -4,8 +4,8 @@ import asyncio
 
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.registry.registry import Registry
-from services.model_serving.store import LoadedModels
-from services.model_serving.watcher import AliasWatcher
+from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.watcher import AliasWatcher
 
 
 class ModelChecks:

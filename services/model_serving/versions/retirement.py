@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from structlog import get_logger
 
-from services.model_serving.loaded_model import LoadedModel
+from services.model_serving.engine.loaded_model import LoadedModel
 
 log = get_logger(__name__)
 

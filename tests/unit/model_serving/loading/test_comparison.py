@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.model_serving.comparison import first_difference
+from services.model_serving.loading.comparison import first_difference
 
 
 class TestFirstDifference:

@@ -7,12 +7,12 @@ from typing import Literal
 from mlplatform.registry.errors import AliasNotFound
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
-from services.model_serving.directory import Directory
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import ModelNotLoadedError
-from services.model_serving.extras import ExtraVersions
-from services.model_serving.loaded_model import LoadedModel
-from services.model_serving.store import LoadedModels
-from services.model_serving.watcher import AliasWatcher
+from services.model_serving.versions.directory import Directory
+from services.model_serving.versions.extras import ExtraVersions
+from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.watcher import AliasWatcher
 
 Route = Literal["primary", "version", "alias"]
 

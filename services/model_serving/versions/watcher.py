@@ -18,13 +18,10 @@ from mlplatform.events import ModelPromoted, StreamTail
 from mlplatform.registry.model_version import RegisteredModel
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
-from services.model_serving.background import attempt
-from services.model_serving.directory import Directory
+from services.model_serving.engine.loaded_model import LoadedModel, ModelIdentity
 from services.model_serving.errors import reason
-from services.model_serving.failures import Failure, failed
-from services.model_serving.last_known import LastKnown
-from services.model_serving.loaded_model import LoadedModel, ModelIdentity
-from services.model_serving.loader import ModelLoader
+from services.model_serving.loading.background import attempt
+from services.model_serving.loading.loader import ModelLoader
 from services.model_serving.metrics import (
     ALIAS_MISSING,
     LOAD_DURATION,
@@ -32,8 +29,11 @@ from services.model_serving.metrics import (
     REGISTRY_REACHABLE,
     SWAP_DURATION,
 )
-from services.model_serving.retirement import Retirement
-from services.model_serving.store import LoadedModels
+from services.model_serving.versions.directory import Directory
+from services.model_serving.versions.failures import Failure, failed
+from services.model_serving.versions.last_known import LastKnown
+from services.model_serving.versions.retirement import Retirement
+from services.model_serving.versions.store import LoadedModels
 
 log = get_logger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias, cast
 from mlflow.models import ModelSignature
 
 from mlplatform.registry.model_version import ModelVersion, RegisteredModel
-from services.model_serving.description import Description
-from services.model_serving.failures import Failure
-from services.model_serving.loaded_model import LoadedModel
+from services.model_serving.engine.loaded_model import LoadedModel
+from services.model_serving.loading.description import Description
 from services.model_serving.schemas import LoadedState, LoadFailure, SignatureDetail, VersionSummary
+from services.model_serving.versions.failures import Failure
 
 View: TypeAlias = dict[str, Any]
 """Fields of a wire type that holds more of them."""

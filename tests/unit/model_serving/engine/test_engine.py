@@ -12,9 +12,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from mlplatform.errors import DeadlineExceeded, Overloaded
-from services.model_serving.engine import Engine
+from services.model_serving.engine.engine import Engine
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
-from services.model_serving.loaded_model import LoadedModel
 from tests.unit.model_serving.doubles import INPUTS, model_of
 
 LONG = timedelta(seconds=60)

@@ -3,7 +3,7 @@
 import pytest
 
 from mlplatform.errors import InvalidCursor
-from services.model_serving.cursor import seal, unseal
+from services.model_serving.catalog.cursor import seal, unseal
 
 
 class TestCursor:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PyFuncModel
 
-from services.model_serving.example import InputExample
+from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import ModelInput, Signature
 
 Predict: TypeAlias = Callable[[ModelInput, dict[str, object] | None], Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from structlog import get_logger
 
-from services.model_serving.loaded_model import ModelIdentity
+from services.model_serving.engine.loaded_model import ModelIdentity
 
 OWNER_ONLY = 0o700
 FILE = "production.json"

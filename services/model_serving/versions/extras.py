@@ -7,13 +7,13 @@ from concurrent.futures import Executor
 from structlog import get_logger
 
 from mlplatform.registry.model_version import ModelVersion
-from services.model_serving.background import attempt
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import ModelNotLoadedError, reason
-from services.model_serving.loaded_model import LoadedModel
-from services.model_serving.loader import ModelLoader
+from services.model_serving.loading.background import attempt
+from services.model_serving.loading.loader import ModelLoader
 from services.model_serving.metrics import LOAD_DURATION, LOAD_FAILURES
-from services.model_serving.retirement import Retirement
-from services.model_serving.store import LoadedModels
+from services.model_serving.versions.retirement import Retirement
+from services.model_serving.versions.store import LoadedModels
 
 FAILURE_SECONDS = 30.0
 MOST_FAILURES = 256

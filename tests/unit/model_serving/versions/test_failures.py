@@ -1,6 +1,6 @@
 """When a failed load is tried again."""
 
-from services.model_serving.failures import LONGEST_WAIT, failed
+from services.model_serving.versions.failures import LONGEST_WAIT, failed
 
 
 class TestFailed:

@@ -9,10 +9,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 
 from mlplatform.errors import FieldError
+from services.model_serving.engine.plain import to_plain
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
-from services.model_serving.example import InputExample
-from services.model_serving.plain import to_plain
-from services.model_serving.predictor import Predict
+from services.model_serving.flavors.predictor import Predict
+from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import Signature
 
 MODEL_BLAMES_INPUTS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from structlog import get_logger
 
 from mlplatform.errors import DeadlineExceeded, Overloaded, PlatformError
-from services.model_serving.loaded_model import LoadedModel
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.metrics import INFERENCE_DURATION, QUEUE_WAIT
 
 log = get_logger(__name__)

@@ -6,11 +6,12 @@ from mlplatform.errors import InvalidCursor
 from mlplatform.registry.errors import ModelNotFound, RegistryRefused, RegistryUnavailable, VersionNotFound
 from mlplatform.registry.model_version import ModelVersion, RegisteredModel
 from mlplatform.registry.registry import Registry
-from services.model_serving import views
-from services.model_serving.cache import ShortCache
-from services.model_serving.cursor import seal, unseal
-from services.model_serving.description import Description, read_description
+from services.model_serving.catalog import views
+from services.model_serving.catalog.cache import ShortCache
+from services.model_serving.catalog.cursor import seal, unseal
+from services.model_serving.catalog.views import View
 from services.model_serving.errors import ExampleMissing
+from services.model_serving.loading.description import Description, read_description
 from services.model_serving.schemas import (
     MODEL_NAME,
     VERSION,
@@ -20,9 +21,8 @@ from services.model_serving.schemas import (
     ModelSummary,
     VersionDetail,
 )
-from services.model_serving.store import LoadedModels
-from services.model_serving.views import View
-from services.model_serving.watcher import AliasWatcher
+from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.watcher import AliasWatcher
 
 CACHE_SECONDS = 2.0
 DESCRIPTION_SECONDS = 3600.0

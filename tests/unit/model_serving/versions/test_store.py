@@ -1,6 +1,6 @@
 """The versions in memory."""
 
-from services.model_serving.store import LoadedModels
+from services.model_serving.versions.store import LoadedModels
 from tests.unit.model_serving.doubles import model_of
 
 

@@ -12,12 +12,12 @@ from mlplatform.registry import tags as tag
 from mlplatform.registry.cache import ArtifactCache
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
-from services.model_serving.bundled_code import bundled_modules, isolated, late_import
+from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.errors import LoadError
-from services.model_serving.example import read_example
-from services.model_serving.loaded_model import LoadedModel, LoadReport, ModelIdentity
-from services.model_serving.predictor import choose_predict
-from services.model_serving.serialization import SerializationPolicy, unpickling
+from services.model_serving.flavors.predictor import choose_predict
+from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
+from services.model_serving.loading.example import read_example
+from services.model_serving.loading.serialization import SerializationPolicy, unpickling
 from services.model_serving.settings import ServingSettings
 from services.model_serving.signature import compile_signature
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.model_serving.last_known import LastKnown
-from services.model_serving.loaded_model import ModelIdentity
+from services.model_serving.engine.loaded_model import ModelIdentity
+from services.model_serving.versions.last_known import LastKnown
 
 MODELS = [ModelIdentity("a", "1", "key", "digest", None), ModelIdentity("b", "12", "other", None, "run")]
 

@@ -7,8 +7,8 @@ import orjson
 import pandas as pd
 import pytest
 
+from services.model_serving.engine.plain import render, to_plain
 from services.model_serving.errors import ModelFailedError
-from services.model_serving.plain import render, to_plain
 
 
 def through_json(answer: object) -> object:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import orjson
 
 from mlplatform.registry.registry import Registry
-from services.model_serving.background import attempt
-from services.model_serving.comparison import first_difference
+from services.model_serving.engine.plain import render, to_plain
 from services.model_serving.errors import LoadError, reason
-from services.model_serving.loader import make_loader
-from services.model_serving.plain import render, to_plain
+from services.model_serving.loading.background import attempt
+from services.model_serving.loading.comparison import first_difference
+from services.model_serving.loading.loader import make_loader
 from services.model_serving.settings import ServingSettings
 
 TIMED_PREDICTIONS = 5

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from services.model_serving.loaded_model import LoadedModel
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.metrics import MODEL_LOADED
 
 PRODUCTION, EXTRA = "production", "extra"

@@ -9,7 +9,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from mlplatform.registry.connection import open_client, registry_errors
 from mlplatform.registry.model_version import ModelVersion
-from services.model_serving.example import SERVING_EXAMPLE, InputExample, read_example
+from services.model_serving.loading.example import SERVING_EXAMPLE, InputExample, read_example
 
 DESCRIPTION = "MLmodel"
 

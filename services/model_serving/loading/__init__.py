@@ -1,0 +1,1 @@
+"""From a version in the registry to a model in memory."""

@@ -1,0 +1,1 @@
+"""Which versions are in memory, and which of them answers."""
