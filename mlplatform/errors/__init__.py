@@ -4,6 +4,8 @@ from mlplatform.errors.problem import (
     PROBLEM_RESPONSES,
     Problem,
     install_problem_handlers,
+    platform_error,
+    problem_body,
     problem_response,
     unknown_error,
 )
@@ -48,6 +50,8 @@ __all__ = [
     "Unprocessable",
     "UnsupportedMediaType",
     "install_problem_handlers",
+    "platform_error",
+    "problem_body",
     "problem_response",
     "unknown_error",
 ]

@@ -74,44 +74,85 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def problem_body(error: tree.PlatformError, request_id: str) -> bytes:
+    """Write an error as JSON."""
+    return orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "detail": error.detail,
+            "code": error.code,
+            "request_id": request_id,
+            "errors": [{"field": wrong.field, "message": wrong.message} for wrong in error.errors],
+        }
+    )
+
+
 def problem_response(request: Request, error: tree.PlatformError) -> Response:
     """Render an error for the caller."""
-    problem = {
-        "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        "request_id": getattr(request.state, "request_id", ""),
-        "errors": [{"field": wrong.field, "message": wrong.message} for wrong in error.errors],
-    }
-    return Response(orjson.dumps(problem), error.status, headers=error.headers, media_type=PROBLEM_TYPE)
+    body = problem_body(error, getattr(request.state, "request_id", ""))
+    return Response(body, error.status, headers=error.headers, media_type=PROBLEM_TYPE)
+
+
+def platform_error(error: Exception) -> tree.PlatformError:
+    """Return what a caller is told of an error of whatever kind, and log what only the operator may know."""
+    if isinstance(error, tree.DependencyUnavailable):
+        log.warning("dependency_unavailable", dependency=error.dependency, cause=_cause(error.__cause__))
+    if isinstance(error, tree.PlatformError):
+        return error
+    if isinstance(error, HTTPException):
+        return _problem_of_http(error.status_code, str(error.detail), error.headers)
+    if isinstance(error, RequestValidationError):
+        return problem_of_validation(error.errors())
+    known = _problem_of_driver(error)
+    if known is None:
+        log.error("unhandled_error", exc_info=error)
+        return tree.InternalError("The service failed; its log has the cause.")
+    return known
+
+
+def _problem_of_driver(error: Exception) -> tree.PlatformError | None:
+    if isinstance(error, DataError):  # passed validation and has no room in Postgres, such as a NUL character in a text
+        log.warning("value_refused", cause=_cause(error))
+        return tree.Unprocessable("A value cannot be stored: texts have no NUL characters, numbers fit into 64 bits.")
+    if isinstance(error, QueryCanceled):
+        log.warning("dependency_unavailable", dependency="postgres", cause=_cause(error))
+        return tree.DeadlineExceeded("The database took too long; ask for less.")
+    if isinstance(error, OperationalError):
+        log.warning("dependency_unavailable", dependency="postgres", cause=_cause(error))
+        return tree.DependencyUnavailable("postgres")
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        log.warning("dependency_unavailable", dependency="redis", cause=_cause(error))
+        return tree.DependencyUnavailable("redis")
+    return None
 
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every failure of the application a problem."""
-    app.add_exception_handler(tree.PlatformError, _platform_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(OperationalError, _postgres_error)
-    app.add_exception_handler(DataError, _refused_value)
-    app.add_exception_handler(RedisConnectionError, _redis_error)
-    app.add_exception_handler(RedisTimeoutError, _redis_error)
+    for kind in (
+        tree.PlatformError,
+        HTTPException,
+        RequestValidationError,
+        OperationalError,
+        DataError,
+        RedisConnectionError,
+        RedisTimeoutError,
+    ):
+        app.add_exception_handler(kind, _known_error)
     app.add_exception_handler(Exception, unknown_error)
 
 
-async def _platform_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, tree.PlatformError):
-        raise error
-    if isinstance(error, tree.DependencyUnavailable):
-        log.warning("dependency_unavailable", dependency=error.dependency, cause=_cause(error.__cause__))
-    return problem_response(request, error)
+async def _known_error(request: Request, error: Exception) -> Response:
+    return problem_response(request, platform_error(error))
 
 
-async def _http_exception(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return problem_response(request, _problem_of_http(error.status_code, str(error.detail), error.headers))
+async def unknown_error(request: Request, error: Exception) -> Response:
+    """Answer a fault of ours and log it once, whichever layers it passes."""
+    if getattr(request.state, LOGGED, False):
+        return problem_response(request, tree.InternalError("The service failed; its log has the cause."))
+    setattr(request.state, LOGGED, True)
+    return problem_response(request, platform_error(error))
 
 
 def _problem_of_http(status: int, detail: str, headers: Mapping[str, str] | None) -> tree.PlatformError:
@@ -121,39 +162,6 @@ def _problem_of_http(status: int, detail: str, headers: Mapping[str, str] | None
         code = phrase.lower().replace(" ", "_")
         kind = type("HttpProblem", (tree.PlatformError,), {"status": status, "code": code, "__doc__": phrase})
     return kind(_DETAILS.get(status, detail) if detail == phrase else detail, headers=headers)
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    return problem_response(request, problem_of_validation(error.errors()))
-
-
-async def _postgres_error(request: Request, error: Exception) -> Response:
-    log.warning("dependency_unavailable", dependency="postgres", cause=_cause(error))
-    if isinstance(error, QueryCanceled):
-        return problem_response(request, tree.DeadlineExceeded("The database took too long; ask for less."))
-    return problem_response(request, tree.DependencyUnavailable("postgres"))
-
-
-async def _refused_value(request: Request, error: Exception) -> Response:
-    """A value that passed validation and that Postgres has no room for, such as a NUL character in a text."""
-    log.warning("value_refused", cause=_cause(error))
-    detail = "A value cannot be stored: texts have no NUL characters, and numbers fit into 64 bits."
-    return problem_response(request, tree.Unprocessable(detail))
-
-
-async def _redis_error(request: Request, error: Exception) -> Response:
-    log.warning("dependency_unavailable", dependency="redis", cause=_cause(error))
-    return problem_response(request, tree.DependencyUnavailable("redis"))
-
-
-async def unknown_error(request: Request, error: Exception) -> Response:
-    """Answer a fault of ours and log it once, whichever layers it passes."""
-    if not getattr(request.state, LOGGED, False):
-        setattr(request.state, LOGGED, True)
-        log.error("unhandled_error", exc_info=error)
-    return problem_response(request, tree.InternalError("The service failed; its log has the cause."))
 
 
 def _cause(error: BaseException | None) -> str:

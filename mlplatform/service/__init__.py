@@ -1,5 +1,6 @@
 """What makes a FastAPI application a service of the platform."""
 
+from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter
@@ -7,6 +8,9 @@ from mlplatform.service.kernel import Kernel, connect_http, connect_redis, get_k
 from mlplatform.service.runner import run_service
 
 __all__ = [
+    "DirectRequest",
+    "DirectResponse",
+    "DirectRoute",
     "HealthChecks",
     "JsonResponse",
     "JsonRoute",

@@ -14,7 +14,10 @@ from starlette.middleware.errors import ServerErrorMiddleware
 import mlplatform
 from mlplatform.errors import install_problem_handlers, unknown_error
 from mlplatform.ratelimit.headers import RateLimitHeaders
+from mlplatform.service.application import Application
 from mlplatform.service.body_limit import BodyLimit
+from mlplatform.service.direct import DirectRoute
+from mlplatform.service.direct_router import direct_router
 from mlplatform.service.docs import serve_docs
 from mlplatform.service.json_route import JsonRoute
 from mlplatform.service.methods import Methods
@@ -42,6 +45,7 @@ CORS_ANSWER_HEADERS = (
     "RateLimit-Reset",
     "Retry-After",
     "X-Model-Name",
+    "X-Model-Route",
     "X-Model-Version",
 )
 
@@ -53,6 +57,7 @@ def create_service(
     description: str,
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
+    direct: Sequence[DirectRoute] = (),
     name: str | None = None,
 ) -> FastAPI:
     """Make an application with everything services have in common.
@@ -63,13 +68,18 @@ def create_service(
         description: What it does, in Markdown.
         lifespan: Opens what the service needs and sets `app.state.kernel`.
         routers: Its routes; made by `ServiceRouter`.
+        direct: Its routes that are served without FastAPI's machinery.
         name: Its name in logs, metrics and traces; the title in lower case with dashes unless told.
 
     Raises:
         TypeError: A route is not of `ServiceRouter`, so its JSON would be read by other rules.
     """
     service = name or re.sub(r"\W+", "-", title.lower())
-    app = FastAPI(
+    app = Application(
+        direct=direct,
+        service=service,
+        body_limit=int(settings.max_body_size),
+        cross_origin=bool(settings.cors_origins),
         title=title,
         description=description,
         version=mlplatform.__version__,
@@ -86,7 +96,7 @@ def create_service(
         },
     )
     serve_docs(app)
-    for router in (common_routes(service), *routers):
+    for router in (common_routes(service), direct_router(direct), *routers):
         app.include_router(router)
     _refuse_foreign_routes(app)
     install_problem_handlers(app)

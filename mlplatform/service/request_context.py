@@ -46,7 +46,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        request_id = request_id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         clear_contextvars()
         bind_contextvars(request_id=request_id)
@@ -81,7 +81,7 @@ class RequestContext:
         )
 
 
-def _request_id(headers: Headers) -> str:
-    """The client's id when it is harmless in logs and headers, else a new one."""
+def request_id_of(headers: Headers) -> str:
+    """Return the client's id when it is harmless in logs and headers, else a new one."""
     given = headers.get(REQUEST_ID_HEADER, "")
     return given if _SAFE_ID.fullmatch(given) else uuid4().hex

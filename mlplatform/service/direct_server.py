@@ -1,0 +1,179 @@
+"""What surrounds the handler of a direct route."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from time import perf_counter
+
+from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from prometheus_client import Histogram
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from structlog import get_logger
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from mlplatform.auth.access import admit
+from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
+from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
+from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
+from mlplatform.service.direct_table import Match
+from mlplatform.service.request_context import (
+    CLIENT_CLOSED,
+    REQUEST_ID_HEADER,
+    SECURITY_HEADERS,
+    request_id_of,
+)
+from mlplatform.telemetry.metrics import HTTP_DURATION
+
+PARENT = b"traceparent"
+REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
+SECURITY = [(name.lower(), value) for name, value in SECURITY_HEADERS.items()]
+
+log = get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before it had sent its request."""
+
+
+class DirectServer:
+    """Serves direct routes.
+
+    Args:
+        app: The service; its lifespan has set `app.state.kernel` before the first request.
+        service: The service's name, for metrics.
+        limit: Largest body, in bytes.
+    """
+
+    def __init__(self, app: FastAPI, service: str, limit: int) -> None:
+        self._app = app
+        self._service = service
+        self._limit = limit
+        self._too_large = f"The body is larger than {limit} bytes; send less, or in parts."
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
+
+    async def serve(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begin = perf_counter()
+        route, params = match
+        headers = Headers(scope=scope)
+        request_id = request_id_of(headers)
+        scope["app"] = self._app
+        scope["route"] = route
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        status = CLIENT_CLOSED
+        span = tracer.start_span(f"{route.method} {route.path}", _parent(scope), SpanKind.SERVER, _attributes(scope))
+        try:
+            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+                response = await self._answer(route, params, Request(scope, receive), headers)
+            status = response.status
+            await _send(response, request_id, state.get(LIMIT_HEADERS), send)
+        except ClientGone:
+            log.debug("client_gone", route=route.path)
+        finally:
+            if span.is_recording():
+                span.set_attributes({"http.route": route.path, "http.response.status_code": status})
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    span.set_status(Status(StatusCode.ERROR))
+            span.end()
+            self._count(route, status, perf_counter() - begin)
+
+    async def _answer(
+        self, route: DirectRoute, params: Mapping[str, str], request: Request, headers: Headers
+    ) -> DirectResponse:
+        request_id = request.state.request_id
+        try:
+            principal = await admit(request, route.permission)
+            body = await self._read(request, headers)
+            return await route.handle(
+                DirectRequest(self._app, request.scope, params, headers, body, principal, request_id)
+            )
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001 (the one handler of these routes; it logs what it does not know)
+            known = platform_error(error)
+            response = route.render_error(known, request_id)
+            return DirectResponse(
+                response.body, response.status, response.content_type, (*response.headers, *_headers_of(known))
+            )
+
+    async def _read(self, request: Request, headers: Headers) -> bytes:
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limit:
+            raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part = message.get("body", b"")
+            if not parts and not message.get("more_body"):
+                return part if len(part) <= self._limit else self._refuse()
+            size += len(part)
+            if size > self._limit:
+                return self._refuse()
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    def _refuse(self) -> bytes:
+        raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
+
+    def _count(self, route: DirectRoute, status: int, seconds: float) -> None:
+        key = route.method, route.path, status
+        duration = self._durations.get(key)
+        if duration is None:
+            duration = HTTP_DURATION.labels(self._service, route.method, route.path, str(status))
+            self._durations[key] = duration
+        duration.observe(seconds)
+        if status < HTTPStatus.BAD_REQUEST:  # they are counted; a line for each would cost more than the answer
+            log.debug("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
+        else:
+            log.info("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _parent(scope: Scope) -> Context | None:
+    for name, value in scope["headers"]:
+        if name == PARENT:
+            return extract({PARENT.decode(): value.decode("latin-1")})
+    return None
+
+
+def _attributes(scope: Scope) -> Mapping[str, str]:
+    return {
+        "http.request.method": scope["method"],
+        "url.scheme": scope.get("scheme", "http"),
+        "url.path": scope["path"],
+    }
+
+
+def _headers_of(error: PlatformError) -> tuple[tuple[str, str], ...]:
+    return tuple((error.headers or {}).items())
+
+
+async def _send(response: DirectResponse, request_id: str, limit_headers: Mapping[str, str] | None, send: Send) -> None:
+    given = dict(SECURITY)
+    if limit_headers:
+        given.update((name.lower(), value) for name, value in limit_headers.items())
+    given.update((name.lower(), value) for name, value in response.headers)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
+    headers += (
+        (b"content-type", response.content_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(response.body)),
+        (REQUEST_ID_BYTES, request_id.encode("latin-1")),
+    )
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
