@@ -28,6 +28,7 @@ from mlplatform.errors.tree import (
     Unprocessable,
     UnsupportedMediaType,
 )
+from mlplatform.errors.validation import problem_of_validation
 
 __all__ = [
     "PROBLEM_RESPONSES",
@@ -52,6 +53,7 @@ __all__ = [
     "install_problem_handlers",
     "platform_error",
     "problem_body",
+    "problem_of_validation",
     "problem_response",
     "unknown_error",
 ]

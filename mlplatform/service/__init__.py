@@ -1,6 +1,7 @@
 """What makes a FastAPI application a service of the platform."""
 
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
+from mlplatform.service.direct_json import read_json
 from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter
@@ -21,5 +22,6 @@ __all__ = [
     "create_service",
     "get_kernel",
     "open_kernel",
+    "read_json",
     "run_service",
 ]

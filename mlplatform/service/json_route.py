@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response, params
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 
 from mlplatform.errors import UnsupportedMediaType
 
@@ -45,7 +46,7 @@ class JsonRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             if takes_json:
-                _check_content_type(request)
+                check_content_type(request.headers)
             return await handler(JsonRequest(request.scope, request.receive))
 
         return handle
@@ -58,9 +59,16 @@ class ServiceRouter(APIRouter):
         super().__init__(**{"route_class": JsonRoute, **options})
 
 
-def _check_content_type(request: Request) -> None:
-    value = request.headers.get("content-type", "")
-    if not value and request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+def check_content_type(headers: Headers) -> None:
+    """Refuse a body that does not say it is JSON in UTF-8.
+
+    Raises:
+        UnsupportedMediaType: It says something else, or nothing.
+    """
+    value = headers.get("content-type", "")
+    if value == "application/json":
+        return
+    if not value and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return  # no body: validation says that one is missing, or that none is needed
     header = Message()
     header["content-type"] = value

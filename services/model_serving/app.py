@@ -11,9 +11,11 @@ from mlplatform.registry.ledger import PromotionLedger
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel, create_service, open_kernel
 from services.model_serving.catalog.catalog import Catalog
+from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.loading.loader import make_loader
-from services.model_serving.routes import models, predict, promotions
+from services.model_serving.protocols import native
+from services.model_serving.routes import models, promotions
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from services.model_serving.versions.checks import ModelChecks
@@ -55,7 +57,8 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Model serving",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[predict.router, models.router, promotions.router],
+        routers=[models.router, promotions.router],
+        direct=native.ROUTES,
         name=NAME,
     )
 
@@ -71,7 +74,11 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         retirement = Retirement()
         stack.push_async_callback(retirement.close)
         engine = Engine(
-            threads=settings.serving_threads, queue_size=settings.serving_queue_size, timeout=settings.serving_timeout
+            threads=settings.serving_threads,
+            queue_size=settings.serving_queue_size,
+            timeout=settings.serving_timeout,
+            max_batch_rows=settings.serving_max_batch_rows,
+            batching=settings.serving_batching,
         )
         stack.push_async_callback(engine.close)
         extras = ExtraVersions(loader, store, retirement, executor, settings.serving_timeout.total_seconds())
@@ -93,9 +100,11 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         kernel.health.register("mlflow", checks.registry)
         kernel.health.register("models", checks.models)
         kernel.health.register("alias watcher", watching)
+        versions = Versions(store=store, extras=extras, directory=directory, registry=registry, watcher=watcher)
         yield Serving(
+            dataplane=Dataplane(engine, versions),
             engine=engine,
-            versions=Versions(store=store, extras=extras, directory=directory, registry=registry, watcher=watcher),
+            versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,

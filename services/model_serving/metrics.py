@@ -5,13 +5,21 @@ from prometheus_client import Counter, Gauge, Histogram
 INFERENCE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 10_000)
+
 INFERENCE_DURATION = Histogram(
     "ml_inference_duration_seconds",
-    "Reading the inputs, predicting and rendering, without the wait for a thread.",
-    ["model", "version", "route"],
+    "One call of a model, for the rows of one request or of several.",
+    ["model", "version"],
     buckets=INFERENCE_BUCKETS,
 )
-QUEUE_WAIT = Histogram("ml_queue_wait_seconds", "Wait of a prediction for a thread.", buckets=INFERENCE_BUCKETS)
+BATCH_ROWS = Histogram("ml_batch_rows", "Rows of one call of a model.", ["model", "version"], buckets=BATCH_BUCKETS)
+BATCH_REQUESTS = Histogram(
+    "ml_batch_requests", "Requests that shared one call of a model.", ["model", "version"], buckets=BATCH_BUCKETS
+)
+QUEUE_WAIT = Histogram(
+    "ml_queue_wait_seconds", "Wait of a request for its model.", ["model", "version"], buckets=INFERENCE_BUCKETS
+)
 MODEL_LOADED = Gauge("ml_model_loaded_info", "1 for each version in memory.", ["model", "version", "role"])
 LOAD_DURATION = Histogram(
     "ml_model_load_duration_seconds", "Download, load and warm-up of a version.", ["model"], buckets=LOAD_BUCKETS

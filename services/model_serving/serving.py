@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from mlplatform.objects import ObjectStore
 from mlplatform.registry.ledger import PromotionLedger
 from services.model_serving.catalog.catalog import Catalog
+from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.versions.choice import Versions
 
@@ -16,6 +17,7 @@ from services.model_serving.versions.choice import Versions
 class Serving:
     """Made by the lifespan; `app.state.serving` of a running service."""
 
+    dataplane: Dataplane
     engine: Engine
     versions: Versions
     catalog: Catalog
@@ -25,7 +27,12 @@ class Serving:
 
 def get_serving(request: Request) -> Serving:
     """Return the parts of the running service."""
-    serving = request.app.state.serving
+    return serving_of(request.app)
+
+
+def serving_of(app: FastAPI) -> Serving:
+    """Return the parts of a running service."""
+    serving = app.state.serving
     if not isinstance(serving, Serving):
         raise TypeError("the lifespan of the service has not set app.state.serving")
     return serving

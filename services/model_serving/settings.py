@@ -39,9 +39,13 @@ class ServingSettings(PlatformSettings):
     serving_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
     """How long a prediction may take before the caller is answered 504."""
     serving_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=lambda: os.cpu_count() or 1)
-    """Predictions that run at the same time. Default: as many as there are cores."""
-    serving_queue_size: Annotated[int, Field(ge=0)] = 64
-    """Predictions that wait for a thread; more are answered 503."""
+    """Calls of models that run at the same time. Default: as many as there are cores."""
+    serving_queue_size: Annotated[int, Field(ge=0)] = 1024
+    """Requests that wait for their model; more are answered 503."""
+    serving_batching: bool = True
+    """Whether requests that wait for the same model are scored in one call, where the model allows it."""
+    serving_max_batch_rows: Annotated[int, Field(ge=1)] = 1024
+    """Most rows of such a call; one request with more is a call of its own."""
     serving_max_rows: Annotated[int, Field(ge=1)] = 10_000
     """Rows that one request may hold."""
     serving_extra_versions: Annotated[int, Field(ge=0)] = 4

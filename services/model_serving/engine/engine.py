@@ -1,85 +1,114 @@
-"""Predictions on a bounded number of threads. Knows no HTTP and nothing of how a model got into memory."""
+"""Predictions within bounds of time and number. Knows no HTTP and nothing of how a model got into memory."""
 
 import asyncio
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from opentelemetry import trace
 from structlog import get_logger
 
 from mlplatform.errors import DeadlineExceeded, Overloaded, PlatformError
-from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.metrics import INFERENCE_DURATION, QUEUE_WAIT
+from services.model_serving.engine.batch import Request
+from services.model_serving.engine.batcher import Batcher, Ticket
+from services.model_serving.engine.loaded_model import LoadedModel, Params
+from services.model_serving.signature import ModelInput
 
 log = get_logger(__name__)
-tracer = trace.get_tracer(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What came of a request.
+
+    Attributes:
+        answer: As the model gave it.
+        queue_seconds: How long the request waited for the model.
+    """
+
+    answer: Any
+    queue_seconds: float
 
 
 class Engine:
     """Runs predictions.
 
     Args:
-        threads: predictions at the same time.
-        queue_size: predictions that may wait for a thread.
-        timeout: how long a caller waits, queue included.
+        threads: Calls of models at the same time.
+        queue_size: Requests that may wait.
+        timeout: How long a caller waits, queue included.
+        max_batch_rows: Most rows of a batch of several callers.
+        batching: Whether callers share calls of row-wise models.
     """
 
-    def __init__(self, *, threads: int, queue_size: int, timeout: timedelta) -> None:
+    def __init__(
+        self, *, threads: int, queue_size: int, timeout: timedelta, max_batch_rows: int = 1024, batching: bool = True
+    ) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._threads = threads
         self._capacity = threads + queue_size
         self._timeout = timeout.total_seconds()
+        self._max_batch_rows = max_batch_rows
+        self._batching = batching
         self._pending = 0
 
-    async def predict(self, model: LoadedModel, inputs: object, params: dict[str, object], *, route: str) -> object:
-        """Predict with a version; it stays in memory until its thread is done, even when the caller is gone.
+    async def predict(self, model: LoadedModel, given: ModelInput, params: Params) -> Prediction:
+        """Predict with a version; it stays in memory until its call is over, even when the caller is gone.
 
         Raises:
-            InvalidInputs, InputsRefused: what was sent is wrong.
+            InputsRefused: the model refuses the inputs.
             ModelFailedError: the model broke.
             Overloaded: the queue is full.
             DeadlineExceeded: it took too long.
         """
         if self._pending >= self._capacity:
             raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
-        name, version = model.identity.name, model.identity.version
-        with tracer.start_as_current_span("predict", attributes={"ml.model": name, "ml.version": version}):
-            waiter = asyncio.wrap_future(self._submit(model, inputs, params, route))
-            try:
-                done, _ = await asyncio.wait({waiter}, timeout=self._timeout)
-            finally:
-                waiter.cancel()
-        if not done:
-            raise DeadlineExceeded(f"The prediction took longer than {self._timeout:g} s; send fewer rows.")
-        error = waiter.exception()
-        if error is None:
-            return waiter.result()
-        if isinstance(error, PlatformError):
-            raise error
-        log.error("model_failed", model=name, version=version, exc_info=error)
-        raise model.broke(error) from error
+        loop = asyncio.get_running_loop()
+        now = time.perf_counter()
+        ticket = Ticket(
+            Request(given, params),
+            given.layout if params is None else None,
+            loop.create_future(),
+            copy_context(),
+            now,
+            now + self._timeout,
+        )
+        self._pending += 1
+        (model.lane or self._lane(model)).submit(ticket)
+        timer = loop.call_later(self._timeout, self._expire, ticket)
+        try:
+            outcome = await ticket.answer
+        finally:
+            timer.cancel()
+        if isinstance(outcome, PlatformError):
+            raise outcome
+        if isinstance(outcome, BaseException):
+            identity = model.identity
+            log.error("model_failed", model=identity.name, version=identity.version, exc_info=outcome)
+            raise model.broke(outcome) from outcome
+        return Prediction(outcome, ticket.waited)
 
     async def close(self) -> None:
-        """Let the predictions that run finish; those that wait are dropped."""
+        """Let the calls that run finish; requests that wait are dropped."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
-    def _submit(self, model: LoadedModel, inputs: object, params: dict[str, object], route: str) -> "Future[object]":
-        loop = asyncio.get_running_loop()
-        self._pending += 1
-        model.hold()
-        submitted = time.perf_counter()
-        work = self._pool.submit(copy_context().run, _score, model, inputs, params, route, submitted)
+    def _lane(self, model: LoadedModel) -> Batcher:
+        model.lane = lane = Batcher(
+            model,
+            self._pool,
+            slots=self._threads,
+            max_rows=self._max_batch_rows,
+            share=self._batching,
+            leave=self._leave,
+        )
+        return lane
 
-        def over() -> None:
-            self._pending -= 1
-            model.release()
+    def _leave(self) -> None:
+        self._pending -= 1
 
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(over))
-        return work
-
-
-def _score(model: LoadedModel, inputs: object, params: dict[str, object], route: str, submitted: float) -> object:
-    QUEUE_WAIT.observe(time.perf_counter() - submitted)
-    with INFERENCE_DURATION.labels(model.identity.name, model.identity.version, route).time():
-        return model.score(inputs, params)
+    def _expire(self, ticket: Ticket) -> None:
+        if not ticket.answer.done():
+            detail = f"The prediction took longer than {self._timeout:g} s; send fewer rows."
+            ticket.answer.set_result(DeadlineExceeded(detail))

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -13,8 +13,9 @@ from services.model_serving.engine.plain import to_plain
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
 from services.model_serving.flavors.predictor import Predict
 from services.model_serving.loading.example import InputExample
-from services.model_serving.signature import Signature
+from services.model_serving.signature import ModelInput, Signature
 
+Params: TypeAlias = dict[str, object] | None
 MODEL_BLAMES_INPUTS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
 
 
@@ -54,9 +55,29 @@ class LoadReport:
     path: Literal["native", "pyfunc"]
 
 
+class Lane(Protocol):
+    """Where requests for a version wait."""
+
+    def submit(self, ticket: Any) -> None:  # noqa: ANN401 (the engine's own)
+        """Queue a request."""
+
+
 @dataclass(eq=False, slots=True)
 class LoadedModel:
-    """A version, ready to predict. Knows no HTTP; `score` blocks and belongs in a thread."""
+    """A version, ready to predict. Knows no HTTP; `call` blocks.
+
+    Attributes:
+        identity: What it is.
+        signature: Reads inputs.
+        declared: The signature as MLflow has it.
+        example: The input example that was logged with it.
+        predict: Calls it.
+        report: How its load went.
+        input_rows: Rows that a call must have, for a model of a history.
+        row_wise: Whether rows of several callers may be scored in one call.
+        size: Bytes that it is thought to take in memory.
+        lane: Where its requests wait; made by the engine at the first one.
+    """
 
     identity: ModelIdentity
     signature: Signature
@@ -65,36 +86,59 @@ class LoadedModel:
     predict: Predict
     report: LoadReport
     input_rows: int | None = None
+    row_wise: bool = False
+    size: int = 0
+    lane: Lane | None = None
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._unused.set()
 
-    def score(self, inputs: object, params: dict[str, object]) -> object:
-        """Check the inputs, predict, and return plain values.
+    def check_rows(self, given: ModelInput) -> None:
+        """Refuse a history of the wrong length.
 
         Raises:
-            InvalidInputs: they do not fit the signature.
-            InputsRefused: they fit, and the model refuses them all the same.
+            InvalidInputs: the model takes another number of rows.
         """
-        given = self.signature.inputs.read(inputs)
-        values = self.signature.parameters.read(params)
         if self.input_rows is not None and given.rows != self.input_rows:
             message = f"must have {self.input_rows} rows for this model, has {given.rows}"
             raise InvalidInputs([FieldError("body.inputs", message)])
-        if not given.rows:
-            return []
+
+    def read(self, inputs: object, params: dict[str, object]) -> tuple[ModelInput, Params]:
+        """Read what a caller of the native API sends.
+
+        Raises:
+            InvalidInputs: it does not fit the signature.
+        """
+        return self.signature.inputs.read(inputs), self.signature.parameters.read(params)
+
+    def call(self, given: ModelInput, params: Params) -> Any:  # noqa: ANN401 (a model may answer anything)
+        """Predict.
+
+        Raises:
+            InputsRefused: the inputs fit the signature, and the model refuses them all the same.
+            BaseException: whatever the model's code raises.
+        """
         try:
-            return to_plain(self.predict(given, values))
+            return self.predict(given, params)
         except ValueError as error:  # sklearn and numpy say so when a value is out of what they can compute with
             raise InputsRefused(self._says("cannot score these inputs", error)) from error
         except MlflowException as error:
             if error.error_code in MODEL_BLAMES_INPUTS:
                 raise InputsRefused(self._says("cannot score these inputs", error)) from error
             raise
-        except StopIteration as error:  # asyncio cannot carry this one from a thread to its waiter
-            raise self.broke(error) from error
+
+    def score(self, inputs: object, params: dict[str, object]) -> object:
+        """Read, predict, and return plain values, as the native API does; blocks.
+
+        Raises:
+            InvalidInputs: the inputs do not fit the signature.
+            InputsRefused: they fit, and the model refuses them all the same.
+        """
+        given, values = self.read(inputs, params)
+        self.check_rows(given)
+        return to_plain(self.call(given, values)) if given.rows else []
 
     def broke(self, error: BaseException) -> ModelFailedError:
         """Return what to tell a caller when the model raised what is no fault of the inputs."""

@@ -1,14 +1,18 @@
 """From an MLflow model's signature to the reader of its inputs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 from mlflow.models import Model
 
+from services.model_serving.signature.arrays import Array
 from services.model_serving.signature.columns import ColumnSignature
 from services.model_serving.signature.findings import refuse
 from services.model_serving.signature.model_input import ModelInput
 from services.model_serving.signature.parameters import Parameters
+from services.model_serving.signature.policy import STRICT, ReadPolicy
 from services.model_serving.signature.tensors import TensorSignature
 
 __all__ = ["ModelInput", "Signature", "compile_signature"]
@@ -17,8 +21,16 @@ __all__ = ["ModelInput", "Signature", "compile_signature"]
 class InputReader(Protocol):
     """Turns a caller's JSON into what a model is called with."""
 
-    def read(self, inputs: object) -> ModelInput:
+    def read(self, inputs: object, policy: ReadPolicy = STRICT) -> ModelInput:
         """Check and convert, or raise `InvalidInputs`."""
+
+    def read_split(
+        self, columns: Sequence[object] | None, rows: list[list[object]], policy: ReadPolicy = STRICT
+    ) -> ModelInput:
+        """Check and convert rows whose columns are named once, or raise `InvalidInputs`."""
+
+    def read_arrays(self, arrays: Mapping[str, Array] | Array, policy: ReadPolicy = STRICT) -> ModelInput:
+        """Check and convert typed arrays, or raise `InvalidInputs`."""
 
 
 class Signature:
@@ -46,22 +58,50 @@ class UndeclaredInputs:
         self._as_given = as_given
         self._max_rows = max_rows
 
-    def read(self, inputs: object) -> ModelInput:
+    def read(self, inputs: object, policy: ReadPolicy = STRICT) -> ModelInput:  # noqa: ARG002 (the common form)
         """Accept a list; records and columns become a DataFrame unless the list goes through as given."""
         if isinstance(inputs, list):
-            if len(inputs) > self._max_rows:
-                raise refuse("body.inputs", f"has {len(inputs)} rows; at most {self._max_rows} are scored at once")
             if self._as_given:
-                return ModelInput(inputs, len(inputs))
+                return self._bounded(inputs, len(inputs))
         elif not isinstance(inputs, dict) or self._as_given:
             raise refuse("body.inputs", "must be a list")
         try:
             frame = pd.DataFrame(inputs)
         except ValueError as error:  # its message may repeat values
             raise refuse("body.inputs", "must be records, or columns or rows of equal length") from error
-        if len(frame) > self._max_rows:
-            raise refuse("body.inputs", f"has {len(frame)} rows; at most {self._max_rows} are scored at once")
-        return ModelInput(frame, len(frame))
+        return self._bounded(frame, len(frame))
+
+    def read_split(
+        self, columns: Sequence[object] | None, rows: list[list[object]], policy: ReadPolicy = STRICT
+    ) -> ModelInput:
+        """Accept rows; they become a DataFrame unless the list goes through as given."""
+        if self._as_given or columns is None:
+            return self.read(rows, policy)
+        names = list(map(str, columns))
+        if len(set(names)) != len(names):
+            raise refuse("body.inputs.columns", "has a name twice")
+        if not set(map(len, rows)) <= {len(names)}:
+            raise refuse("body.inputs.data", f"has rows with more or fewer than {len(names)} values")
+        return self._bounded(pd.DataFrame(rows, columns=names), len(rows))
+
+    def read_arrays(
+        self,
+        arrays: Mapping[str, Array] | Array,
+        policy: ReadPolicy = STRICT,  # noqa: ARG002 (the common form)
+    ) -> ModelInput:
+        """Accept an array, or columns by name."""
+        if isinstance(arrays, np.ndarray):
+            return self._bounded(arrays, len(arrays) if arrays.ndim else 1)
+        flat = {name: array.reshape(-1) for name, array in arrays.items()}
+        if len({len(column) for column in flat.values()}) > 1:
+            raise refuse("body.inputs", "has columns of different lengths")
+        frame = pd.DataFrame(flat)
+        return self._bounded(frame, len(frame))
+
+    def _bounded(self, data: object, rows: int) -> ModelInput:
+        if rows > self._max_rows:
+            raise refuse("body.inputs", f"has {rows} rows; at most {self._max_rows} are scored at once")
+        return ModelInput(data, rows)
 
 
 def compile_signature(model: Model, *, max_rows: int) -> Signature:

@@ -1,12 +1,16 @@
 """Tensor-based signatures: nested JSON lists to arrays of the declared type and shape."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 from mlflow.types.schema import Schema, TensorSpec
 
 from services.model_serving.signature import scalars
+from services.model_serving.signature.arrays import Array, cast
 from services.model_serving.signature.findings import Findings, refuse
 from services.model_serving.signature.model_input import ModelInput
+from services.model_serving.signature.policy import STRICT, ReadPolicy
 
 _ANY_DIMENSION = -1
 
@@ -24,7 +28,7 @@ class TensorSignature:
         self._named: bool = schema.has_input_names()
         self._max_rows = max_rows
 
-    def read(self, inputs: object) -> ModelInput:
+    def read(self, inputs: object, policy: ReadPolicy = STRICT) -> ModelInput:  # noqa: ARG002 (the common form)
         """Check and convert.
 
         Raises:
@@ -45,6 +49,59 @@ class TensorSignature:
         arrays = {spec.name: self._tensor(f"body.inputs.{spec.name}", inputs[spec.name], spec) for spec in self._specs}
         return ModelInput(arrays, max(_rows(arrays[spec.name], spec) for spec in self._specs))
 
+    def read_split(
+        self,
+        columns: Sequence[object] | None,  # noqa: ARG002 (the common form)
+        rows: list[list[object]],
+        policy: ReadPolicy = STRICT,
+    ) -> ModelInput:
+        """Read rows as one tensor; the names of columns mean nothing to it.
+
+        Raises:
+            InvalidInputs: as in `read`.
+        """
+        return self.read(rows, policy)
+
+    def read_arrays(
+        self,
+        arrays: Mapping[str, Array] | Array,
+        policy: ReadPolicy = STRICT,  # noqa: ARG002 (the common form)
+    ) -> ModelInput:
+        """Check and convert typed tensors; a model of one tensor takes it by any name.
+
+        Raises:
+            InvalidInputs: a tensor is missing or unknown, has another shape, or a value that its type cannot hold.
+        """
+        if len(self._specs) == 1:
+            given = list(arrays.values()) if isinstance(arrays, Mapping) else [arrays]
+            if len(given) != 1:
+                raise refuse("body.inputs", f"has {len(given)} tensors; the model takes one")
+            spec = self._specs[0]
+            array = self._cast("body.inputs", given[0], spec)
+            return ModelInput({spec.name: array} if self._named else array, _rows(array, spec))
+        if not isinstance(arrays, Mapping):
+            raise refuse("body.inputs", f"has one tensor; the model takes {len(self._specs)}")
+        findings = Findings()
+        for spec in self._specs:
+            if spec.name not in arrays:
+                findings.add(f"body.inputs.{spec.name}", "is missing")
+        if arrays.keys() - {spec.name for spec in self._specs}:
+            findings.add("body.inputs", "has tensors that the model does not have")
+        findings.raise_any()
+        cast_to = {spec.name: self._cast(f"body.inputs.{spec.name}", arrays[spec.name], spec) for spec in self._specs}
+        return ModelInput(cast_to, max(_rows(cast_to[spec.name], spec) for spec in self._specs))
+
+    def _cast(self, path: str, array: Array, spec: TensorSpec) -> Array:
+        self._check_shape(path, array.shape, spec)
+        return cast(array, np.dtype(spec.type), path)
+
+    def _check_shape(self, path: str, given: tuple[int, ...], spec: TensorSpec) -> None:
+        shape = tuple(spec.shape)
+        if not _fits(given, shape):
+            raise refuse(path, f"has shape {given}; the model takes {shape}, where -1 is any length")
+        if given[0] > self._max_rows:
+            raise refuse(path, f"has {given[0]} rows; at most {self._max_rows} are scored at once")
+
     def _tensor(self, path: str, value: object, spec: TensorSpec) -> npt.NDArray[np.generic]:
         if not isinstance(value, list):
             raise refuse(path, "must be a list, nested as deep as the tensor has dimensions")
@@ -52,11 +109,7 @@ class TensorSignature:
         values = objects.reshape(-1).tolist()
         if list in set(map(type, values)):
             raise refuse(path, "must be rectangular: lists of one level have the same length")
-        shape = tuple(spec.shape)
-        if not _fits(objects.shape, shape):
-            raise refuse(path, f"has shape {objects.shape}; the model takes {shape}, where -1 is any length")
-        if len(objects) > self._max_rows:
-            raise refuse(path, f"has {len(objects)} rows; at most {self._max_rows} are scored at once")
+        self._check_shape(path, objects.shape, spec)
         findings = Findings()
 
         def report(position: int, message: str) -> None:

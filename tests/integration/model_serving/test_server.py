@@ -60,7 +60,7 @@ class TestServer:
             ready = await eventually(lambda: answered(client, "/health/ready"))
             assert ready["checks"].keys() >= {"postgres", "redis", "s3", "mlflow", "models", "alias watcher"}
             metrics = (await client.get("/metrics")).text
-            labels = f'model="{publisher.name}",route="primary",version="1"'
+            labels = f'model="{publisher.name}",version="1"'
             assert f"ml_inference_duration_seconds_count{{{labels}}}" in metrics
             assert f'ml_model_loaded_info{{model="{publisher.name}",role="production",version="1"}} 1.0' in metrics
             document = (await client.get("/openapi.json")).json()

@@ -19,9 +19,11 @@ def model_of(
     *,
     name: str = "model",
     version: str = "1",
+    row_wise: bool = False,
+    max_rows: int = 10,
 ) -> LoadedModel:
     """Return a model with one column `x`."""
-    signature = compile_signature(Model(signature=DECLARED), max_rows=10)
+    signature = compile_signature(Model(signature=DECLARED), max_rows=max_rows)
     identity = ModelIdentity(name, version, key="key", digest=None, run_id=None)
     report = LoadReport(datetime.now(UTC), seconds=0.0, size=0, path="pyfunc")
-    return LoadedModel(identity, signature, DECLARED, None, predict, report)
+    return LoadedModel(identity, signature, DECLARED, None, predict, report, row_wise=row_wise)

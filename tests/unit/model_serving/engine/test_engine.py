@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlplatform.errors import DeadlineExceeded, Overloaded
 from services.model_serving.engine.engine import Engine
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
+from services.model_serving.errors import InputsRefused, ModelFailedError
 from tests.unit.model_serving.doubles import INPUTS, model_of
 
 LONG = timedelta(seconds=60)
@@ -42,7 +41,8 @@ class Gate:
 
 
 async def ask(engine: Engine, model: LoadedModel, inputs: Any = INPUTS) -> Any:
-    return await engine.predict(model, inputs, {}, route="primary")
+    given, params = model.read(inputs, {})
+    return (await engine.predict(model, given, params)).answer
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -55,24 +55,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 class TestPredict:
     async def test_answers_with_what_the_model_answers(self) -> None:
         async with engine_of() as engine:
-            assert (await ask(engine, model_of(lambda inputs, _: inputs.data["x"] * 2))) == [2.0]
-
-    async def test_no_rows_are_answered_without_the_model(self) -> None:
-        async with engine_of() as engine:
-            assert await ask(engine, model_of(raising(RuntimeError())), []) == []
-
-    async def test_inputs_that_do_not_fit_never_reach_the_model(self) -> None:
-        async with engine_of() as engine:
-            with pytest.raises(InvalidInputs):
-                await ask(engine, model_of(raising(RuntimeError())), [{"x": "text"}])
-
-    async def test_a_model_of_a_history_says_how_many_rows_it_needs(self) -> None:
-        model = replace(model_of(), input_rows=3)
-        async with engine_of() as engine:
-            with pytest.raises(InvalidInputs) as caught:
-                await ask(engine, model, INPUTS * 2)
-            assert len(await ask(engine, model, INPUTS * 3)) == 3
-        assert [error.message for error in caught.value.errors] == ["must have 3 rows for this model, has 2"]
+            assert (await ask(engine, model_of(lambda inputs, _: inputs.data["x"] * 2))).tolist() == [2.0]
 
     @pytest.mark.parametrize(
         "error", [ValueError("holds 4711"), MlflowException("holds 4711", error_code=1000)], ids=["numpy", "mlflow"]

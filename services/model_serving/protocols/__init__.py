@@ -1,0 +1,1 @@
+"""The wire protocols: each reads, calls the dataplane and renders."""
