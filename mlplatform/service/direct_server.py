@@ -1,7 +1,9 @@
 """What surrounds the handler of a direct route."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
+from logging import DEBUG
 from time import perf_counter
 
 from fastapi import FastAPI
@@ -10,7 +12,6 @@ from opentelemetry.context import Context
 from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import Histogram
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from structlog import get_logger
@@ -31,9 +32,9 @@ from mlplatform.telemetry.metrics import HTTP_DURATION
 
 PARENT = b"traceparent"
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
-SECURITY = [(name.lower(), value) for name, value in SECURITY_HEADERS.items()]
+SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
+Fields = tuple[tuple[str, str], ...]
 
-log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 
 
@@ -55,14 +56,15 @@ class DirectServer:
         self._service = service
         self._limit = limit
         self._too_large = f"The body is larger than {limit} bytes; send less, or in parts."
+        self._log = get_logger(__name__).bind()  # bound once: the unbound one is set up anew at each call
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     async def serve(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         begin = perf_counter()
         route, params = match
-        headers = Headers(scope=scope)
-        request_id = request_id_of(headers)
+        fields: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = request_id_of(fields.get(REQUEST_ID_BYTES))
         scope["app"] = self._app
         scope["route"] = route
         state = scope.setdefault("state", {})
@@ -70,14 +72,14 @@ class DirectServer:
         clear_contextvars()
         bind_contextvars(request_id=request_id)
         status = CLIENT_CLOSED
-        span = tracer.start_span(f"{route.method} {route.path}", _parent(scope), SpanKind.SERVER, _attributes(scope))
+        span = tracer.start_span(f"{route.method} {route.path}", _parent(fields), SpanKind.SERVER, _attributes(scope))
         try:
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                response = await self._answer(route, params, Request(scope, receive), headers)
+                response = await self._answer(route, params, Request(scope, receive), fields)
             status = response.status
             await _send(response, request_id, state.get(LIMIT_HEADERS), send)
         except ClientGone:
-            log.debug("client_gone", route=route.path)
+            self._log.debug("client_gone", route=route.path)
         finally:
             if span.is_recording():
                 span.set_attributes({"http.route": route.path, "http.response.status_code": status})
@@ -87,14 +89,14 @@ class DirectServer:
             self._count(route, status, perf_counter() - begin)
 
     async def _answer(
-        self, route: DirectRoute, params: Mapping[str, str], request: Request, headers: Headers
+        self, route: DirectRoute, params: Mapping[str, str], request: Request, fields: Mapping[bytes, bytes]
     ) -> DirectResponse:
-        request_id = request.state.request_id
+        request_id: str = request.scope["state"]["request_id"]
         try:
             principal = await admit(request, route.permission)
-            body = await self._read(request, headers)
+            body = await self._read(request, fields.get(b"content-length", b""))
             return await route.handle(
-                DirectRequest(self._app, request.scope, params, headers, body, principal, request_id)
+                DirectRequest(self._app, request.scope, params, request.headers, body, principal, request_id)
             )
         except ClientGone:
             raise
@@ -105,9 +107,8 @@ class DirectServer:
                 response.body, response.status, response.content_type, (*response.headers, *_headers_of(known))
             )
 
-    async def _read(self, request: Request, headers: Headers) -> bytes:
-        declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._limit:
+    async def _read(self, request: Request, declared: bytes) -> bytes:
+        if declared.isdigit() and int(declared) > self._limit:
             raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
         parts: list[bytes] = []
         size = 0
@@ -135,21 +136,20 @@ class DirectServer:
             duration = HTTP_DURATION.labels(self._service, route.method, route.path, str(status))
             self._durations[key] = duration
         duration.observe(seconds)
-        if status < HTTPStatus.BAD_REQUEST:  # they are counted; a line for each would cost more than the answer
-            log.debug("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
-        else:
-            log.info("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
+        # Successes are counted; at the default level a line for each would cost more than many an answer does.
+        if status >= HTTPStatus.BAD_REQUEST:
+            self._log.info("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
+        elif self._log.is_enabled_for(DEBUG):
+            self._log.debug("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
 
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _parent(scope: Scope) -> Context | None:
-    for name, value in scope["headers"]:
-        if name == PARENT:
-            return extract({PARENT.decode(): value.decode("latin-1")})
-    return None
+def _parent(fields: Mapping[bytes, bytes]) -> Context | None:
+    value = fields.get(PARENT)
+    return None if value is None else extract({PARENT.decode(): value.decode("latin-1")})
 
 
 def _attributes(scope: Scope) -> Mapping[str, str]:
@@ -165,15 +165,18 @@ def _headers_of(error: PlatformError) -> tuple[tuple[str, str], ...]:
 
 
 async def _send(response: DirectResponse, request_id: str, limit_headers: Mapping[str, str] | None, send: Send) -> None:
-    given = dict(SECURITY)
-    if limit_headers:
-        given.update((name.lower(), value) for name, value in limit_headers.items())
-    given.update((name.lower(), value) for name, value in response.headers)
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
-    headers += (
-        (b"content-type", response.content_type.encode("latin-1")),
+    headers = [
+        *_encode(response.content_type, response.headers, tuple(limit_headers.items()) if limit_headers else ()),
         (b"content-length", b"%d" % len(response.body)),
         (REQUEST_ID_BYTES, request_id.encode("latin-1")),
-    )
+    ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+@lru_cache(1024)
+def _encode(content_type: str, given: Fields, limits: Fields) -> list[tuple[bytes, bytes]]:
+    """Encode headers; a later one replaces an earlier one of the same name."""
+    fields = {"content-type": content_type, **SECURITY}
+    fields.update((name.lower(), value) for name, value in (*limits, *given))
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]

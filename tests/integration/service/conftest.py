@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from mlplatform.auth import public
-from mlplatform.service import ServiceRouter, create_service, get_kernel, open_kernel
+from mlplatform.service import DirectRoute, ServiceRouter, create_service, get_kernel, open_kernel
 from mlplatform.settings import PlatformSettings
 
 
@@ -36,10 +36,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def serving(settings: PlatformSettings) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(settings: PlatformSettings, direct: Sequence[DirectRoute] = ()) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running service with the kernel's parts."""
     app = create_service(
-        settings=settings, title="Tested", description="Serves tests.", lifespan=lifespan, routers=[make_router()]
+        settings=settings,
+        title="Tested",
+        description="Serves tests.",
+        lifespan=lifespan,
+        routers=[make_router()],
+        direct=direct,
     )
     app.state.settings = settings
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -26,7 +26,7 @@ class Recorder:
         self.open.set()
         self.model = model_of(self._predict, row_wise=row_wise, max_rows=1000)
 
-    def _predict(self, given: ModelInput, params: Any) -> Any:
+    def _predict(self, given: ModelInput, *_: Any) -> Any:
         assert self.open.wait(60)
         column = given.data["x"].to_numpy()
         self.calls.append(column.tolist())
