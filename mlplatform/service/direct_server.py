@@ -7,10 +7,8 @@ from logging import DEBUG
 from time import perf_counter
 
 from fastapi import FastAPI
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Status, StatusCode
 from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -28,14 +26,12 @@ from mlplatform.service.request_context import (
     SECURITY_HEADERS,
     request_id_of,
 )
+from mlplatform.telemetry import RequestSpans, request_spans
 from mlplatform.telemetry.metrics import HTTP_DURATION
 
-PARENT = b"traceparent"
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 Fields = tuple[tuple[str, str], ...]
-
-tracer = trace.get_tracer(__name__)
 
 
 class ClientGone(Exception):
@@ -57,6 +53,7 @@ class DirectServer:
         self._limit = limit
         self._too_large = f"The body is larger than {limit} bytes; send less, or in parts."
         self._log = get_logger(__name__).bind()  # bound once: the unbound one is set up anew at each call
+        self._spans: RequestSpans | None = None  # made at the first request: tracing starts with the application
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     async def serve(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,15 +69,18 @@ class DirectServer:
         clear_contextvars()
         bind_contextvars(request_id=request_id)
         status = CLIENT_CLOSED
-        span = tracer.start_span(f"{route.method} {route.path}", _parent(fields), SpanKind.SERVER, _attributes(scope))
+        if self._spans is None:
+            self._spans = request_spans(__name__)
+        span, context = self._spans.start(f"{route.method} {route.path}", fields, _attributes(scope))
+        token = attach(context)
         try:
-            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                response = await self._answer(route, params, Request(scope, receive), fields)
+            response = await self._answer(route, params, Request(scope, receive), fields)
             status = response.status
             await _send(response, request_id, state.get(LIMIT_HEADERS), send)
         except ClientGone:
             self._log.debug("client_gone", route=route.path)
         finally:
+            detach(token)
             if span.is_recording():
                 span.set_attributes({"http.route": route.path, "http.response.status_code": status})
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -145,11 +145,6 @@ class DirectServer:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _parent(fields: Mapping[bytes, bytes]) -> Context | None:
-    value = fields.get(PARENT)
-    return None if value is None else extract({PARENT.decode(): value.decode("latin-1")})
 
 
 def _attributes(scope: Scope) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Logs, metrics and traces."""
 
 from mlplatform.telemetry.logs import configure_logs
-from mlplatform.telemetry.tracing import flush_traces, start_tracing
+from mlplatform.telemetry.request_span import RequestSpans
+from mlplatform.telemetry.tracing import flush_traces, request_spans, start_tracing
 
-__all__ = ["configure_logs", "flush_traces", "start_tracing"]
+__all__ = ["RequestSpans", "configure_logs", "flush_traces", "request_spans", "start_tracing"]

@@ -1,16 +1,20 @@
-"""Which traces are kept."""
+"""Which traces are kept: those that a caller keeps, and of those that begin here a bounded number."""
 
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, create_key, get_value
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
 UNLIMITED = -1
+KEPT = create_key("ml-trace-kept")
+"""In a context in which a trace begins that was decided to be kept."""
+DROPPED = create_key("ml-trace-dropped")
+"""In a context whose trace was decided not to be kept: nothing in it begins another one."""
 
 
 class TracesPerSecond(Sampler):
@@ -34,7 +38,7 @@ class TracesPerSecond(Sampler):
 
     def should_sample(  # noqa: PLR0917 - the signature is the SDK's
         self,
-        parent_context: Context | None,  # noqa: ARG002 - the signature is the SDK's
+        parent_context: Context | None,
         trace_id: int,  # noqa: ARG002 - the signature is the SDK's
         name: str,  # noqa: ARG002 - the signature is the SDK's
         kind: SpanKind | None = None,
@@ -43,7 +47,10 @@ class TracesPerSecond(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Take a token, or drop the trace."""
-        sampled = kind is not SpanKind.CLIENT and self._take()
+        if get_value(KEPT, parent_context):
+            sampled = True
+        else:
+            sampled = kind is not SpanKind.CLIENT and not get_value(DROPPED, parent_context) and self.take()
         decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP
         return SamplingResult(decision, attributes if sampled else None, trace_state)
 
@@ -51,7 +58,8 @@ class TracesPerSecond(Sampler):
         """Name the sampler in the SDK's own way."""
         return f"TracesPerSecond{{{self._rate}}}"
 
-    def _take(self) -> bool:
+    def take(self) -> bool:
+        """Decide whether to keep a new trace."""
         if self._rate == UNLIMITED:
             return True
         with self._lock:
@@ -64,10 +72,16 @@ class TracesPerSecond(Sampler):
             return True
 
 
-def make_sampler(traces_per_second: float) -> Sampler:
-    """Return a sampler that follows the caller's decision and bounds the traces that start here.
+class CallersFirst(ParentBased):
+    """Follows the caller's decision, and bounds the traces that start here.
 
     Args:
         traces_per_second: Most new traces; -1 is without limit.
+
+    Attributes:
+        traces: Decides on the new ones.
     """
-    return ParentBased(TracesPerSecond(traces_per_second))
+
+    def __init__(self, traces_per_second: float) -> None:
+        self.traces = TracesPerSecond(traces_per_second)
+        super().__init__(self.traces)

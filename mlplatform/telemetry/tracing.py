@@ -20,7 +20,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.parsing import parse_headers
-from mlplatform.telemetry.sampler import make_sampler
+from mlplatform.telemetry.request_span import RequestSpans
+from mlplatform.telemetry.sampler import CallersFirst
 
 EXPORT_SECONDS = 5
 FLUSH_SECONDS = 2
@@ -64,7 +65,7 @@ def make_provider(settings: PlatformSettings, service: str) -> TracerProvider | 
         compression=Compression.Gzip,
     )
     provider = TracerProvider(
-        sampler=make_sampler(settings.traces_per_second), resource=resource, shutdown_on_exit=False
+        sampler=CallersFirst(settings.traces_per_second), resource=resource, shutdown_on_exit=False
     )
     provider.add_span_processor(ServiceName(service))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=BATCH_INTERVAL_MS))
@@ -90,6 +91,16 @@ def start_tracing(settings: PlatformSettings, service: str) -> None:
     for instrumentor in (HTTPXClientInstrumentor(), PsycopgInstrumentor(), RedisInstrumentor()):
         instrumentor.instrument()
     atexit.register(flush_traces)
+
+
+def request_spans(name: str) -> RequestSpans:
+    """Return what starts the spans of requests, with the sampler of this process.
+
+    Args:
+        name: Module that serves them.
+    """
+    sampler = getattr(trace.get_tracer_provider(), "sampler", None)
+    return RequestSpans(trace.get_tracer(name), sampler.traces if isinstance(sampler, CallersFirst) else None)
 
 
 def flush_traces() -> None:

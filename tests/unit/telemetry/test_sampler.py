@@ -2,7 +2,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
-from mlplatform.telemetry.sampler import TracesPerSecond, make_sampler
+from mlplatform.telemetry import RequestSpans
+from mlplatform.telemetry.sampler import CallersFirst, TracesPerSecond
 
 
 class Clock:
@@ -57,9 +58,39 @@ class TestRootSpans:
 
 class TestParent:
     def test_sampled_caller_is_followed_beyond_the_budget(self) -> None:
-        tracer = TracerProvider(sampler=make_sampler(0), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(0), shutdown_on_exit=False).get_tracer("test")
         assert tracer.start_span("request", context=remote(flags=1)).is_recording()
 
     def test_unsampled_caller_is_followed_too(self) -> None:
-        tracer = TracerProvider(sampler=make_sampler(-1), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(-1), shutdown_on_exit=False).get_tracer("test")
         assert not tracer.start_span("request", context=remote(flags=0)).is_recording()
+
+
+class TestRequests:
+    @staticmethod
+    def spans(rate: float) -> RequestSpans:
+        provider = TracerProvider(sampler=CallersFirst(rate), shutdown_on_exit=False)
+        return RequestSpans(provider.get_tracer("test"), provider.sampler.traces)
+
+    def test_a_kept_one_is_kept_once(self) -> None:
+        spans = self.spans(1)
+        first, _ = spans.start("POST /x", {}, {})
+        second, _ = spans.start("POST /x", {}, {})
+        assert (first.is_recording(), second.is_recording()) == (True, False)
+
+    def test_nothing_within_one_that_is_not_kept_begins_a_trace(self) -> None:
+        tracer = TracerProvider(sampler=CallersFirst(-1), shutdown_on_exit=False).get_tracer("test")
+        _, context = RequestSpans(tracer, TracesPerSecond(0)).start("POST /x", {}, {})
+        assert tracer.start_span("outside").is_recording()
+        assert not tracer.start_span("inside", context).is_recording()
+
+    def test_a_sampled_caller_is_followed(self) -> None:
+        with_parent = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+        span, context = self.spans(0).start("POST /x", with_parent, {})
+        assert span.is_recording()
+        assert trace.get_current_span(context) is span
+        assert trace.format_trace_id(span.get_span_context().trace_id) == "0af7651916cd43dd8448eb211c80319c"
+
+    def test_without_a_provider_nothing_is_kept(self) -> None:
+        span, _ = RequestSpans(trace.get_tracer("test"), None).start("POST /x", {}, {})
+        assert not span.is_recording()
