@@ -6,6 +6,7 @@
   + Unprocessable
     x InvalidInputs          422  the inputs do not fit the model's signature
     x InputsRefused          422  they fit, and the model itself cannot score them
+    x NotExplainable         422  its predictions cannot be explained
   + InternalError
     x ModelFailedError       500  the model broke on valid inputs, or answered what JSON cannot say
   + ModelNotLoadedError      503  it exists and is not ready; Retry-After says when to come back
@@ -18,6 +19,10 @@ from collections.abc import Sequence
 from mlplatform.errors import FieldError, InternalError, NotFound, PlatformError, Unprocessable
 
 REASON_LENGTH = 500
+EXPLAINABLE = (
+    "Explained are LightGBM's and XGBoost's trees, and scikit-learn's trees, forests, gradient boosting and linear "
+    "models, also at the end of a Pipeline whose steps scale, encode, impute or select columns."
+)
 
 
 class ExampleMissing(NotFound):
@@ -39,6 +44,19 @@ class InputsRefused(Unprocessable):
     """The model itself refused inputs that fit its signature, such as a null where it knows no missing values."""
 
     code = "inputs_refused"
+
+
+class NotExplainable(Unprocessable):
+    """The model is of a kind that is not explained.
+
+    Args:
+        reason: what of it, to follow "The model".
+    """
+
+    code = "not_explainable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The model {reason}; its predictions cannot be explained. {EXPLAINABLE}")
 
 
 class ModelFailedError(InternalError):

@@ -62,7 +62,7 @@ class Lane(Protocol):
         """Queue a request."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class LoadedModel:
     """A version, ready to predict. Knows no HTTP; `call` blocks.
 
@@ -77,6 +77,7 @@ class LoadedModel:
         row_wise: Whether rows of several callers may be scored in one call.
         size: Bytes that it is thought to take in memory.
         lane: Where its requests wait; made by the engine at the first one.
+        raw: The library's own model, where the version is one; explanations look into it.
     """
 
     identity: ModelIdentity
@@ -89,6 +90,7 @@ class LoadedModel:
     row_wise: bool = False
     size: int = 0
     lane: Lane | None = None
+    raw: object | None = None
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
