@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import BaseSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
 from services.model_serving.errors import NotExplainable
@@ -81,8 +81,8 @@ def take_apart(model: Any) -> Taken:  # noqa: ANN401 (any estimator)
         NotExplainable: columns get mixed on the way.
     """
     final, steps = model, []
-    while isinstance(final, Pipeline | BaseSearchCV):
-        if isinstance(final, BaseSearchCV):
+    while isinstance(final, Pipeline | GridSearchCV | RandomizedSearchCV):
+        if isinstance(final, GridSearchCV | RandomizedSearchCV):
             final = final.best_estimator_
             continue
         if len(final.steps) > 1:

@@ -78,7 +78,7 @@ class TestByDefinition:
         trees = [of_sklearn(tree.tree_, lambda value: value[0] / 3) for tree in model.estimators_]
         agree(explanation, explain_trees(trees, ROWS, columns=4))
         assert (explanation.unit, explanation.outputs) == ("probability", ["high", "low", "middle"])
-        np.testing.assert_allclose(total(explanation), model.predict_proba(ROWS))
+        np.testing.assert_allclose(total(explanation), model.predict_proba(ROWS), atol=1e-12)
 
     def test_two_classes_are_explained_by_the_second(self) -> None:
         model = DecisionTreeClassifier(max_depth=4, random_state=0).fit(NUMBERS, TWO_CLASSES)
@@ -122,7 +122,7 @@ class TestByDefinition:
         model = make_pipeline(encoder, RandomForestRegressor(**SMALL)).fit(NUMBERS, TARGET)
         ordered, shuffled = explain(model), explain(model, ROWS[["d", "c", "b", "a"]])
         assert shuffled.columns == ["d", "c", "b", "a"]
-        np.testing.assert_array_equal(shuffled.contributions[:, ::-1], ordered.contributions)
+        np.testing.assert_allclose(shuffled.contributions[:, ::-1], ordered.contributions)
         assert not ordered.contributions[:, 2].any()
 
 
