@@ -13,6 +13,7 @@ from mlplatform.service import Kernel, create_service, open_kernel
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
+from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.protocols import native
 from services.model_serving.routes import models, promotions
@@ -81,6 +82,16 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             batching=settings.serving_batching,
         )
         stack.push_async_callback(engine.close)
+        explanations = Explanations(
+            ExplanationLimits(
+                rows=settings.serving_explain_max_rows,
+                columns=settings.serving_explain_max_columns,
+                threads=settings.serving_explain_threads,
+                queue_size=settings.serving_explain_queue_size,
+                timeout=settings.serving_explain_timeout,
+            )
+        )
+        stack.push_async_callback(explanations.close)
         extras = ExtraVersions(loader, store, retirement, executor, settings.serving_timeout.total_seconds())
         stack.push_async_callback(extras.close)
         watcher = AliasWatcher(
@@ -104,6 +115,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         yield Serving(
             dataplane=Dataplane(engine, versions),
             engine=engine,
+            explanations=explanations,
             versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),

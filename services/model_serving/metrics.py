@@ -20,6 +20,12 @@ BATCH_REQUESTS = Histogram(
 QUEUE_WAIT = Histogram(
     "ml_queue_wait_seconds", "Wait of a request for its model.", ["model", "version"], buckets=INFERENCE_BUCKETS
 )
+EXPLANATION_DURATION = Histogram(
+    "ml_explanation_duration_seconds",
+    "Explaining the rows of one request.",
+    ["model", "version"],
+    buckets=INFERENCE_BUCKETS,
+)
 MODEL_LOADED = Gauge("ml_model_loaded_info", "1 for each version in memory.", ["model", "version", "role"])
 LOAD_DURATION = Histogram(
     "ml_model_load_duration_seconds", "Download, load and warm-up of a version.", ["model"], buckets=LOAD_BUCKETS

@@ -58,12 +58,35 @@ class PredictRequest(BaseModel):
     alias: AliasName | None = None
     inputs: Annotated[Any, WithJsonSchema(INPUTS_SCHEMA)]
     params: dict[str, Any] = Field(default={}, description="Parameters that the model declares.")
+    explain: bool = Field(default=False, description="Whether to say what each column did to each prediction.")
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
         if self.version is not None and self.alias is not None:
             raise ValueError("give a version or an alias, not both")
         return self
+
+
+class Explanations(BaseModel):
+    """Shapley values: `base_values` plus the sum over `columns` of `contributions` is the model's raw prediction."""
+
+    method: Literal["tree_shap", "linear_shap"]
+    unit: Literal["prediction", "probability", "log_odds", "log", "margin"] = Field(
+        description="What they add up to: the prediction itself, the probability of the class, its log-odds (of a "
+        "binary classifier), the logarithm of the prediction, or the model's raw score."
+    )
+    background: Literal["training", "reference_profile", "input_example"] = Field(
+        description="What a row is compared with: the training data as the trees counted it, or the mean over the rows "
+        "of the model's reference profile or input example."
+    )
+    outputs: list[str | float | bool] | None = Field(
+        description="The classes that are explained, of two only the second; null where the model does not classify."
+    )
+    columns: list[str]
+    base_values: list[float] = Field(description="One for each output.")
+    contributions: list[list[float]] | list[list[list[float]]] = Field(
+        description="By row and column; with several outputs by row, output and column."
+    )
 
 
 class PredictResponse(BaseModel):
@@ -73,6 +96,7 @@ class PredictResponse(BaseModel):
     version: str
     alias: str | None = Field(default=None, description="The alias that the caller named.")
     predictions: Any
+    explanations: Explanations | None = Field(default=None, description="When `explain` is true.")
 
 
 class LoadedState(BaseModel):

@@ -10,6 +10,7 @@ from mlplatform.registry.ledger import PromotionLedger
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
+from services.model_serving.explanation.explanations import Explanations
 from services.model_serving.versions.choice import Versions
 
 
@@ -19,6 +20,7 @@ class Serving:
 
     dataplane: Dataplane
     engine: Engine
+    explanations: Explanations
     versions: Versions
     catalog: Catalog
     ledger: PromotionLedger

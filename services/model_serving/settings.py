@@ -48,6 +48,16 @@ class ServingSettings(PlatformSettings):
     """Most rows of such a call; one request with more is a call of its own."""
     serving_max_rows: Annotated[int, Field(ge=1)] = 10_000
     """Rows that one request may hold."""
+    serving_explain_max_rows: Annotated[int, Field(ge=1)] = 100
+    """Rows of one request that are explained; more are answered 422."""
+    serving_explain_max_columns: Annotated[int, Field(ge=1)] = 1000
+    """Columns, times the classes of a classifier of more than two, that are explained; more are answered 422."""
+    serving_explain_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Explanations that run at the same time, on threads of their own."""
+    serving_explain_queue_size: Annotated[int, Field(ge=0)] = 16
+    """Explanations that wait for a thread; more are answered 503, and predictions go on."""
+    serving_explain_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=10)
+    """How long an explanation may take, its wait included, before the caller is answered 504."""
     serving_extra_versions: Annotated[int, Field(ge=0)] = 4
     """Versions outside production that stay in memory, the least recently used goes first."""
     serving_allow_pickle: Names = ()

@@ -30,4 +30,9 @@ class Deadline:
             DeadlineExceeded: it has passed.
         """
         if time.perf_counter() >= self.ends:
-            raise DeadlineExceeded(f"The explanation took longer than {self.seconds:g} s; send fewer rows.")
+            raise DeadlineExceeded(self.message)
+
+    @property
+    def message(self) -> str:
+        """What to tell the caller."""
+        return f"The explanation took longer than {self.seconds:g} s; send fewer rows."

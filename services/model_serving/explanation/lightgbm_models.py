@@ -7,6 +7,7 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
+from services.model_serving.errors import NotExplainable
 from services.model_serving.explanation.boosters import BoosterExplainer
 from services.model_serving.explanation.explanation import Label, Table, Unit
 from services.model_serving.explanation.features import Features
@@ -15,6 +16,7 @@ TOLERANCE = 1e-6
 OBJECTIVE = re.compile(r"^objective=(.*)$", re.MULTILINE)
 AVERAGES = re.compile(r"^average_output$", re.MULTILINE)
 """Marks a random forest, whose raw score LightGBM gives as a sum although its prediction comes from the mean."""
+LINEAR_LEAVES = re.compile(r"^is_linear=1$", re.MULTILINE)
 UNITS: dict[str, Unit] = {
     **dict.fromkeys(("regression", "regression_l1", "huber", "fair", "quantile", "mape"), "prediction"),
     **dict.fromkeys(("lambdarank", "rank_xendcg"), "prediction"),
@@ -40,6 +42,8 @@ def explain_lightgbm(
     """
     outputs = booster.num_model_per_iteration()
     head = booster.model_to_string(num_iteration=1)
+    if LINEAR_LEAVES.search(head):
+        raise NotExplainable("has linear models in its leaves")
     found = OBJECTIVE.search(head)
     objective = found.group(1).strip() if found else ""
     scale = 1 / booster.current_iteration() if AVERAGES.search(head) else 1.0

@@ -14,7 +14,7 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
 from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.errors import LoadError
-from services.model_serving.flavors.predictor import choose_predict
+from services.model_serving.flavors.predictor import UNWRAPPED_LOADERS, choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
 from services.model_serving.loading.example import read_example
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
@@ -80,7 +80,14 @@ class ModelLoader:
             raise late_import(error, names) or error from error
         report = LoadReport(datetime.now(UTC), time.perf_counter() - started, _size(folder), path)
         return LoadedModel(
-            identity, signature, description.signature, example, predict, report, _input_rows(description)
+            identity,
+            signature,
+            description.signature,
+            example,
+            predict,
+            report,
+            _input_rows(description),
+            raw=pyfunc.get_raw_model() if pyfunc.loader_module in UNWRAPPED_LOADERS else None,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:

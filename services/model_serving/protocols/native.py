@@ -28,11 +28,15 @@ number where text is declared, or 1.9 where an integer is, is answered 422 with 
 async def predict(request: DirectRequest) -> DirectResponse:
     """Answer a prediction."""
     wanted = read_json(request, PredictRequest)
+    serving = serving_of(request.app)
 
     def read(model: LoadedModel) -> tuple[ModelInput, Params]:
-        return model.read(wanted.inputs, wanted.params)
+        given, params = model.read(wanted.inputs, wanted.params)
+        if wanted.explain:
+            serving.explanations.check(model, given)
+        return given, params
 
-    answer = await serving_of(request.app).dataplane.infer(
+    answer = await serving.dataplane.infer(
         Call(
             model=wanted.model,
             version=wanted.version,
@@ -49,6 +53,8 @@ async def predict(request: DirectRequest) -> DirectResponse:
     if wanted.alias is not None:
         content["alias"] = wanted.alias
     content["predictions"] = to_plain(answer.predictions)
+    if wanted.explain:
+        content["explanations"] = (await serving.explanations.explain(answer.model, answer.given)).wire()
     return DirectResponse(render(content), headers=model_headers(answer))
 
 
