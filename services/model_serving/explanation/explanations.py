@@ -141,7 +141,7 @@ def _table(given: ModelInput) -> Table:
 def _check_columns(table: Table, outputs: int, limit: int) -> None:
     columns = table.shape[1]
     if columns * outputs > limit:
-        of = f"{columns} columns" if outputs == 1 else f"{columns} columns for each of {outputs} classes"
+        of = f"{columns} columns" if outputs == 1 else f"{columns} columns for each of {outputs} outputs"
         raise _refuse(f"has {of}; at most {limit} are explained at once")
 
 

@@ -90,13 +90,14 @@ def take_apart(model: Any) -> Taken:  # noqa: ANN401 (any estimator)
         final = final.steps[-1][1]
     if not steps:
         return Taken(model, final, Features())
-    columns = getattr(model, "n_features_in_", None)
-    if columns is None:
+    parts = [part for step in steps for _, part in step.steps if part not in {None, "passthrough"}]
+    first = (*parts, final)[0]
+    if not hasattr(first, "n_features_in_"):
         raise NotExplainable("begins with a step that does not say how many columns it takes")
-    sources: Sources = np.arange(columns)
+    sources: Sources = np.arange(first.n_features_in_)
     for step in steps:
         sources = sources_of(step, sources)
-    names = getattr(model, "feature_names_in_", None)
+    names = getattr(first, "feature_names_in_", None)
     transforms = [step.transform for step in steps]
     return Taken(model, final, Features(transforms, sources, None if names is None else list(names)))
 

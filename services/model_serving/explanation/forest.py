@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from services.model_serving.explanation.paths import Floats, Places, Trees
 
-NODES = 20_000
+NODES = 4000
 """Nodes that are explained together: enough that numpy is not called for every small tree."""
 
 
