@@ -25,7 +25,7 @@ class Forest(Protocol):
     def tables(self) -> Iterator["NodeTable"]:
         """Yield the trees, one after the other."""
 
-    def read(self, features: Any) -> npt.NDArray[np.generic]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
+    def read(self, features: Any) -> npt.NDArray[np.floating[Any]]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
         """Return the features as the nodes' tests compare them, (rows, features)."""
 
 
@@ -53,7 +53,7 @@ class NodeTable:
     values: Floats
     categories: dict[int, npt.NDArray[np.bool_]]
 
-    def passes(self, features: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    def passes(self, features: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
         """Return whether each row passes each node's test, (rows, nodes)."""
         feature = np.where(self.left >= 0, self.feature, 0)
         values = features[:, feature]

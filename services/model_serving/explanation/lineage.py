@@ -62,9 +62,9 @@ def sources_of(transformer: Any, sources: Sources) -> Sources:  # noqa: ANN401 (
         return sources
     for kind, follow in _FOLLOW.items():
         if isinstance(transformer, kind):
-            return follow(transformer, sources)
+            return np.asarray(follow(transformer, sources))
     if hasattr(transformer, "get_support"):  # a selection of features
-        return sources[transformer.get_support()]
+        return np.asarray(sources[transformer.get_support()])
     raise NotExplainable(f"has the step {type(transformer).__name__}, behind which its columns cannot be told apart")
 
 
@@ -128,7 +128,7 @@ def _imputer(imputer: SimpleImputer, sources: Sources) -> Sources:
 
 
 def _indicator(indicator: MissingIndicator, sources: Sources) -> Sources:
-    return sources[indicator.features_]
+    return np.asarray(sources[indicator.features_])
 
 
 _FOLLOW: dict[type, Any] = {

@@ -9,6 +9,7 @@ integrand is a polynomial in t, so Gauss-Legendre quadrature with enough nodes g
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -129,8 +130,6 @@ def _spread(values: Floats, player: Places, players: int) -> sparse.csr_array:
     return sparse.csr_array((values.ravel(), columns.ravel(), pointers), shape=(slots, players * outputs))
 
 
-def _reduce(operation: np.ufunc, values: npt.NDArray[np.generic], firsts: Places) -> npt.NDArray[np.generic]:
+def _reduce(operation: np.ufunc, values: npt.NDArray[Any], firsts: Places) -> npt.NDArray[Any]:
     """Reduce runs along the last axis; `reduceat` refuses to reduce no runs."""
-    if not len(firsts):
-        return values[..., :0]
-    return operation.reduceat(values, firsts, axis=-1)  # type: ignore[no-any-return]  # as numpy's stubs have it
+    return operation.reduceat(values, firsts, axis=-1) if len(firsts) else values[..., :0]

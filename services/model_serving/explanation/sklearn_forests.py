@@ -60,7 +60,7 @@ class SortedTrees:
         tree, values = trees[0]
         self.constant = np.zeros(values(tree.tree_.value[:1]).shape[1]) if constant is None else constant
 
-    def read(self, features: Any) -> npt.NDArray[np.generic]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
+    def read(self, features: Any) -> npt.NDArray[np.floating[Any]]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
         """Return the features as the trees compare them."""
         return dense(features).astype(np.float32)
 
@@ -90,7 +90,7 @@ class HistogramTrees:
         # Its own encoder puts categories first.
         self._order = None if chosen is None else np.argsort(~chosen, kind="stable")
 
-    def read(self, features: Any) -> npt.NDArray[np.generic]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
+    def read(self, features: Any) -> npt.NDArray[np.floating[Any]]:  # noqa: ANN401 (a DataFrame, an array or a sparse matrix)
         """Return the features, categories as codes."""
         encoded: npt.NDArray[np.float64] = self._estimator._preprocess_X(features, reset=False)  # noqa: SLF001 (nothing public encodes)
         if self._order is None:
