@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from psycopg.rows import DictRow
+from pydantic import ValidationError
+from structlog import get_logger
 
 from mlplatform.audit import AuditLog
 from mlplatform.audit.event import Actor
@@ -21,6 +23,8 @@ SOURCE = "/services/model_serving"
 CURSOR_DIGITS = 18
 
 Action = Literal["set", "clear", "abort"]
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Documents:
         self._database = database
         self._audit = audit
         self._relay = relay
+        self._unreadable: dict[str, int] = {}
 
     async def read(self, model: str) -> Revision:
         """Return the present state of a model's document."""
@@ -74,12 +79,19 @@ class Documents:
         return _revision(rows[0]) if rows else never(model)
 
     async def changes(self, known: Mapping[str, int]) -> list[Revision]:
-        """Return the documents whose revision is not the known one."""
+        """Return the documents whose revision is not the known one.
+
+        One that this code cannot read, because a newer release wrote it, is logged and left out: what was in effect stays.
+        """
         async with self._database.transaction() as connection:
             heads = await repository.heads(connection)
-            changed = [model for model, revision in heads.items() if known.get(model) != revision]
+            changed = [
+                model
+                for model, revision in heads.items()
+                if known.get(model) != revision and self._unreadable.get(model) != revision
+            ]
             rows = await repository.documents(connection, changed) if changed else []
-        return [_revision(row) for row in rows]
+        return [revision for row in rows if (revision := self._try(row)) is not None]
 
     async def replace(
         self,
@@ -148,6 +160,15 @@ class Documents:
             rows = await repository.history(connection, model, limit + 1, int(cursor) if cursor else None)
         following = str(rows[limit - 1]["revision"]) if len(rows) > limit else None
         return [_revision(row) for row in rows[:limit]], following
+
+    def _try(self, row: DictRow) -> Revision | None:
+        try:
+            return _revision(row)
+        except ValidationError as error:
+            self._unreadable[row["model"]] = row["revision"]
+            found = [".".join(map(str, wrong["loc"])) for wrong in error.errors(include_input=False)]
+            log.error("traffic_unreadable", model=row["model"], revision=row["revision"], fields=found)  # noqa: TRY400 (the traceback would hold the document)
+            return None
 
     async def with_experiment(self, model: str, experiment: str) -> tuple[Revision, datetime] | None:
         """Return the newest document that held an experiment, and when that began; None when none did."""
