@@ -7,9 +7,9 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# Models belong to the platform and not to a tenant, so there is no row-level security. A cleared document keeps its row,
-# so that its revision goes on rising and nobody's compare-and-set can hit an older life of it. `epochs` says in which
-# revision each part of the document began; what was measured is kept apart by it.
+# Models belong to the platform and not to a tenant, so there is no row-level security. A cleared document keeps its
+# row, so that its revision goes on rising and nobody's compare-and-set can hit an older life of it. `epochs` says in
+# which revision each part of the document began; what was measured is kept apart by it.
 DOCUMENTS = """
 CREATE TABLE model_traffic (
     model      text PRIMARY KEY CHECK (model <> ''),

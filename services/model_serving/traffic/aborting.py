@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 def without(document: TrafficDocument | None, label: str) -> TrafficDocument | None:
-    """Return a document in which a canary has 0 percent or an arm is stopped; None when that has no traffic as it is."""
+    """Return a document in which a canary has 0 percent or an arm is stopped; None when it has no traffic anyway."""
     if document is None:
         return None
     if label == CANARY:

@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.schemas import AliasName, VersionNumber
 
-ONE_TARGET = {
+ONE_TARGET: JsonDict = {
     "oneOf": [
         {"required": ["version"], "properties": {"version": {"not": {"type": "null"}}, "alias": {"type": "null"}}},
         {"required": ["alias"], "properties": {"alias": {"not": {"type": "null"}}, "version": {"type": "null"}}},
@@ -80,7 +81,7 @@ class Metric(Part):
     name: Name = "outcome"
     """What it is called."""
     kind: Literal["proportion", "bounded", "mean"] = "proportion"
-    """`proportion`: 0 or 1. `bounded`: a number within `lower` and `upper`. `mean`: any number, tested approximately."""
+    """`proportion`: 0 or 1. `bounded`: a number within `lower` and `upper`. `mean`: any number, approximate."""
     lower: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """Least value of a bounded outcome."""
     upper: Annotated[float, Field(allow_inf_nan=False)] = 1.0

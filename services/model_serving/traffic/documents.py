@@ -40,6 +40,7 @@ class Revision:
         actor: who did it.
         reason: why.
         changed_at: when.
+        began: when the experiment in it did.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Revision:
     actor: str | None
     reason: str | None
     changed_at: datetime | None
+    began: datetime | None = None
 
 
 def never(model: str) -> Revision:
@@ -81,7 +83,8 @@ class Documents:
     async def changes(self, known: Mapping[str, int]) -> list[Revision]:
         """Return the documents whose revision is not the known one.
 
-        One that this code cannot read, because a newer release wrote it, is logged and left out: what was in effect stays.
+        One that this code cannot read, because a newer release wrote it, is logged and left out; what was in effect
+        stays so.
         """
         async with self._database.transaction() as connection:
             heads = await repository.heads(connection)
@@ -170,15 +173,11 @@ class Documents:
             log.error("traffic_unreadable", model=row["model"], revision=row["revision"], fields=found)  # noqa: TRY400 (the traceback would hold the document)
             return None
 
-    async def with_experiment(self, model: str, experiment: str) -> tuple[Revision, datetime] | None:
-        """Return the newest document that held an experiment, and when that began; None when none did."""
+    async def with_experiment(self, model: str, experiment: str) -> Revision | None:
+        """Return the newest document that held an experiment; None when none did."""
         async with self._database.transaction() as connection:
             row = await repository.newest_with_experiment(connection, model, experiment)
-            if row is None:
-                return None
-            found = _revision(row)
-            began = await repository.started_at(connection, model, found.epochs["experiment"])
-        return found, row["changed_at"] if began is None else began["changed_at"]
+        return None if row is None else _revision(row)
 
 
 def _revision(row: DictRow) -> Revision:

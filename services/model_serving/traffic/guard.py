@@ -26,8 +26,8 @@ log = get_logger(__name__)
 class Guard:
     """A loop that sends measurements and judges them: this replica's own, and those of all replicas together.
 
-    What this replica finds worse gets no more traffic from it at once, also while Postgres is down; the document, and with
-    it every other replica, follows by compare-and-set. Nothing here ever starts traffic.
+    What this replica finds worse gets no more traffic from it at once, also while Postgres is down; the document, and
+    with it every other replica, follows by compare-and-set. Nothing here ever starts traffic.
 
     Args:
         documents: where an abort goes.
@@ -118,5 +118,3 @@ class Guard:
 def _reference(plan: Plan) -> str:
     experiment = plan.document.experiment
     return PRIMARY if plan.document.canary is not None or experiment is None else arm_label(experiment.arms[0].name)
-
-

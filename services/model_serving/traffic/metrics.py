@@ -1,4 +1,4 @@
-"""What traffic measures. Labels hold names from routing documents and versions that they routed to, nothing of a caller's."""
+"""What traffic measures. Labels hold names from routing documents and versions they routed to, none of a caller's."""
 
 from prometheus_client import Counter, Gauge
 

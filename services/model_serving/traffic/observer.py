@@ -1,8 +1,8 @@
 """Takes note of each request that was answered; runs on the event loop, so it counts and queues and does no more."""
 
+from services.model_serving.calls import Served
 from services.model_serving.traffic.epochs import EXPERIMENT, PRIMARY, arm_label
 from services.model_serving.traffic.metrics import REQUESTS
-from services.model_serving.traffic.ports import Served
 from services.model_serving.traffic.router import TrafficRouter
 from services.model_serving.traffic.shadows import Shadows
 from services.model_serving.traffic.tally import outcome_of
@@ -42,5 +42,5 @@ class TrafficObserver:
         if plan.document.experiment is not None and route.startswith(ARM):
             key = name, plan.document.experiment.name, plan.epochs[EXPERIMENT], route.removeprefix(ARM), version
             self._experiments.count(key, outcome, served.seconds)
-        if plan.document.shadow and served.error is None and served.given is not None:
+        if plan.document.shadow:
             self._shadows.offer(plan, served)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 
 from services.model_serving.traffic.assignment import BUCKETS, bucket
@@ -43,6 +44,7 @@ class Plan:
         salt: of the canary or the experiment.
         slices: who takes part.
         bounds: first bucket above each slice.
+        began: when its experiment did.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Plan:
     salt: str
     slices: tuple[Slice, ...]
     bounds: tuple[int, ...]
+    began: datetime | None = None
 
     def choose(self, key: str) -> Slice:
         """Return the slice that a key falls into; the same one on every replica."""
@@ -64,21 +67,21 @@ class Plan:
             return self.slices[0]
         return self.slices[bisect_right(self.bounds, bucket(self.model, self.salt, key))]
 
-    def shadows(self, label: str) -> bool:
-        """Say whether requests that were routed so are copied to shadows; those that named a version are not."""
-        return bool(self.document.shadow) and (label == PRIMARY or label in self.epochs)
 
-
-def compile_plan(model: str, revision: int, document: TrafficDocument, epochs: Epochs) -> Plan:
+def compile_plan(
+    model: str, revision: int, document: TrafficDocument, epochs: Epochs, began: datetime | None = None
+) -> Plan:
     """Make a plan of a document."""
-    share, salt, slices, bounds = 0, "", (), ()
+    share, salt = 0, ""
+    slices: tuple[Slice, ...] = ()
+    bounds: tuple[int, ...] = ()
     if document.canary is not None:
         share, salt = _buckets(document.canary.percent), CANARY
         slices, bounds = (Slice(CANARY, document.canary),), (BUCKETS,)
     elif document.experiment is not None:
         share, salt = _buckets(document.experiment.percent), f"experiment/{document.experiment.name}"
         slices, bounds = _arms(document.experiment)
-    return Plan(model, revision, document, epochs, share, salt, slices, bounds)
+    return Plan(model, revision, document, epochs, share, salt, slices, bounds, began)
 
 
 def _buckets(percent: float) -> int:

@@ -10,6 +10,11 @@ from psycopg.types.json import Jsonb
 
 Connection = AsyncConnection[DictRow]
 DOCUMENT = SQL("model, revision, document, epochs, action, actor, reason, changed_at")
+WITH_BEGIN = SQL("""
+    model, revision, document, epochs, action, actor, reason, changed_at,
+    (SELECT h.changed_at FROM model_traffic_history h
+     WHERE h.model = kept.model AND h.revision = (kept.epochs ->> 'experiment')::bigint) AS began
+""")
 
 
 async def heads(connection: Connection) -> dict[str, int]:
@@ -20,7 +25,7 @@ async def heads(connection: Connection) -> dict[str, int]:
 
 async def documents(connection: Connection, models: Sequence[str]) -> list[DictRow]:
     """Read the documents of some models."""
-    query = SQL("SELECT {} FROM model_traffic WHERE model = ANY(%s)").format(DOCUMENT)
+    query = SQL("SELECT {} FROM model_traffic kept WHERE model = ANY(%s)").format(WITH_BEGIN)
     cursor = await connection.execute(query, (list(models),))
     return await cursor.fetchall()
 
@@ -83,18 +88,10 @@ async def newest_with_experiment(connection: Connection, model: str, experiment:
     """Read the newest document of a model that held an experiment of that name."""
     cursor = await connection.execute(
         SQL("""
-        SELECT {} FROM model_traffic_history
+        SELECT {} FROM model_traffic_history kept
         WHERE model = %s AND document #>> '{{experiment,name}}' = %s ORDER BY revision DESC LIMIT 1
-        """).format(DOCUMENT),
+        """).format(WITH_BEGIN),
         (model, experiment),
-    )
-    return await cursor.fetchone()
-
-
-async def started_at(connection: Connection, model: str, revision: int) -> DictRow | None:
-    """Read when a revision of a model's document was written."""
-    cursor = await connection.execute(
-        "SELECT changed_at FROM model_traffic_history WHERE model = %s AND revision = %s", (model, revision)
     )
     return await cursor.fetchone()
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from services.model_serving.traffic.ports import Arm
 from mlplatform.registry.stages import PRODUCTION
+from services.model_serving.calls import Arm
 from services.model_serving.traffic.epochs import PRIMARY
 from services.model_serving.traffic.plan import Plan
 from services.model_serving.traffic.targets import Targets
@@ -37,23 +37,30 @@ class TrafficRouter:
         """Send no more traffic to a part of a plan, until it is started anew; ahead of the document, which follows."""
         self._vetoes |= {(model, label, epoch)}
 
+    def vetoed(self, model: str) -> list[str]:
+        """Return the parts of a model's plan that get no traffic from this replica."""
+        return sorted(label for name, label, _ in self._vetoes if name == model)
+
     def is_vetoed(self, model: str, label: str) -> bool:
         """Say whether a part of the plan in effect was vetoed here."""
         epoch = _epoch(self._plans, model, label)
         return epoch is not None and (model, label, epoch) in self._vetoes
 
-    def route(self, model: str, key: str | None, request_id: str) -> Arm | None:
+    def route(self, model: str, key: str | None, request_id: str, subject: str | None = None) -> Arm | None:
         """Return where a request goes; None for the version in production.
 
         Args:
             model: its name.
-            key: what keeps the caller with one version.
-            request_id: draws a version where there is no key.
+            key: the caller's own, by which it stays with one version.
+            request_id: draws a version where nothing is sticky.
+            subject: who the caller is, for documents that go by that.
         """
         plan = self._plans.get(model)
         if plan is None:
             return None
-        chosen = plan.choose(key if key and plan.document.sticky != "none" else request_id)
+        sticky = plan.document.sticky
+        held = key if sticky == "header" else subject if sticky == "principal" else None
+        chosen = plan.choose(held or request_id)
         if chosen.target is not None and not (self._vetoes and self.is_vetoed(model, chosen.label)):
             arm = self._arm(model, chosen.target.reference, chosen.label)
             if arm is not None:

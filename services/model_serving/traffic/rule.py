@@ -2,11 +2,11 @@
 
 Over the window, and once both sides have `min_requests` that say something about the version:
 
-* errors: its error rate exceeds the other's by more than `error_margin`, and the e-value against "it exceeds it by no more
-  than that" is at least 1,000;
-* latency: more than 1 % of its answers take longer than `p99_ratio` times the other's 99th percentile plus `p99_slack_ms`,
-  which is to say that its own 99th percentile lies above that, and the e-value against "no more than 1 % do" is at least
-  1,000.
+* errors: its error rate exceeds the other's by more than `error_margin`, and the e-value against "it exceeds it by no
+  more than that" is at least 1,000;
+* latency: more than 1 % of its answers take longer than `p99_ratio` times the other's 99th percentile plus
+  `p99_slack_ms`, which is to say that its own 99th percentile lies above that, and the e-value against "no more than
+  1 % do" is at least 1,000.
 
 The e-values are those of `sequential.bounded`. One window alone exceeds 1,000 by chance with probability 0.001 at most,
 however many looks are taken while it fills.

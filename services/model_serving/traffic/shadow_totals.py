@@ -98,5 +98,5 @@ class ShadowTotals:
 
 def read_shadow(row: Mapping[str, Any]) -> ShadowTotal:
     """Make the total of a shadow of columns."""
-    histograms = {name: list(row[name]) for name in HISTOGRAMS}
-    return ShadowTotal(**{name: row[name] for name in NUMBERS}, **histograms)
+    columns: dict[str, Any] = {name: row[name] for name in NUMBERS} | {name: list(row[name]) for name in HISTOGRAMS}
+    return ShadowTotal(**columns)

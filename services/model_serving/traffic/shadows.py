@@ -5,22 +5,22 @@ import time
 from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 
 from structlog import get_logger
 
+from services.model_serving.calls import Served
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.loading.background import attempt
 from services.model_serving.signature import ModelInput
 from services.model_serving.traffic.assignment import BUCKETS, bucket
 from services.model_serving.traffic.comparison import Comparison, compare
 from services.model_serving.traffic.document import Shadow
+from services.model_serving.traffic.epochs import shadow_label
 from services.model_serving.traffic.metrics import SHADOW_WAITING, SHADOWED
 from services.model_serving.traffic.plan import Plan
-from services.model_serving.traffic.ports import Served
-from services.model_serving.traffic.epochs import shadow_label
 from services.model_serving.traffic.shadow_totals import Key, ShadowTotals
 from services.model_serving.traffic.targets import Targets
+from services.model_serving.traffic.translation import inputs_for
 from services.model_serving.versions.store import LoadedModels
 
 MOST_WAITING = 100
@@ -38,6 +38,7 @@ class Copy:
     """A request to be scored again."""
 
     served: Served
+    given: ModelInput
     shadow: Shadow
     key: Key
     since: float
@@ -65,10 +66,12 @@ class Shadows:
 
     def offer(self, plan: Plan, served: Served) -> None:
         """Copy an answered request to the shadows of its model that draw it; never waits."""
+        if served.error is not None or served.given is None or not served.given.rows:
+            return
         for shadow in plan.document.shadow:
             drawn = bucket(plan.model, shadow_label(shadow.reference), served.request_id)
             if drawn < shadow.sample * BUCKETS:
-                self._offer(plan, shadow, served)
+                self._offer(plan, shadow, served, served.given)
 
     async def run(self) -> None:
         """Score what waits until stopped; what still waits then is dropped."""
@@ -78,7 +81,7 @@ class Shadows:
                 await self._wake.wait()
                 continue
             copy = self._waiting.popleft()
-            self._rows -= _rows(copy.served)
+            self._rows -= copy.given.rows
             SHADOW_WAITING.set(len(self._waiting))
             if time.monotonic() - copy.since > STALE_SECONDS:
                 self._drop(copy.key, "stale")
@@ -90,7 +93,7 @@ class Shadows:
         self._stopped = True
         self._wake.set()
 
-    def _offer(self, plan: Plan, shadow: Shadow, served: Served) -> None:
+    def _offer(self, plan: Plan, shadow: Shadow, served: Served, given: ModelInput) -> None:
         version = self._targets.version(plan.model, shadow.reference)
         label = shadow_label(shadow.reference)
         key = plan.model, shadow.reference, plan.epochs.get(label, plan.revision), version or "none"
@@ -98,11 +101,11 @@ class Shadows:
             self._drop(key, "not_loaded")
         elif served.queue_seconds > PRESSURE_SECONDS:
             self._drop(key, "pressure")
-        elif len(self._waiting) >= MOST_WAITING or self._rows + _rows(served) > MOST_ROWS:
+        elif len(self._waiting) >= MOST_WAITING or self._rows + given.rows > MOST_ROWS:
             self._drop(key, "full")
         else:
-            self._waiting.append(Copy(served, shadow, key, time.monotonic()))
-            self._rows += _rows(served)
+            self._waiting.append(Copy(served, given, shadow, key, time.monotonic()))
+            self._rows += given.rows
             SHADOW_WAITING.set(len(self._waiting))
             self._wake.set()
 
@@ -124,7 +127,7 @@ class Shadows:
         if isinstance(result, BaseException):
             total.requests += 1
             total.errors += 1
-            log.debug("shadow_failed", model=copy.key[0], version=copy.key[3], cause=type(result).__name__)
+            log.info("shadow_failed", model=copy.key[0], version=copy.key[3], cause=type(result).__name__)
             SHADOWED.labels(copy.key[0], copy.key[3], "error").inc()
             return
         comparison, seconds = result
@@ -133,16 +136,9 @@ class Shadows:
 
 
 def _score(model: LoadedModel, copy: Copy) -> tuple[Comparison | None, float]:
+    given = inputs_for(model, copy.served, copy.given)
+    model.check_rows(given)
     started = time.perf_counter()
-    given = _translated(copy.served, model)
-    answer: Any = model.predict(given, copy.served.params) if given.rows else []
+    answer = model.call(given, copy.served.params)
     seconds = time.perf_counter() - started
     return compare(copy.served.predictions, answer, copy.shadow.tolerance), seconds
-
-
-def _rows(served: Served) -> int:
-    return served.given.rows if served.given is not None else 0
-
-
-def _translated(served: Served, model: LoadedModel) -> ModelInput:
-    raise NotImplementedError(served, model)

@@ -23,7 +23,7 @@ class ArmTotal:
     """
 
     tally: Tally = field(default_factory=Tally)
-    outcomes: Moments = Moments()
+    outcomes: Moments = field(default_factory=Moments)
 
     def add(self, other: "ArmTotal") -> None:
         """Add what was seen elsewhere."""

@@ -109,7 +109,7 @@ class TrafficWatcher:
             plans.pop(revision.model, None)
         else:
             plans[revision.model] = compile_plan(
-                revision.model, revision.revision, revision.document, revision.epochs
+                revision.model, revision.revision, revision.document, revision.epochs, revision.began
             )
         log.info("traffic_in_effect", model=revision.model, revision=revision.revision, action=revision.action)
 

@@ -1,9 +1,9 @@
 """Evidence about outcomes that are 0 or 1, or lie between: exact at every sample size and every moment of looking.
 
 With an arm of s successes and f failures, the mixture of the likelihoods of all success rates by Jeffreys' prior is
-B(1/2 + s, 1/2 + f) / B(1/2, 1/2). The product of the mixtures of both arms, divided by the likelihood of the true rates,
-is a non-negative martingale that starts at 1. Dividing by the greatest likelihood of any pair of rates that differ by d
-instead can only make it smaller, so
+B(1/2 + s, 1/2 + f) / B(1/2, 1/2). The product of the mixtures of both arms, divided by the likelihood of the true
+rates, is a non-negative martingale that starts at 1. Dividing by the greatest likelihood of any pair of rates that
+differ by d instead can only make it smaller, so
 
     E(d) = mixture(control) * mixture(treatment) / max over p of L(p, p + d)
 
@@ -13,8 +13,8 @@ holds for outcomes in [0, 1] with a constant mean, since (q/p)^x ((1-q)/(1-p))^(
 
 Sources: H. Robbins, Statistical methods related to the law of the iterated logarithm, Ann. Math. Stat. 41 (1970);
 L. Wasserman, A. Ramdas, S. Balakrishnan, Universal inference, PNAS 117 (2020), section 7 on the sequential case;
-S. Howard, A. Ramdas, J. McAuliffe, J. Sekhon, Time-uniform, nonparametric, nonasymptotic confidence sequences, Ann. Stat.
-49 (2021).
+S. Howard, A. Ramdas, J. McAuliffe, J. Sekhon, Time-uniform, nonparametric, nonasymptotic confidence sequences,
+Ann. Stat. 49 (2021).
 """
 
 from collections.abc import Callable

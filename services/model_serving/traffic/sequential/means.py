@@ -1,18 +1,19 @@
 """Evidence about means of outcomes without known bounds: valid at every moment of looking, in the limit.
 
 With m the difference of the arms' means, V = s0²/n0 + s1²/n1 its estimated variance, and the alternatives weighted by a
-normal density of variance T = (rho s)², s² being the pooled variance, the likelihood ratio against "the difference is d" is
+normal density of variance T = (rho s)², s² being the pooled variance, the likelihood ratio against "the difference is
+d" is
 
     E(d) = sqrt(V / (V + T)) * exp(T (m - d)² / (2 V (V + T))).
 
 The d with E(d) < 1/alpha are a confidence sequence in the limit of many outcomes: the probability to miss the true
-difference at any look from a first one on tends to alpha as that first look comes later. That is why nothing is said before
-`FIRST_LOOK` outcomes of each arm.
+difference at any look from a first one on tends to alpha as that first look comes later. That is why nothing is said
+before `FIRST_LOOK` outcomes of each arm.
 
 Sources: R. Johari, P. Koomen, L. Pekelis, D. Walsh, Always valid inference: continuous monitoring of A/B tests,
 Operations Research 70 (2022), the mixture sequential probability ratio test; I. Waudby-Smith, D. Arbour, R. Sinha,
-E. Kennedy, A. Ramdas, Time-uniform central limit theory and asymptotic confidence sequences, Ann. Stat. 52 (2024), why the
-estimated variance may be plugged in.
+E. Kennedy, A. Ramdas, Time-uniform central limit theory and asymptotic confidence sequences, Ann. Stat. 52 (2024), why
+the estimated variance may be plugged in.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The test for outcomes in [0, 1]: how often it errs when looked at all the time, and how soon it finds a difference."""
+"""The test for outcomes in [0, 1]: how often it errs when looked at all the time, and how soon it decides."""
 
 from math import exp, log
 

@@ -1,4 +1,4 @@
-"""The test for means without bounds: how often it errs when looked at all the time, and how soon it finds a difference."""
+"""The test for means without bounds: how often it errs when looked at all the time, and how soon it decides."""
 
 from math import log
 
