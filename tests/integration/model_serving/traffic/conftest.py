@@ -1,6 +1,6 @@
 """Models and services for the tests of traffic."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,12 @@ __all__ = ["publisher"]
 
 
 @pytest.fixture
-def versions(publisher: Publisher) -> Iterator[Publisher]:
-    """Yield a publisher of a model with version 1 in production, and versions 2 and 3 beside it."""
+def versions(publisher: Publisher) -> Publisher:
+    """Return a publisher of a model with version 1 in production, and versions 2 and 3 beside it."""
     publisher.promote(publisher.linear(1.0))
     publisher.linear(2.0)
     publisher.linear(3.0)
-    yield publisher
+    return publisher
 
 
 @pytest.fixture
