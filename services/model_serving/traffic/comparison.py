@@ -50,14 +50,15 @@ def compare(primary: object, shadow: object, tolerance: float) -> Comparison | N
 
 
 def _compare(ours: Values, theirs: Values, tolerance: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    numbers = ours.dtype.kind in "fc" or theirs.dtype.kind in "fc"
-    if not numbers or ours.dtype.kind not in "biufc" or theirs.dtype.kind not in "biufc":
-        same = np.asarray(ours == theirs, dtype=bool)
+    kinds = {ours.dtype.kind, theirs.dtype.kind}
+    if "f" not in kinds or not kinds <= set("biuf"):
+        same = np.asarray(ours == theirs, dtype=bool) | (pd.isna(ours) & pd.isna(theirs))
         return np.broadcast_to(same, ours.shape), np.empty(0)
-    apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    scale = np.maximum(np.abs(ours), np.abs(theirs))
     both_nan = np.isnan(ours) & np.isnan(theirs)
-    return (apart <= tolerance * scale) | (ours == theirs) | both_nan, apart
+    with np.errstate(invalid="ignore"):  # infinity less infinity, and none of infinity
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+        near = apart <= tolerance * np.maximum(np.abs(ours), np.abs(theirs))
+    return near | (ours == theirs) | both_nan, apart
 
 
 def _columns(answer: object) -> dict[str, Values] | None:
