@@ -5,7 +5,7 @@ from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
 from mlplatform.events.outbox import enqueue
 from mlplatform.events.relay import OutboxRelay
-from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest
+from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest, TrafficChanged
 from mlplatform.events.tail import StreamTail
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ReindexRequest",
     "StreamConsumer",
     "StreamTail",
+    "TrafficChanged",
     "enqueue",
     "running",
 ]

@@ -1,6 +1,6 @@
 """The types of events, and how an entry of a stream becomes one."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,21 @@ class ModelPromoted(EventData):
     """Row of the promotion ledger."""
 
 
+class TrafficChanged(EventData):
+    """How the traffic of a model is dealt out was changed."""
+
+    event_type: ClassVar[str] = "ml.traffic.changed.v1"
+
+    model: str = Field(min_length=1)
+    """Registered name."""
+    revision: int = Field(ge=1)
+    """Revision of the routing document that is in effect now."""
+    action: Literal["set", "clear", "abort"]
+    """How it changed; `abort` took the traffic away from a canary or an arm."""
+    actor: str = Field(min_length=1)
+    """Who changed it; `traffic-guard` when a rule did."""
+
+
 class ReindexRequest(EventData):
     """Items whose embeddings are missing or out of date."""
 
@@ -68,7 +83,7 @@ class IndexUpdated(EventData):
 
 
 SCHEMAS: dict[str, type[EventData]] = {
-    schema.event_type: schema for schema in (ModelPromoted, ReindexRequest, IndexUpdated)
+    schema.event_type: schema for schema in (ModelPromoted, TrafficChanged, ReindexRequest, IndexUpdated)
 }
 
 

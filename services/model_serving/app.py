@@ -17,8 +17,10 @@ from services.model_serving.explanation.explanations import ExplanationLimits, E
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.protocols import native
 from services.model_serving.routes import models, promotions
+from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
+from services.model_serving.traffic.traffic import open_traffic
 from services.model_serving.versions.checks import ModelChecks
 from services.model_serving.versions.choice import Versions
 from services.model_serving.versions.directory import Directory
@@ -58,7 +60,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Model serving",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router, promotions.router],
+        routers=[models.router, promotions.router, traffic_routes.router, traffic_routes.changes],
         direct=native.ROUTES,
         name=NAME,
     )
@@ -112,12 +114,16 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         kernel.health.register("models", checks.models)
         kernel.health.register("alias watcher", watching)
         versions = Versions(store=store, extras=extras, directory=directory, registry=registry, watcher=watcher)
+        traffic = await stack.enter_async_context(
+            open_traffic(kernel, settings, registry=registry, directory=directory, versions=versions, store=store)
+        )
         yield Serving(
-            dataplane=Dataplane(engine, versions),
+            dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer]),
             engine=engine,
             explanations=explanations,
             versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,
+            traffic=traffic,
         )

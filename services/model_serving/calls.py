@@ -20,6 +20,7 @@ class Call:
         version: Number of a version, by which the caller overrides the routing.
         alias: The same by alias.
         routing_key: What keeps a caller with one version while a split is on.
+        subject: Who calls, for splits that go by that.
         tenant: Whose call it is.
         request_id: Under which logs and traces know it.
     """
@@ -32,6 +33,7 @@ class Call:
     version: str | None = None
     alias: str | None = None
     routing_key: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +113,5 @@ class Arm:
 class Router(Protocol):
     """Splits the calls of a model between versions."""
 
-    def route(self, model: str, key: str | None, request_id: str) -> Arm | None:
+    def route(self, model: str, key: str | None, request_id: str, subject: str | None) -> Arm | None:
         """Return the arm for a caller; None for the version in production."""

@@ -75,7 +75,7 @@ class Dataplane:
 
     async def _choose(self, call: Call) -> tuple[LoadedModel, str]:
         if self._router is not None and call.version is None and call.alias is None:
-            arm = self._router.route(call.model, call.routing_key, call.request_id)
+            arm = self._router.route(call.model, call.routing_key, call.request_id, call.subject)
             if arm is not None:
                 choice = await self._versions.choose(call.model, version=arm.version, alias=arm.alias)
                 return choice.model, arm.label

@@ -5,17 +5,17 @@ from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, read_
 from services.model_serving.calls import Answer, Call
 from services.model_serving.engine.loaded_model import LoadedModel, Params
 from services.model_serving.engine.plain import render, to_plain
+from services.model_serving.protocols.addressing import addressed
 from services.model_serving.schemas import PredictRequest, PredictResponse
 from services.model_serving.serving import serving_of
 from services.model_serving.signature import ModelInput
 
-ROUTING_KEY = "x-routing-key"
 HEADERS = {
     name: {"description": text, "schema": {"type": "string"}}
     for name, text in {
         "X-Model-Name": "The model that answered.",
         "X-Model-Version": "Its version.",
-        "X-Model-Route": "How the version was chosen: primary, version or alias.",
+        "X-Model-Route": "How the version was chosen: primary, canary, ab: and an arm, version or alias.",
     }.items()
 }
 DESCRIPTION = """Answer with the version in production, or with the version or alias that is named.
@@ -39,13 +39,9 @@ async def predict(request: DirectRequest) -> DirectResponse:
     answer = await serving.dataplane.infer(
         Call(
             model=wanted.model,
-            version=wanted.version,
-            alias=wanted.alias,
             read=read,
             size=len(request.body),
-            routing_key=request.headers.get(ROUTING_KEY),
-            tenant=request.principal.tenant,
-            request_id=request.request_id,
+            **addressed(request, version=wanted.version, alias=wanted.alias),
         )
     )
     identity = answer.model.identity

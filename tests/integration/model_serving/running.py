@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import httpx
+from fastapi import FastAPI
 
 from services.model_serving.app import create_app
 from services.model_serving.serving import Serving
@@ -25,6 +26,7 @@ class Service:
 
     client: httpx.AsyncClient
     serving: Serving
+    application: FastAPI
 
     async def predict(self, model: str, inputs: Any, **fields: Any) -> httpx.Response:
         """Ask for a prediction."""
@@ -57,7 +59,7 @@ async def serving(
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://serving", timeout=DEADLINE) as client:
-            yield Service(client, app.state.serving)
+            yield Service(client, app.state.serving, app)
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:

@@ -44,6 +44,11 @@ class TestRoutes:
             "/api/v1/models/{name}": Permission.READ,
             "/api/v1/models/{name}/versions/{version}": Permission.READ,
             "/api/v1/models/{name}/versions/{version}/example": Permission.READ,
+            "/api/v1/models/{name}/traffic": Permission.PROMOTE,
+            "/api/v1/models/{name}/traffic/abort": Permission.PROMOTE,
+            "/api/v1/models/{name}/traffic/history": Permission.READ,
+            "/api/v1/models/{name}/traffic/report": Permission.READ,
+            "/api/v1/models/{name}/experiments/{experiment}": Permission.READ,
             "/api/v1/models/{name}/promotions": Permission.READ,
             "/api/v1/models/{name}/promotions/{promotion_id}/report": Permission.READ,
         }

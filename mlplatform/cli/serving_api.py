@@ -1,0 +1,75 @@
+"""Calls of the serving service from commands: the address, the credential, and how a refusal reads.
+
+The client is imported inside the functions, since `mlp --help` must answer at once.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from mlplatform.cli.owner import FAILED, fail, load_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_SECONDS = 30.0
+PRECONDITION = 3
+"""Exit code when somebody changed it meanwhile."""
+UNREACHABLE = 5
+CHANGED = frozenset({409, 412})
+
+
+def credential() -> dict[str, str]:
+    """Return the header of `ML_TOKEN` or `ML_API_KEY`; none where authentication is off."""
+    if token := os.environ.get("ML_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if key := os.environ.get("ML_API_KEY"):
+        return {"X-API-Key": key}
+    return {}
+
+
+def call(
+    method: str, path: str, *, body: object = None, headers: dict[str, str] | None = None, **query: str
+) -> "httpx.Response":
+    """Call the service at `ML_SERVING_URL`; ends the command with the service's own words when that is refused.
+
+    Args:
+        method: of HTTP.
+        path: below `/api/v1/models/`, each part quoted.
+        body: sent as JSON.
+        headers: besides the credential.
+        query: of the address.
+    """
+    import httpx  # noqa: PLC0415 - see the module
+
+    url = f"{str(load_settings().serving_url).rstrip('/')}/api/v1/models/{path}"
+    sent = credential() | (headers or {})
+    try:
+        answer = httpx.request(
+            method, url, json=body, params=query, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+    except httpx.TransportError as error:
+        fail(
+            f"The serving service does not answer at {url}: {type(error).__name__}. Is ML_SERVING_URL right?",
+            UNREACHABLE,
+        )
+    if not answer.is_success:
+        fail(_problem(answer), PRECONDITION if answer.status_code in CHANGED else FAILED)
+    return answer
+
+
+def quoted(*parts: str) -> str:
+    """Return parts of a path as one."""
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def _problem(answer: "httpx.Response") -> str:
+    try:
+        problem: dict[str, Any] = answer.json()
+        lines = [str(problem["detail"])]
+        lines += [f"  {wrong['field']}: {wrong['message']}" for wrong in problem.get("errors", [])]
+    except (ValueError, KeyError, TypeError):
+        return f"The serving service answered {answer.status_code}."
+    if answer.status_code in {401, 403}:
+        lines.append("Set ML_TOKEN (mlp token --role ml_admin) or ML_API_KEY.")
+    return "\n".join(lines)

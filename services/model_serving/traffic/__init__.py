@@ -1,0 +1,1 @@
+"""Which version answers a request: canaries, shadows, experiments, and what stops them."""

@@ -1,0 +1,1 @@
+"""Tests that hold however often one looks and whenever one stops."""

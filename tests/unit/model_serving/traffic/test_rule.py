@@ -1,0 +1,86 @@
+"""When a candidate is stopped."""
+
+import numpy as np
+import pytest
+
+from services.model_serving.traffic.document import AbortRule
+from services.model_serving.traffic.rule import judge
+from services.model_serving.traffic.tally import Outcome, Tally
+
+RULE = AbortRule()
+
+
+def tally_of(seconds: np.ndarray, errors: int = 0, refused: int = 0) -> Tally:
+    tally = Tally()
+    for each in seconds:
+        tally.count(Outcome.OK, float(each))
+    for outcome, count in ((Outcome.ERROR, errors), (Outcome.REFUSED, refused)):
+        for _ in range(count):
+            tally.count(outcome, 0.0)
+    return tally
+
+
+def latencies(count: int, scale: float = 0.01, seed: int = 1) -> np.ndarray:
+    """Return latencies with a long tail."""
+    return scale * np.random.default_rng(seed).lognormal(0, 0.5, count)
+
+
+class TestErrors:
+    def test_that_are_many_more_stop_it(self) -> None:
+        breach = judge(tally_of(latencies(1000), errors=2), tally_of(latencies(90), errors=20), RULE)
+        assert breach is not None
+        assert (breach.cause, breach.requests) == ("error_rate", 110)
+        assert "18.18% against 0.20%" in str(breach)
+
+    def test_within_the_margin_or_explained_by_chance_do_not(self) -> None:
+        assert judge(tally_of(latencies(1000), errors=2), tally_of(latencies(1000), errors=10), RULE) is None
+        assert judge(tally_of(latencies(1000), errors=5), tally_of(latencies(60), errors=2), RULE) is None
+
+    def test_that_both_sides_have_do_not(self) -> None:
+        assert judge(tally_of(latencies(500), errors=500), tally_of(latencies(50), errors=50), RULE) is None
+
+    def test_before_there_are_enough_requests_do_not(self) -> None:
+        assert judge(tally_of(latencies(1000)), tally_of(latencies(0), errors=49), RULE) is None
+        assert judge(tally_of(latencies(49)), tally_of(latencies(0), errors=500), RULE) is None
+
+    def test_of_callers_do_not(self) -> None:
+        assert judge(tally_of(latencies(1000)), tally_of(latencies(60), refused=900), RULE) is None
+
+    def test_are_not_looked_at_when_the_rule_is_off(self) -> None:
+        rule = AbortRule(enabled=False)
+        assert judge(tally_of(latencies(1000)), tally_of(latencies(0), errors=500), rule) is None
+
+
+class TestLatency:
+    def test_of_three_times_the_reference_stops_it(self) -> None:
+        breach = judge(tally_of(latencies(1000)), tally_of(latencies(200, 0.03)), RULE)
+        assert breach is not None
+        assert breach.cause == "latency_p99"
+        assert breach.observed > 1.5 * breach.reference
+
+    def test_of_a_slow_tail_stops_it_too(self) -> None:
+        slow = np.concatenate([latencies(180), np.full(20, 1.0)])
+        breach = judge(tally_of(latencies(1000)), tally_of(slow), RULE)
+        assert breach is not None
+        assert breach.cause == "latency_p99"
+
+    def test_within_the_ratio_does_not(self) -> None:
+        assert judge(tally_of(latencies(1000)), tally_of(latencies(1000, 0.0115, seed=2)), RULE) is None
+
+
+class TestFalseAlarms:
+    @pytest.mark.parametrize("share", [0.05, 0.5])
+    def test_of_equal_versions_are_rare_however_often_one_looks(self, share: float) -> None:
+        """200 windows that fill from nothing, each looked at after every ten requests."""
+        rng = np.random.default_rng(3)
+        stopped = 0
+        for _ in range(200):
+            sides = [Tally(), Tally()]
+            for number in range(600):
+                failed = rng.random() < 0.02
+                seconds = 0.01 * float(rng.lognormal(0, 0.5))
+                sides[rng.random() < share].count(Outcome.ERROR if failed else Outcome.OK, seconds)
+                if number % 10 == 9 and judge(*sides, RULE) is not None:
+                    stopped += 1
+                    break
+        assert stopped <= 2
