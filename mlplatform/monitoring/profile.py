@@ -151,11 +151,8 @@ def _plain(columns: Mapping[str, ColumnProfile]) -> dict[str, object]:
 
 
 def _read(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, ColumnProfile]:
-    return {
-        name: ColumnProfile(**{key: _frozen(value) for key, value in stored.items()})
-        for name, stored in columns.items()
-    }
+    return {name: _read_column(stored) for name, stored in columns.items()}
 
 
-def _frozen(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
-    return tuple(value) if isinstance(value, list) else value
+def _read_column(stored: Mapping[str, Any]) -> ColumnProfile:
+    return ColumnProfile(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})

@@ -1,8 +1,9 @@
 """Where reference profiles are kept.
 
-A profile that training logs lies among the artifacts of the model, so the digest that is recorded at registration covers
-it. A registered version cannot take one any more: its artifacts would no longer match. A profile that is made later is
-an artifact of the version's run, and the tags `ml.profile` and `ml.profile.sha256` of the version say where and what.
+A profile that training logs lies among the artifacts of the model, so the digest that is recorded at registration
+covers it. A registered version cannot take one any more: its artifacts would no longer match. A profile that is made
+later is an artifact of the version's run, and the tags `ml.profile` and `ml.profile.sha256` of the version say where
+and what.
 """
 
 import hashlib
