@@ -29,6 +29,7 @@ CREATE TABLE prediction_log (
     route       text NOT NULL,
     rows        integer NOT NULL,
     positions   integer[],
+    whole       boolean NOT NULL,
     inputs      jsonb,
     predictions jsonb,
     error       text,
@@ -38,6 +39,7 @@ CREATE TABLE prediction_log (
 CREATE INDEX prediction_log_request ON prediction_log (tenant_id, request_id);
 CREATE INDEX prediction_log_version ON prediction_log (model, version, at);
 COMMENT ON COLUMN prediction_log.positions IS 'rows of the request that were kept; NULL when all were';
+COMMENT ON COLUMN prediction_log.whole IS 'the answer is one for all rows, as a forecast from a history is';
 
 ALTER TABLE prediction_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE prediction_log FORCE ROW LEVEL SECURITY;
@@ -114,10 +116,13 @@ CREATE TABLE prediction_feedback (
     request_id   text NOT NULL,
     model        text NOT NULL,
     position     integer NOT NULL CHECK (position >= 0),
-    label        jsonb NOT NULL,
+    label        jsonb,
+    value        double precision,
+    valued_at    timestamptz,
     predicted_at timestamptz NOT NULL,
     received_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, request_id, model, position)
+    PRIMARY KEY (tenant_id, request_id, model, position),
+    CHECK (label IS NOT NULL OR value IS NOT NULL)
 );
 CREATE INDEX prediction_feedback_model ON prediction_feedback (model, received_at);
 CREATE INDEX prediction_feedback_age ON prediction_feedback (predicted_at);
@@ -131,7 +136,7 @@ CREATE POLICY prediction_feedback_tenant ON prediction_feedback TO ml_app
 CREATE POLICY prediction_feedback_monitor ON prediction_feedback FOR SELECT TO ml_app
     USING (current_setting('ml.monitor', true) = 'on');
 GRANT SELECT, INSERT ON prediction_feedback TO ml_app;
-GRANT UPDATE (label, received_at) ON prediction_feedback TO ml_app;
+GRANT UPDATE (label, value, valued_at, received_at) ON prediction_feedback TO ml_app;
 """
 
 WINDOWS = """

@@ -14,8 +14,9 @@ from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.loading.loader import make_loader
+from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.protocols import native
-from services.model_serving.routes import models, promotions
+from services.model_serving.routes import feedback, models, monitoring, promotions
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from services.model_serving.versions.checks import ModelChecks
@@ -57,7 +58,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Model serving",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router, promotions.router],
+        routers=[models.router, promotions.router, monitoring.router, feedback.router],
         direct=native.ROUTES,
         name=NAME,
     )
@@ -101,11 +102,21 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         kernel.health.register("models", checks.models)
         kernel.health.register("alias watcher", watching)
         versions = Versions(store=store, extras=extras, directory=directory, registry=registry, watcher=watcher)
+        watched = await stack.enter_async_context(
+            open_monitoring(
+                database=kernel.database,
+                registry=registry,
+                directory=directory,
+                health=kernel.health,
+                settings=settings,
+            )
+        )
         yield Serving(
-            dataplane=Dataplane(engine, versions),
+            dataplane=Dataplane(engine, versions, observers=[watched.observer]),
             engine=engine,
             versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,
+            monitoring=watched.monitoring,
         )

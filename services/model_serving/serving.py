@@ -10,6 +10,7 @@ from mlplatform.registry.ledger import PromotionLedger
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
+from services.model_serving.monitoring.monitoring import Monitoring
 from services.model_serving.versions.choice import Versions
 
 
@@ -23,6 +24,7 @@ class Serving:
     catalog: Catalog
     ledger: PromotionLedger
     objects: ObjectStore
+    monitoring: Monitoring
 
 
 def get_serving(request: Request) -> Serving:
