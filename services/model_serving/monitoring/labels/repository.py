@@ -65,7 +65,8 @@ async def store(connection: Connection, labelled: Sequence[Labelled]) -> dict[Ke
     cursor = await connection.execute(
         """
         INSERT INTO prediction_feedback (request_id, model, position, label, value, predicted_at, valued_at)
-        SELECT *, CASE WHEN value IS NOT NULL THEN now() END FROM unnest(%s::text[], %s::text[], %s::int[], %s::jsonb[], %s::float8[], %s::timestamptz[])
+        SELECT *, CASE WHEN value IS NOT NULL THEN now() END
+        FROM unnest(%s::text[], %s::text[], %s::int[], %s::jsonb[], %s::float8[], %s::timestamptz[])
             AS given (request_id, model, position, label, value, predicted_at)
         ON CONFLICT (tenant_id, request_id, model, position) DO UPDATE
            SET label = coalesce(EXCLUDED.label, prediction_feedback.label),

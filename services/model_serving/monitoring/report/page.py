@@ -9,9 +9,9 @@ from services.model_serving.monitoring.report.style import STYLE
 from services.model_serving.monitoring.schemas import ModelMonitoring, WindowFinding
 
 HELP = (
-    "A column is marked when chance does not explain its change: Kolmogorov-Smirnov or chi-squared, the null distribution "
-    "of the stability index and Fisher's test for missing values, corrected for the number of columns. It raises the alarm "
-    "when its stability index is also far above what chance gives. Only a sample of requests is logged."
+    "A column is marked when chance does not explain its change: by Kolmogorov-Smirnov or chi-squared, the null "
+    "distribution of the stability index, and Fisher's test for missing values, corrected for the number of columns. "
+    "It raises the alarm when its stability index is also far above what chance gives."
 )
 
 

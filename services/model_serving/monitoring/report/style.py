@@ -3,10 +3,12 @@
 STYLE = """
 :root { color-scheme: light dark; --back: #fff; --card: #f6f7f9; --text: #1d2433; --soft: #5d6779; --rule: #d9dee7;
   --before: #b9c3d3; --now: #2f62c9; --bad: #c0342b; --warn: #b07400; --good: #2b7d4f;
-  --c0: #2f62c9; --c1: #d0692a; --c2: #2b8a6b; --c3: #9b4bb0; --c4: #b08a00; --c5: #55708f; --c6: #c04070; --c7: #4b8f2f; }
+  --c0: #2f62c9; --c1: #d0692a; --c2: #2b8a6b; --c3: #9b4bb0; --c4: #b08a00; --c5: #55708f;
+  --c6: #c04070; --c7: #4b8f2f; }
 @media (prefers-color-scheme: dark) { :root { --back: #14171d; --card: #1d222b; --text: #e4e8ef; --soft: #9aa5b6;
   --rule: #343c4a; --before: #4a5567; --now: #7aa5ff; --bad: #ff7b72; --warn: #e3b341; --good: #6fcf97;
-  --c0: #7aa5ff; --c1: #f0975c; --c2: #66c9a8; --c3: #ce8fe0; --c4: #e0c04c; --c5: #9db4cf; --c6: #f080a8; --c7: #90cf70; } }
+  --c0: #7aa5ff; --c1: #f0975c; --c2: #66c9a8; --c3: #ce8fe0; --c4: #e0c04c; --c5: #9db4cf;
+  --c6: #f080a8; --c7: #90cf70; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1060px; padding: 28px 20px 60px; background: var(--back); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
