@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, stack, token
+from mlplatform.cli import audit, db, keys, monitor, stack, token
 
 app = typer.Typer(
     name="mlp",
@@ -14,6 +14,7 @@ stack.register(app)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(monitor.app, name="monitor")
 token.register(app)
 
 

@@ -2,8 +2,8 @@
 
 A profile that training logs lies among the artifacts of the model, so the digest that is recorded at registration
 covers it. A registered version cannot take one any more: its artifacts would no longer match. A profile that is made
-later is an artifact of the version's run, and the tags `ml.profile` and `ml.profile.sha256` of the version say where
-and what.
+later is an artifact of the version's run, or of a run of its own when the version has none, and the tags `ml.profile`
+and `ml.profile.sha256` of the version say where and what.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import mlflow
 from mlplatform.monitoring.profile import InvalidProfile, Profile, make_profile
 from mlplatform.registry import tags as tag
 from mlplatform.registry.connection import copy_artifacts, open_client, registry_errors
-from mlplatform.registry.errors import RegistryRefused
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
 
@@ -26,6 +25,7 @@ PROFILE_PATH = f"{FOLDER}/{FILE}"
 """Below the folder with `MLmodel`."""
 LOGGED_MODEL = "models:/"
 RUN = "runs:/"
+DEFAULT_EXPERIMENT = "0"
 
 
 def log_reference_profile(
@@ -72,21 +72,17 @@ def attach_profile(registry: Registry, version: ModelVersion, profile: Profile) 
         Where it is.
 
     Raises:
-        RegistryRefused: The version was made by no run, so there is no place for it.
         RegistryUnavailable: MLflow is down.
     """
-    if version.run_id is None:
-        raise RegistryRefused(
-            f"Version {version.version} of {version.name!r} has no run to keep a profile. Log the profile in training."
-        )
     content = profile.dumps().encode()
     digest = hashlib.sha256(content).hexdigest()
     with registry_errors(registry.tracking_url), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{digest[:16]}.json"
         path.write_bytes(content)
         place = f"{FOLDER}/{version.version}"
-        open_client(registry.tracking_url).log_artifact(version.run_id, str(path), place)
-    location = f"{RUN}{version.run_id}/{place}/{path.name}"
+        run_id = version.run_id or _make_run(registry, version)
+        open_client(registry.tracking_url).log_artifact(run_id, str(path), place)
+    location = f"{RUN}{run_id}/{place}/{path.name}"
     registry.set_version_tag(version.name, version.version, tag.PROFILE_DIGEST, digest)
     registry.set_version_tag(version.name, version.version, tag.PROFILE, location)
     return location
@@ -118,6 +114,15 @@ def read_profile(registry: Registry, version: ModelVersion, folder: Path | None 
         path_on_disk = folder / PROFILE_PATH
         return Profile.loads(path_on_disk.read_bytes()) if path_on_disk.is_file() else None
     return _logged(registry, version)
+
+
+def _make_run(registry: Registry, version: ModelVersion) -> str:
+    """Make a run for what no run made, beside the logged model."""
+    client = open_client(registry.tracking_url)
+    experiment = client.get_logged_model(version.model_id).experiment_id if version.model_id else DEFAULT_EXPERIMENT
+    run = client.create_run(experiment, run_name=f"profile-{version.name}-{version.version}")
+    client.set_terminated(run.info.run_id)
+    return str(run.info.run_id)
 
 
 def _attached(registry: Registry, run_id: str, path: str) -> bytes:

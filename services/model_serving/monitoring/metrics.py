@@ -8,9 +8,11 @@ from prometheus_client import Counter, Gauge, Histogram
 LOG_WRITTEN = Counter("ml_prediction_log_written_total", "Rows that were logged.")
 LOG_DROPPED = Counter(
     "ml_prediction_log_dropped_total",
-    "Sampled requests that were not logged: queue_full, rate_limit, database, unreadable.",
+    "Sampled requests that were not logged.",
     ["reason"],
 )
+for reason in ("queue_full", "rate_limit", "database", "unreadable"):
+    LOG_DROPPED.labels(reason)  # a counter that appears with its first event shows no increase
 LOG_QUEUE = Gauge("ml_prediction_log_queue", "Requests that wait to be logged.")
 LOG_QUEUE_CAPACITY = Gauge("ml_prediction_log_queue_capacity", "Requests that may wait to be logged.")
 FEEDBACK = Counter("ml_feedback_total", "Labels that came in, by what became of them.", ["status"])

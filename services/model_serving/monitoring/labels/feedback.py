@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from mlplatform.database import Database
+from mlplatform.errors import PlatformError
 from services.model_serving.monitoring.labels import repository
 from services.model_serving.monitoring.labels.outcomes import Outcomes
 from services.model_serving.monitoring.labels.repository import Change, Key, Labelled
@@ -52,8 +53,19 @@ class Feedback:
 
     def _conclude(self, item: Resolved, stored: Mapping[Key, Change]) -> FeedbackResult:
         changes = [stored[labelled.key] for labelled in item.labelled if labelled.key in stored]
+        detail = None
         if item.value is not None and any(change.is_valued for change in changes):
-            self._outcomes.record_outcome(item.labelled[0].model, item.route, item.value)
+            detail = self._tell(item, item.value)
         if not changes:
             return result("unchanged")
-        return result("stored" if any(change.is_new for change in changes) else "updated")
+        return result("stored" if any(change.is_new for change in changes) else "updated", detail)
+
+    def _tell(self, item: Resolved, value: float) -> str | None:
+        first = item.labelled[0]
+        try:
+            self._outcomes.record_outcome(
+                first.model, item.route, value, version=item.version, predicted_at=first.predicted_at
+            )
+        except PlatformError as error:
+            return f"stored, and not counted for the experiment: {error.detail}"
+        return None

@@ -52,7 +52,7 @@ async def find_logged(connection: Connection, request_ids: Sequence[str]) -> lis
     """Return what was logged under these ids, the first answer first."""
     cursor = await connection.execute(
         """
-        SELECT request_id, model, route, rows, positions, whole, at FROM prediction_log
+        SELECT request_id, model, version, route, rows, positions, whole, at FROM prediction_log
         WHERE request_id = ANY(%s) AND error IS NULL ORDER BY at
         """,
         (list(request_ids),),

@@ -27,11 +27,13 @@ class Resolved:
     """An item that can be stored.
 
     Attributes:
-        route: Which arm answered.
+        version: That answered.
+        route: Which arm that was.
         labelled: The rows that it labels.
         value: What it was worth.
     """
 
+    version: str
     route: str
     labelled: tuple[Labelled, ...]
     value: float | None
@@ -78,7 +80,7 @@ def resolve(item: FeedbackItem, found: Sequence[Logged], policies: LogPolicies) 
         )
         for number, (place, label) in enumerate(labels.items())
     ]
-    return Resolved(logged["route"], tuple(labelled), item.value)
+    return Resolved(logged["version"], logged["route"], tuple(labelled), item.value)
 
 
 def _mismatch(item: FeedbackItem, position: int | None, rows: int) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlplatform.errors import Unprocessable
 from services.model_serving.monitoring.labels.feedback import Feedback
 from services.model_serving.monitoring.labels.schemas import FeedbackItem
 from services.model_serving.monitoring.policy import LogPolicies
@@ -16,9 +17,13 @@ class Experiment:
 
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, str, float]] = []
+        self.versions: list[object] = []
 
-    def record_outcome(self, model: str, arm: str, value: float) -> None:
+    def record_outcome(self, model: str, arm: str, value: float, **context: object) -> None:
+        if value < 0:
+            raise Unprocessable("The metric cannot be negative.")
         self.outcomes.append((model, arm, value))
+        self.versions.append(context["version"])
 
 
 class TestGiveFeedback:
@@ -103,6 +108,15 @@ class TestOutcomes:
         for _ in range(2):
             await feedback.take("default", [FeedbackItem(request_id=request_id, value=9.5)])
         assert experiment.outcomes == [(service.model, "primary", 9.5)]
+        assert experiment.versions == [service.version.version]
+
+    async def test_a_value_that_the_experiment_refuses_is_stored_all_the_same(self, service: Watched) -> None:
+        request_id = await service.ask(frame_of(1))
+        await service.written()
+        feedback = Feedback(service.database, LogPolicies(lambda _: None, 1.0), Experiment())
+        [found] = await feedback.take("default", [FeedbackItem(request_id=request_id, value=-1)])
+        assert found.status == "stored"
+        assert "cannot be negative" in str(found.detail)
 
 
 class TestQuality:

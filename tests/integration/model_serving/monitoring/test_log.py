@@ -13,7 +13,6 @@ from tests.fixtures.database import DatabaseUrls
 from tests.integration.model_serving.monitoring.watched import Watched, watched
 from tests.integration.model_serving.publisher import Publisher, frame_of
 
-
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_log'::regclass"
 
 
