@@ -3,7 +3,7 @@
 A column is flagged when chance does not explain it, and raises an alarm when the change also matters:
 
 * Kolmogorov-Smirnov for numbers and chi-squared for categories, beside the population stability index with its own null
-  distribution, and Fisher's test for the share of missing values;
+  distribution, and Fisher's test for the shares of missing values and of categories unseen in training;
 * the least probability of a column counts as many times as it had tests (Bonferroni);
 * all columns together are corrected by Benjamini and Hochberg;
 * an alarm asks for a stability index of `minimum_psi` above what chance gives for that many rows, since thousands of
@@ -124,6 +124,8 @@ def compare_column(name: str, part: Part, reference: ColumnProfile, column: Colu
         probabilities.append(test.p)
     if missing or reference.missing:
         probabilities.append(share_test(reference.missing, reference.rows, missing, values.rows).p)
+    if numbers is None and (counts[-2] or reference_counts[-2]):
+        probabilities.append(share_test(reference_counts[-2], reference.rows, counts[-2], values.rows).p)
     least = min(1.0, min(probabilities) * len(probabilities))
     return ColumnDrift(
         name=name,

@@ -13,9 +13,8 @@ Counts = npt.NDArray[np.float64]
 
 SMOOTHING = 0.5
 """Rows added to each bin of a PSI, so that an empty one has a logarithm."""
-EXPECTED_PSI = 5.0
-"""Rows that a bin must be expected to have for the null distribution of a PSI to hold; smaller ones are merged."""
-EXPECTED_CHI_SQUARE = 1.0
+EXPECTED = 5.0
+"""Rows that a bin must be expected to have for a null distribution to hold; smaller ones are merged (Cochran's rule)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def population_stability(reference: Sequence[int], window: Sequence[int]) -> Res
         The index of all bins, and the probability of the index of the merged bins.
     """
     left, right = np.asarray(reference, dtype=np.float64), np.asarray(window, dtype=np.float64)
-    merged = merge(left, right, EXPECTED_PSI)
+    merged = merge(left, right, EXPECTED)
     bins = merged.shape[1]
     scaled = _index(*merged) / _noise(left, right)
     return Result(_index(left, right), float(stats.chi2.sf(scaled, bins - 1)) if bins > 1 else 1.0)
@@ -86,7 +85,7 @@ def stability_noise(reference: Sequence[int], window: Sequence[int]) -> float:
 def chi_square(reference: Sequence[int], window: Sequence[int]) -> Result:
     """Test two rows of counts for one distribution, by Pearson's statistic."""
     left, right = np.asarray(reference, dtype=np.float64), np.asarray(window, dtype=np.float64)
-    table = merge(left, right, EXPECTED_CHI_SQUARE)
+    table = merge(left, right, EXPECTED)
     if table.shape[1] < 2:  # noqa: PLR2004 - one column cannot differ
         return Result(0.0, 1.0)
     found = stats.chi2_contingency(table, correction=False)

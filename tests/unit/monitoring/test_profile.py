@@ -14,6 +14,9 @@ from mlplatform.monitoring.drift import compare
 from mlplatform.monitoring.profile import InvalidProfile, Profile, describe_column, make_profile
 from mlplatform.monitoring.values import read_values
 
+VALUES = st.one_of(st.floats(), st.none(), st.integers(), st.text(), st.booleans())
+BAD = ["", "[]", "{}", '{"format": 9}', '{"format": 1, "inputs": [], "predictions": {}}']
+
 
 class TestDescribe:
     def test_numbers_have_quantiles_and_bins_of_equal_share(self) -> None:
@@ -21,7 +24,7 @@ class TestDescribe:
         assert column is not None
         assert (column.kind, column.rows, column.missing) == ("numeric", 1000, 0)
         assert (column.quantiles[0], column.quantiles[-1]) == (0.0, 999.0)
-        assert column.counts == (100,) * 10
+        assert all(99 <= count <= 101 for count in column.counts)
 
     def test_what_is_not_finite_is_missing(self) -> None:
         column = describe_column(np.array([1.5, np.nan, np.inf, 2.5]))
@@ -57,7 +60,9 @@ class TestDescribe:
         after = np.array(json.loads("[1.0, 2, 2.0, 3]"), dtype=object)
         assert column.count(read_values(after)) == column.counts
 
-    @given(st.lists(st.one_of(st.floats(), st.none(), st.integers(), st.text(), st.booleans()), min_size=1, max_size=60))
+    @given(
+        st.lists(st.one_of(st.floats(), st.none(), st.integers(), st.text(), st.booleans()), min_size=1, max_size=60)
+    )
     def test_any_column_that_has_a_profile_compares_with_itself(self, values: list) -> None:
         column = np.empty(len(values), dtype=object)
         column[:] = values
@@ -91,7 +96,9 @@ class TestJson:
         profile = make_profile(frame, np.arange(50.0))
         assert Profile.loads(profile.dumps()) == profile
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "inputs": [], "predictions": {}}'])
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "inputs": [], "predictions": {}}']
+    )
     def test_anything_else_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidProfile):
             Profile.loads(text)
