@@ -14,7 +14,7 @@ Counts = npt.NDArray[np.float64]
 SMOOTHING = 0.5
 """Rows added to each bin of a PSI, so that an empty one has a logarithm."""
 EXPECTED = 5.0
-"""Rows that a bin must be expected to have for a null distribution to hold; smaller ones are merged (Cochran's rule)."""
+"""Rows to expect in a bin for a null distribution to hold (Cochran's rule); smaller bins are merged."""
 
 
 @dataclass(frozen=True, slots=True)
