@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, stack, token, traffic
+from mlplatform.cli import audit, db, keys, monitor, stack, token, traffic
 
 app = typer.Typer(
     name="mlp",
@@ -15,6 +15,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(traffic.app, name="traffic")
+app.add_typer(monitor.app, name="monitor")
 token.register(app)
 
 

@@ -4,6 +4,7 @@ The client is imported inside the functions, since `mlp --help` must answer at o
 """
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -29,20 +30,25 @@ def credential() -> dict[str, str]:
 
 
 def call(
-    method: str, path: str, *, body: object = None, headers: dict[str, str] | None = None, **query: str
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    query: Mapping[str, str | int] | None = None,
 ) -> "httpx.Response":
     """Call the service at `ML_SERVING_URL`; ends the command with the service's own words when that is refused.
 
     Args:
         method: of HTTP.
-        path: below `/api/v1/models/`, each part quoted.
+        path: below `/api/v1/`, each part quoted.
         body: sent as JSON.
         headers: besides the credential.
         query: of the address.
     """
     import httpx  # noqa: PLC0415 - see the module
 
-    url = f"{str(load_settings().serving_url).rstrip('/')}/api/v1/models/{path}"
+    url = f"{str(load_settings().serving_url).rstrip('/')}/api/v1/{path}"
     sent = credential() | (headers or {})
     try:
         answer = httpx.request(

@@ -30,10 +30,10 @@ def show(
 ) -> None:
     """Show how the traffic is dealt out, and how far that is in effect."""
     if history:
-        page = call("GET", quoted(model, "traffic", "history")).json()
+        page = call("GET", quoted("models", model, "traffic", "history")).json()
         _print(page, as_json=as_json, table=view.history(page))
         return
-    state = call("GET", quoted(model, "traffic")).json()
+    state = call("GET", quoted("models", model, "traffic")).json()
     _print(state, as_json=as_json, table=view.state(state))
 
 
@@ -118,7 +118,7 @@ def abort(
 ) -> None:
     """Take all traffic away from a canary or an arm, at once."""
     body = {"route": route} | ({} if reason is None else {"reason": reason})
-    state = call("POST", quoted(model, "traffic", "abort"), body=body).json()
+    state = call("POST", quoted("models", model, "traffic", "abort"), body=body).json()
     _print(state, as_json=as_json, table=view.state(state))
 
 
@@ -135,7 +135,7 @@ def clear(
         fail("Say what to end: canary, shadow, experiment or all.", USAGE)
     state, document = _read(model)
     if what == "all":
-        state = call("DELETE", quoted(model, "traffic"), headers=_if_match(state)).json()
+        state = call("DELETE", quoted("models", model, "traffic"), headers=_if_match(state)).json()
         _print(state, as_json=as_json, table=view.state(state))
         return
     document.pop(what, None)
@@ -150,23 +150,23 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show what routes, shadows and an experiment show; looking often does no harm."""
-    document = (call("GET", quoted(model, "traffic")).json()["document"] or {}) if name is None else {}
+    document = (call("GET", quoted("models", model, "traffic")).json()["document"] or {}) if name is None else {}
     running = document.get("experiment") or {}
-    found = {"routes": [], "shadows": []} if name else call("GET", quoted(model, "traffic", "report")).json()
+    found = {"routes": [], "shadows": []} if name else call("GET", quoted("models", model, "traffic", "report")).json()
     wanted = name or running.get("name")
     if wanted:
-        found["experiment"] = call("GET", quoted(model, "experiments", wanted)).json()
+        found["experiment"] = call("GET", quoted("models", model, "experiments", wanted)).json()
     _print(found, as_json=as_json, table=view.report(found))
 
 
 def _read(model: str) -> tuple[dict[str, Any], Document]:
-    state = call("GET", quoted(model, "traffic")).json()
+    state = call("GET", quoted("models", model, "traffic")).json()
     return state, dict(state["document"] or {})
 
 
 def _write(model: str, state: dict[str, Any], document: Document, reason: str | None, *, as_json: bool) -> None:
     body = {"document": document} | ({} if reason is None else {"reason": reason})
-    after = call("PUT", quoted(model, "traffic"), body=body, headers=_if_match(state)).json()
+    after = call("PUT", quoted("models", model, "traffic"), body=body, headers=_if_match(state)).json()
     _print(after, as_json=as_json, table=view.state(after))
 
 

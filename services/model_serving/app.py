@@ -15,8 +15,9 @@ from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.loading.loader import make_loader
+from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.protocols import native
-from services.model_serving.routes import models, promotions
+from services.model_serving.routes import feedback, models, monitoring, promotions
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
@@ -60,7 +61,14 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Model serving",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router, promotions.router, traffic_routes.router, traffic_routes.changes],
+        routers=[
+            models.router,
+            promotions.router,
+            traffic_routes.router,
+            traffic_routes.changes,
+            monitoring.router,
+            feedback.router,
+        ],
         direct=native.ROUTES,
         name=NAME,
     )
@@ -117,8 +125,17 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         traffic = await stack.enter_async_context(
             open_traffic(kernel, settings, registry=registry, directory=directory, versions=versions, store=store)
         )
+        watched = await stack.enter_async_context(
+            open_monitoring(
+                database=kernel.database,
+                registry=registry,
+                directory=directory,
+                health=kernel.health,
+                settings=settings,
+            )
+        )
         yield Serving(
-            dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer]),
+            dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer, watched.observer]),
             engine=engine,
             explanations=explanations,
             versions=versions,
@@ -126,4 +143,5 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,
             traffic=traffic,
+            monitoring=watched.monitoring,
         )

@@ -11,6 +11,7 @@ from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import Explanations
+from services.model_serving.monitoring.monitoring import Monitoring
 from services.model_serving.traffic.traffic import Traffic
 from services.model_serving.versions.choice import Versions
 
@@ -27,6 +28,7 @@ class Serving:
     ledger: PromotionLedger
     objects: ObjectStore
     traffic: Traffic
+    monitoring: Monitoring
 
 
 def get_serving(request: Request) -> Serving:

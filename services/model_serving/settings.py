@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
 from mlplatform.settings.parsing import split_list
+from services.model_serving.monitoring.settings import MonitoringSettings
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 
@@ -25,7 +25,7 @@ TRUSTED_TYPES = (
 )
 
 
-class ServingSettings(PlatformSettings):
+class ServingSettings(MonitoringSettings):
     """What an operator can change about serving."""
 
     serving_port: Annotated[int, Field(ge=1, le=65535)] = 9005

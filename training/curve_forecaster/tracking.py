@@ -18,6 +18,7 @@ from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
+from mlplatform.monitoring.storage import log_reference_profile
 from mlplatform.registry import tags as tag
 from mlplatform.registry.connection import registry_errors
 from mlplatform.registry.errors import RegistryRefused
@@ -118,6 +119,7 @@ def track(registry: Registry, result: Result) -> Registered:
                 plots.draw(Path(folder), result.dataset, result.forecast, result.evaluation, result.fitted)
                 client.log_artifacts(run_id, folder, "evaluation")
             model_uri = _log_model(result)
+            log_reference_profile(model_uri, result.dataset.frame, _forecasts(result.forecast, result.dataset.tenors))
     version = register_model_version(
         registry,
         options.model_name,
@@ -216,6 +218,14 @@ def _log_model(result: Result) -> str:
             pip_requirements=provenance.requirements(provenance.SERVED),
         )
     return str(logged.model_uri)
+
+
+def _forecasts(forecast: Forecast, tenors: tuple[str, ...]) -> pd.DataFrame:
+    """Return forecasts of days that nothing was trained on, as the served model answers: a row per horizon."""
+    days = len(forecast.forecast)
+    frame = pd.DataFrame(forecast.forecast.reshape(-1, len(tenors)), columns=list(tenors))
+    frame.insert(0, "horizon_days", list(forecast.horizons) * days)
+    return frame
 
 
 def _params(values: Mapping[str, object]) -> list[Param]:

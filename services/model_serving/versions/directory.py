@@ -50,6 +50,10 @@ class Directory:
             raise ModelNotFound(f"Model {name!r} is served by {where}, not here.")
         return model
 
+    def known(self, name: str) -> RegisteredModel | None:
+        """Return a model as the last poll saw it, None when it did not; asks nobody."""
+        return self._models.get(name)
+
     async def find_alias(self, name: str, alias: str) -> str:
         """Return the version an alias points to, at most one poll ago.
 

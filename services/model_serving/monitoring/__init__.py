@@ -1,0 +1,1 @@
+"""What models are asked and answer: the log, labels, drift and quality."""

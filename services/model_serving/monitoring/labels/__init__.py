@@ -1,0 +1,1 @@
+"""Labels and outcomes that come in for predictions."""

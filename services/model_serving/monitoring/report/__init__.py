@@ -1,0 +1,1 @@
+"""The report on a model: one HTML page with its plots inside."""

@@ -1,0 +1,126 @@
+"""Drift of a served model, from its predictions to the API, the metrics and the page."""
+
+from pathlib import Path
+
+from prometheus_client import REGISTRY
+
+from mlplatform.monitoring.profile import make_profile
+from mlplatform.monitoring.storage import attach_profile, read_profile
+from mlplatform.registry import tags
+from mlplatform.registry.digest import artifact_digest
+from tests.integration.model_serving.monitoring.watched import Watched, shifted, watched
+from tests.integration.model_serving.publisher import Publisher, frame_of
+
+
+class TestProfiles:
+    def test_one_of_training_is_part_of_what_the_digest_covers(self, service: Watched, tmp_path: Path) -> None:
+        registry = service.publisher.registry
+        folder = registry.download(service.model, service.version.version, tmp_path / "other")
+        assert artifact_digest(folder) == service.version.digest
+        found = read_profile(registry, service.version, folder)
+        assert found is not None
+        assert set(found.inputs) == {"a", "b", "c"}
+        assert read_profile(registry, service.version) == found
+
+    def test_one_that_comes_later_leaves_the_artifacts_alone(self, service: Watched, tmp_path: Path) -> None:
+        registry = service.publisher.registry
+        later = make_profile(frame_of(500, seed=3))
+        attach_profile(registry, service.version, later)
+        version = registry.get_version(service.model, service.version.version)
+        assert artifact_digest(registry.download(service.model, version.version, tmp_path / "o")) == version.digest
+        assert read_profile(registry, version) == later
+
+
+class TestWindows:
+    async def test_data_as_in_training_raises_no_alarm(self, service: Watched) -> None:
+        await service.asked(frame_of(600, seed=5))
+        state = await service.evaluated()
+        [window] = state["versions"]
+        assert (window["status"], window["alarm"], state["alarm"]) == ("compared", False, False)
+        assert window["rows"] >= 600
+        assert {column["name"] for column in window["columns"]} == {"a", "b", "c", "prediction"}
+        assert all(column["level"] != "major" for column in window["columns"])
+
+    async def test_a_shifted_column_and_the_predictions_raise_the_alarm(self, service: Watched) -> None:
+        await service.asked(shifted(frame_of(600, seed=6), "b"))
+        state = await service.evaluated()
+        levels = {column["name"]: column["level"] for column in state["versions"][0]["columns"]}
+        assert state["alarm"]
+        assert (levels["b"], levels["prediction"]) == ("major", "major")
+        assert {levels["a"], levels["c"]} <= {"none", "minor"}
+
+    async def test_too_few_rows_are_not_compared(self, service: Watched) -> None:
+        await service.asked(frame_of(30))
+        [window] = (await service.evaluated())["versions"]
+        assert (window["status"], window["alarm"], window["columns"]) == ("too_few_rows", False, [])
+
+    async def test_without_a_profile_there_is_traffic_and_no_drift(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        async with watched(settings_env, publisher, tmp_path, profile=False) as service:
+            await service.asked(shifted(frame_of(300)))
+            [window] = (await service.evaluated())["versions"]
+        assert (window["status"], window["columns"]) == ("no_reference", [])
+        assert window["traffic"]["rows"] >= 300
+        assert len(window["traffic"]["latency_ms"]) == 3
+
+    async def test_rows_of_every_tenant_count(self, service: Watched) -> None:
+        await service.asked(frame_of(300, seed=8))
+        async with service.database.transaction() as connection:
+            cursor = await connection.execute("SELECT count(*) AS visible FROM prediction_log")
+            assert await cursor.fetchone() == {"visible": 0}
+        assert (await service.evaluated())["versions"][0]["rows"] >= 300
+
+    async def test_a_tag_that_excludes_a_column_takes_it_out_of_the_comparison(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        async with watched(settings_env, publisher, tmp_path, model_tags=[(tags.LOG_EXCLUDE, "a")]) as service:
+            await service.asked(frame_of(300))
+            [window] = (await service.evaluated())["versions"]
+        assert {column["name"] for column in window["columns"]} == {"b", "c", "prediction"}
+
+
+class TestMetrics:
+    async def test_show_the_newest_window(self, service: Watched) -> None:
+        await service.asked(shifted(frame_of(400, seed=9), "c"))
+        await service.evaluated()
+        await service.running.serving.monitoring.upkeep.do_what_is_due()
+        labels = {"model": service.model, "version": service.version.version}
+        score = REGISTRY.get_sample_value("ml_drift_score", labels | {"part": "input", "column": "c"})
+        quiet = REGISTRY.get_sample_value("ml_drift_score", labels | {"part": "input", "column": "a"})
+        assert score is not None
+        assert quiet is not None
+        assert score > 0.5 > quiet
+        assert REGISTRY.get_sample_value("ml_drift_alarm", labels | {"part": "input"}) == 1
+
+
+class TestRoutes:
+    async def test_windows_are_listed_newest_first(self, service: Watched) -> None:
+        await service.asked(frame_of(250))
+        await service.evaluated()
+        await service.evaluated()
+        answer = await service.client.get(f"/api/v1/models/{service.model}/monitoring/windows")
+        ends = [window["ended_at"] for window in answer.json()["windows"]]
+        assert len(ends) == 2
+        assert ends == sorted(ends, reverse=True)
+
+    async def test_the_page_holds_everything_it_shows(self, service: Watched) -> None:
+        await service.asked(shifted(frame_of(400), "a"))
+        await service.evaluated()
+        answer = await service.client.get(f"/api/v1/models/{service.model}/monitoring/report")
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "<svg" in answer.text
+        assert "changed" in answer.text
+        for outside in ("http://", "https://", "<script", "@import", "url("):
+            assert outside not in answer.text
+
+    async def test_an_unknown_model_is_404(self, service: Watched) -> None:
+        for path in ("", "/windows", "/report"):
+            answer = await service.client.get(f"/api/v1/models/{service.model}-not/monitoring{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
+
+    async def test_a_model_that_nobody_asked_has_no_windows(self, service: Watched) -> None:
+        answer = await service.client.get(f"/api/v1/models/{service.model}/monitoring")
+        assert (answer.status_code, answer.json()["versions"]) == (200, [])
+        page = await service.client.get(f"/api/v1/models/{service.model}/monitoring/report")
+        assert "Nothing was logged" in page.text
