@@ -7,11 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from mlplatform.events import ModelPromoted, StreamTail, running
+from mlplatform.registry.approvals.book import ApprovalBook
+from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.ledger import PromotionLedger
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel, create_service, open_kernel
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
+from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.loading.loader import make_loader
@@ -108,6 +111,8 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             interval=settings.serving_poll_interval,
         )
         watching = await stack.enter_async_context(running(watcher, "alias watcher"))
+        drift = DriftWatch(DriftDetector(kernel.database, registry, kernel.audit), settings.serving_drift_interval)
+        comparing = await stack.enter_async_context(running(drift, "drift watch"))
         checks = ModelChecks(registry, store, watcher)
         kernel.health.register("s3", kernel.objects.ping)
         kernel.health.register("mlflow", checks.registry)
@@ -117,6 +122,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
         traffic = await stack.enter_async_context(
             open_traffic(kernel, settings, registry=registry, directory=directory, versions=versions, store=store)
         )
+        kernel.health.register("drift watch", comparing)
         yield Serving(
             dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer]),
             engine=engine,
@@ -124,6 +130,8 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
+            approvals=ApprovalBook(kernel.database),
+            drift=drift,
             objects=kernel.objects,
             traffic=traffic,
         )

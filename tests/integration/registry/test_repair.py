@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.stages import Stage
 from mlplatform.registry.steps import Step
 from mlplatform.registry.verification import Problem
 from tests.integration.registry.requests import back, to, to_production
 
+ADA, EVE = Identity("ada", Proof.OS), Identity("eve", Proof.OS)
 ROOT = Path(__file__).parents[3]
 BEGUN = [Step.INTENT, Step.PREVIOUS, Step.ALIAS, Step.MIRROR, Step.VERIFIED]
 
@@ -50,9 +52,9 @@ class TestVerifyRepair:
         targets = [versions[number % 2] for number in range(1, len(BEGUN) + 1)]
         for step, target in zip(BEGUN, targets, strict=True):
             await crash(step, to_production(target))
-            (found,) = await verification.run(repair=False, actor="ada", model=bench.name)
+            (found,) = await verification.run(repair=False, actor=ADA, model=bench.name)
             assert found.problem is Problem.INTERRUPTED, step
-            (remark,) = await verification.run(repair=True, actor="eve")
+            (remark,) = await verification.run(repair=True, actor=EVE)
             assert remark.problem is Problem.FINISHED, step
             left = next(version for version in versions if version is not target)
             assert bench.aliases() == {"production": target.version, "previous": left.version}, step
@@ -60,24 +62,24 @@ class TestVerifyRepair:
             assert rows("audit_events")[-1]["detail"]["repaired_by"] == "eve"
         assert [row["state"] for row in rows("model_promotions")] == ["committed", *["repaired"] * len(BEGUN)]
         assert len(rows("outbox")) == 1 + len(BEGUN)
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
 
     async def test_before_the_intent_there_is_nothing_to_repair(self, crash, versions, bench, verification, rows):
         await crash(Step.REPORT, to_production(versions[1]))
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
         assert bench.aliases() == {"production": "1"}
         assert len(rows("model_promotions")) == 1
 
     async def test_after_the_commit_neither(self, *, crash, versions, bench, verification, rows):
         await crash(Step.COMMITTED, to_production(versions[1]))
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
         assert bench.aliases() == {"production": "2", "previous": "1"}
         assert rows("model_promotions")[-1]["state"] == "committed"
 
     async def test_withdraws_a_version_that_was_deleted(self, crash, versions, bench, verification, rows):
         await crash(Step.ALIAS, to_production(versions[1]))
         bench.client.delete_model_version(bench.name, "2")
-        (remark,) = await verification.run(repair=True, actor="eve")
+        (remark,) = await verification.run(repair=True, actor=EVE)
         assert remark.problem is Problem.WITHDRAWN
         assert bench.aliases() == {"production": "1"}
         assert "was deleted since" in rows("model_promotions")[-1]["failure"]
@@ -86,14 +88,14 @@ class TestVerifyRepair:
         third = bench.version()
         await crash(Step.INTENT, to_production(versions[1]))
         bench.registry.set_alias(bench.name, "production", third.version)
-        remarks = await verification.run(repair=True, actor="eve")
+        remarks = await verification.run(repair=True, actor=EVE)
         assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.MOVED]
         assert bench.aliases() == {"production": "3"}
 
     async def test_withdraws_with_a_model_that_was_deleted(self, crash, versions, bench, verification):
         await crash(Step.INTENT, to_production(versions[1]))
         bench.client.delete_registered_model(bench.name)
-        remarks = await verification.run(repair=True, actor="eve")
+        remarks = await verification.run(repair=True, actor=EVE)
         assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.UNREGISTERED]
 
 
@@ -102,9 +104,9 @@ class TestVerify:
         await promoter.promote(to_production(versions[1]))
         bench.registry.delete_alias(bench.name, "production")
         bench.client.delete_model_version(bench.name, "1")
-        remarks = await verification.run(repair=True, actor="ada", model=bench.name)
+        remarks = await verification.run(repair=True, actor=ADA, model=bench.name)
         assert [remark.problem for remark in remarks] == [Problem.MOVED, Problem.DELETED]
-        assert "@production points to version none, the ledger has 2" in remarks[0].message
+        assert "@production points to no version, the ledger has 2" in remarks[0].message
 
 
 class TestNextPromotion:
