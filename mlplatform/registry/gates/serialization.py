@@ -61,7 +61,7 @@ def _look(candidate: Candidate) -> Finding:
 
 
 def _is_pickle(file: Path) -> bool:
-    if file.suffix in SUFFIXES:
+    if file.suffix.lower() in SUFFIXES:
         return True
     with file.open("rb") as content:
         head = content.read(len(ZIP))
@@ -71,6 +71,6 @@ def _is_pickle(file: Path) -> bool:
         return False
     try:
         with ZipFile(file) as archive:
-            return any(Path(member).suffix in SUFFIXES for member in archive.namelist())
+            return any(Path(member).suffix.lower() in SUFFIXES for member in archive.namelist())
     except BadZipFile:
         return False

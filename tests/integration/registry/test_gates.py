@@ -43,7 +43,14 @@ class TestExamine:
     async def test_all_pass(self, bench, candidate):
         report = await examine(candidate(bench.version()), Stage.PRODUCTION)
         assert report.passed
-        assert [finding.status for finding in report.findings] == ["passed", "passed", "skipped", "passed", "passed", "skipped"]
+        assert [finding.status for finding in report.findings] == [
+            "passed",
+            "passed",
+            "skipped",
+            "passed",
+            "passed",
+            "skipped",
+        ]
 
     async def test_changed_artifacts_are_not_looked_into(self, bench, candidate):
         version = bench.version()
