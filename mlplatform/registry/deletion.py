@@ -86,7 +86,7 @@ class Deleter:
         """Refuse when something holds the version; else say whether a rollback could reach it."""
         done = [read_promotion(row) for row in await repository.done(connection, version.name)]
         found = await asyncio.to_thread(self._registry.get_version, version.name, version.version)
-        holds = [f"the alias @{alias} points to it" for alias in found.aliases]
+        holds = [f"the alias @{alias} points to it" for alias in sorted(found.aliases)]
         lineage = trace_lineage(done)
         recorded = {alias: number for alias, number in lineage.aliases.items() if alias != PREVIOUS}
         holds += [

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -30,6 +31,7 @@ def render_page(document: Mapping[str, Any], plots: Mapping[str, bytes | None]) 
     page = environment.from_string(PAGE).render(
         report=document,
         style=STYLE,
+        created=f"{datetime.fromisoformat(document['created']):%Y-%m-%d %H:%M:%S} UTC",
         failed=[finding["gate"] for finding in document["findings"] if finding["status"] == "failed"],
         plots={name: _data(content) for name, content in plots.items()},
         measurements=metrics.get("measurements", []),

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from statistics import median
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 WIDTH = 7.2
 ROW_HEIGHT = 0.95
 LATENCY_HEIGHT = 2.9
 DOTS_PER_INCH = 144
 MARGIN = 0.18
+PADDING = 0.1
 INK, MUTED, GRID = "#1f2933", "#6b7785", "#dfe4ea"
 CANDIDATE, PRODUCTION, LIMIT, REFUSED = "#2f6fde", "#8793a1", "#b42318", "#fbe9e7"
 
@@ -27,7 +30,7 @@ def plot_metrics(measurements: Sequence[dict[str, Any]]) -> bytes | None:
     """
     if not measurements:
         return None
-    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(measurements) + 0.55), dpi=DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(measurements) + 0.55), dpi=DOTS_PER_INCH, layout=_layout())
     axes = figure.subplots(len(measurements), 1, squeeze=False)[:, 0]
     for axis, measurement in zip(axes, measurements, strict=True):
         _draw_metric(axis, measurement)
@@ -47,14 +50,15 @@ def plot_latency(latencies: Sequence[float], budget: float | None) -> bytes | No
     """
     if not latencies:
         return None
-    figure = Figure(figsize=(WIDTH, LATENCY_HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=(WIDTH, LATENCY_HEIGHT), dpi=DOTS_PER_INCH, layout=_layout())
     axis = figure.subplots()
     axis.plot(range(1, len(latencies) + 1), latencies, "o", color=CANDIDATE, markersize=4, alpha=0.8)
-    lines = {"median": (percentile(latencies, 0.5), CANDIDATE, "-"), "p95": (percentile(latencies, 0.95), MUTED, "--")}
+    lines = {"median": (median(latencies), CANDIDATE, "-"), "p95": (percentile(latencies, 0.95), MUTED, "--")}
     if budget is not None:
         lines["budget of the median"] = (budget, LIMIT, "-")
     for name, (height, color, style) in lines.items():
         axis.axhline(height, color=color, linestyle=style, linewidth=1.2, label=f"{name} {height:.3g} ms")
+    axis.set_xlim(0, len(latencies) + 1)
     axis.set_ylim(bottom=0, top=max([*latencies, budget or 0]) * (1 + MARGIN))
     axis.set_xlabel("prediction of the trial", color=MUTED, fontsize=9)
     axis.set_ylabel("milliseconds", color=MUTED, fontsize=9)
@@ -99,6 +103,10 @@ def _plain(axis: Axes, *, left: bool) -> None:
     axis.tick_params(colors=MUTED, labelsize=8.5)
     if not left:
         axis.set_yticks([])
+
+
+def _layout() -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
 
 
 def _png(figure: Figure) -> bytes:

@@ -33,7 +33,7 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <h1>{{ report.model }} version {{ report.version }} → {{ report.stage }}</h1>
-<p class="muted">{{ report.created }} · asked for by {{ report.requester }} ·
+<p class="muted">{{ created }} · asked for by {{ report.requester }} ·
 {% if report.production %}version {{ report.production }} in production{% else %}nothing in production{% endif %}</p>
 <p class="verdict {{ 'passed' if report.passed else 'failed' }}">
 {{ 'Every gate is passed' if report.passed else 'Stopped by: ' ~ failed | join(', ') }}</p>

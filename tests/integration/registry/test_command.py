@@ -1,11 +1,8 @@
 """scripts/promote_model.py as people run it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -14,9 +11,9 @@ import pytest
 from mlflow.models import infer_signature
 
 from mlplatform.registry.register import register_model_version
+from tests.integration.registry.programs import promote
 from tests.integration.registry.test_registry import NOBODY
 
-ROOT = Path(__file__).parents[3]
 MODEL_CODE = """
 import mlflow
 import pandas as pd
@@ -34,12 +31,6 @@ def tracking_at(url: str) -> Iterator[None]:
     mlflow.set_tracking_uri(url)
     yield
     mlflow.set_tracking_uri(before)
-
-
-def promote(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "scripts/promote_model.py", *arguments], cwd=ROOT, check=False, capture_output=True, text=True
-    )
 
 
 @pytest.mark.usefixtures("environment")

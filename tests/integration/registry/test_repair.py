@@ -1,10 +1,5 @@
 """What becomes of a promotion that was interrupted."""
 
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from mlplatform.registry.identity import Identity, Proof
@@ -14,7 +9,6 @@ from mlplatform.registry.verification import Problem
 from tests.integration.registry.requests import back, to, to_production
 
 ADA, EVE = Identity("ada", Proof.OS), Identity("eve", Proof.OS)
-ROOT = Path(__file__).parents[3]
 BEGUN = [Step.INTENT, Step.PREVIOUS, Step.ALIAS, Step.MIRROR, Step.VERIFIED]
 
 
@@ -146,26 +140,3 @@ class TestNextPromotion:
         await crash(Step.INTENT, to_production(versions[1]))
         await promoter.promote(to_production(versions[1], dry_run=True))
         assert rows("model_promotions")[-1]["state"] == "intent"
-
-
-class TestKill:
-    @pytest.mark.usefixtures("versions")
-    def test_a_killed_process_is_repaired_by_the_script(self, bench, rows):
-        killed = subprocess.run(
-            [sys.executable, "-m", "tests.integration.registry.crash", bench.name, "2", Step.ALIAS],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        repaired = subprocess.run(
-            [sys.executable, "scripts/promote_model.py", "verify", "--repair", "--actor", "eve"],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert repaired.returncode == 0, repaired.stderr
-        assert f"{bench.name}: finished: " in repaired.stdout
-        assert bench.aliases() == {"production": "2", "previous": "1"}
-        assert rows("model_promotions")[-1]["state"] == "repaired"
