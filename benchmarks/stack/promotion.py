@@ -88,7 +88,7 @@ def _answered(watch: Watch, version: str) -> float:
 
 def _committed(environment: Mapping[str, str], model: str) -> float:
     history = json.loads(_promote(environment, model, "--history"))
-    return datetime.fromisoformat(history[0]["committed_at"]).timestamp()
+    return datetime.fromisoformat(history["promotions"][0]["committed_at"]).timestamp()
 
 
 def _promote(environment: Mapping[str, str], model: str, *arguments: str) -> str:

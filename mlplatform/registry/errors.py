@@ -10,6 +10,7 @@
 * Conflict
   + PromotionRefused        409
   + GateBlocked             409
+  + ApprovalMissing         409
 * Unprocessable
   + RegistryRefused         422
 * PlatformError
@@ -94,6 +95,21 @@ class GateBlocked(Conflict):
     code = "gate_blocked"
 
     def __init__(self, report: GateReport) -> None:
-        failed = ", ".join(finding.gate for finding in report.findings if finding.status is Status.FAILED)
+        failed = ", ".join(report.failed_gates())
         super().__init__(f"{report.model} version {report.version} did not pass: {failed}. Nothing was changed.")
+        self.report = report
+
+
+class ApprovalMissing(Conflict):
+    """Every gate is passed but the one that asks for another person; nothing was changed.
+
+    Args:
+        report: What every gate found.
+    """
+
+    code = "approval_missing"
+
+    def __init__(self, report: GateReport) -> None:
+        (finding,) = (finding for finding in report.findings if finding.status is Status.FAILED)
+        super().__init__(finding.message)
         self.report = report

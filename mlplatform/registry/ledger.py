@@ -9,6 +9,7 @@ from psycopg.rows import DictRow
 from mlplatform.database import Database
 from mlplatform.errors import InvalidCursor
 from mlplatform.registry import repository
+from mlplatform.registry.identity import Proof
 from mlplatform.registry.stages import Stage
 
 CURSOR_DIGITS = 18
@@ -46,6 +47,7 @@ class Promotion:
         artifact_digest: Digest of the version's artifacts when its gates ran.
         gate_report_uri: `s3://bucket/key` of the gate report; None where no gates run.
         actor: Who did it.
+        identity: How that is known.
         reason: Why, in the actor's words.
         trace_id: Trace of the promotion, hex.
         state: How far it came.
@@ -63,6 +65,7 @@ class Promotion:
     artifact_digest: str | None
     gate_report_uri: str | None
     actor: str
+    identity: Proof
     reason: str | None
     trace_id: str | None
     state: State
@@ -73,8 +76,26 @@ class Promotion:
 
 def read_promotion(row: DictRow) -> Promotion:
     """Make a promotion of a row."""
-    words = {"stage": Stage(row["stage"]), "action": Action(row["action"]), "state": State(row["state"])}
+    words = {
+        "stage": Stage(row["stage"]),
+        "action": Action(row["action"]),
+        "identity": Proof(row["identity"]),
+        "state": State(row["state"]),
+    }
     return Promotion(**{**row, **words})
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """Read the cursor of a page that is ordered by id.
+
+    Raises:
+        InvalidCursor: It is not one of ours.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS):
+        raise InvalidCursor
+    return int(cursor)
 
 
 class PromotionLedger:
@@ -103,10 +124,9 @@ class PromotionLedger:
         Raises:
             InvalidCursor: It is not one of ours.
         """
-        if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS):
-            raise InvalidCursor
+        before = read_cursor(cursor)
         async with self._database.transaction() as connection:
-            rows = await repository.page(connection, model, limit + 1, int(cursor) if cursor else None)
+            rows = await repository.page(connection, model, limit + 1, before)
         promotions = [read_promotion(row) for row in rows[:limit]]
         return promotions, str(promotions[-1].id) if len(rows) > limit else None
 

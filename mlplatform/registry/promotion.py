@@ -1,8 +1,9 @@
 """Promotion, rollback and archiving.
 
 Under a Postgres advisory lock for the model: gates → report → ledger intent → `@previous` → alias → stage mirror →
-re-read → ledger commit with the event and the audit row in one transaction → publication. Nothing changes before the
-intent is written, and an intent that a crash leaves open is finished by `verify --repair` or by the next promotion.
+re-read → ledger commit with the event and the audit row in one transaction → publication → report beside the run.
+Nothing changes before the intent is written, and an intent that a crash leaves open is finished by `verify --repair` or
+by the next promotion.
 
 A promotion to Production or Staging leaves the version's other alias alone: a version may be in both, and its mirrored
 stage is then Production. A rollback goes to `@previous` and takes that step off the way back, so that a second one goes
@@ -13,28 +14,31 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from opentelemetry import trace
-
 from mlplatform.audit import AuditLog
 from mlplatform.objects import ObjectStore
 from mlplatform.registry import repository
 from mlplatform.registry import tags as tag
-from mlplatform.registry.errors import GateBlocked, PromotionRefused, VersionNotFound
-from mlplatform.registry.gates import digest
+from mlplatform.registry.approvals import repository as approvals
+from mlplatform.registry.approvals.approval import Approval, read_approval
+from mlplatform.registry.errors import ApprovalMissing, GateBlocked, PromotionRefused, VersionNotFound
+from mlplatform.registry.gates import approval, digest
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.run import examine
+from mlplatform.registry.identity import require_proof
 from mlplatform.registry.ledger import Action, read_promotion
 from mlplatform.registry.lineage import Lineage
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.repair import settle
-from mlplatform.registry.report import GateReport, store_report
+from mlplatform.registry.report import GateReport
+from mlplatform.registry.reporting.files import log_files, store_files, write_files
 from mlplatform.registry.repository import Connection
 from mlplatform.registry.request import Outcome, PromotionRequest
 from mlplatform.registry.session import locked, read_lineage
 from mlplatform.registry.settings import PromotionSettings
 from mlplatform.registry.stages import PREVIOUS, PRODUCTION, Stage
 from mlplatform.registry.steps import Observer, Step, ignore
+from mlplatform.registry.trace_id import current_trace_id
 from mlplatform.registry.transition import Transition
 
 NOTHING = "none"
@@ -75,11 +79,14 @@ class Promoter:
 
         Raises:
             GateBlocked: A gate failed.
+            ApprovalMissing: Only the approval of another person is missing.
             PromotionRefused: `expect_current` does not hold, or there is no version, or the alias was moved meanwhile.
             NotFound: There is no such model or version.
             DependencyUnavailable: MLflow or S3 is down.
             psycopg.OperationalError: Postgres is down.
         """
+        if self._needs_approval(request):
+            require_proof(self._settings, request.identity)
         version = await asyncio.to_thread(self._version, request)
         alias = str(request.stage.alias)
         async with locked(self._settings, request.model) as connection:
@@ -127,7 +134,8 @@ class Promoter:
             version = await asyncio.to_thread(self._registry.get_version, request.model, version.version)
             serves = PRODUCTION in version.aliases
             current = version.version if serves else None
-            if not version.aliases and version.stage == Stage.ARCHIVED:
+            on_way_back = version.version in (await read_lineage(connection, request.model)).way_back
+            if not version.aliases and not on_way_back and version.stage == Stage.ARCHIVED:
                 return replace(_unchanged(request, Action.ARCHIVE, version.version, None), settled=settled)
             _compare_and_set(request, await asyncio.to_thread(self._registry.find_alias, request.model, PRODUCTION))
             if serves and not request.force:
@@ -164,8 +172,10 @@ class Promoter:
         version: ModelVersion,
         current: str | None,
     ) -> Outcome:
-        candidate = await self._candidate(request, version)
+        candidate = await self._candidate(connection, request, version)
         report = await examine(candidate, request.stage, rollback=action is Action.ROLLBACK)
+        if report.failed_gates() == [approval.GATE]:
+            raise ApprovalMissing(report)
         if not report.passed:
             raise GateBlocked(report)
         if request.dry_run:
@@ -176,7 +186,20 @@ class Promoter:
             version = replace(version, tags={**version.tags, tag.DIGEST: found})
         return await self._write(connection, request, action, version, current, report=report)
 
-    async def _candidate(self, request: PromotionRequest, version: ModelVersion) -> Candidate:
+    def _needs_approval(self, request: PromotionRequest) -> bool:
+        return self._settings.promotion_require_approval and request.stage is Stage.PRODUCTION
+
+    async def _candidate(self, connection: Connection, request: PromotionRequest, version: ModelVersion) -> Candidate:
+        async def decisions(digest: str) -> list[Approval]:
+            rows = await approvals.on_version(
+                connection,
+                model=request.model,
+                version=version.version,
+                stage=request.stage,
+                artifact_digest=digest,
+            )
+            return [read_approval(row) for row in rows]
+
         model = await asyncio.to_thread(self._registry.get_model, request.model)
         serving = model.aliases.get(PRODUCTION)
         return Candidate(
@@ -188,6 +211,8 @@ class Promoter:
             if serving is None
             else await asyncio.to_thread(self._registry.get_version, request.model, serving),
             allow_schema_change=request.allow_schema_change,
+            requester=request.actor,
+            decisions=decisions if self._needs_approval(request) else None,
         )
 
     async def _write(
@@ -201,9 +226,10 @@ class Promoter:
         report: GateReport | None = None,
     ) -> Outcome:
         promotion_id = await repository.reserve_id(connection)
-        uri = None
+        uri, files = None, None
         if report is not None:
-            uri = await store_report(self._objects, self._settings.s3_bucket, promotion_id, report)
+            files = await asyncio.to_thread(write_files, report)
+            uri = await store_files(self._objects, self._settings.s3_bucket, promotion_id, request.model, files)
             self._observe(Step.REPORT)
         lineage = await read_lineage(connection, request.model)
         row = await repository.insert_intent(
@@ -217,13 +243,16 @@ class Promoter:
             artifact_digest=version.digest,
             gate_report_uri=uri,
             actor=request.actor,
+            identity=request.proof,
             reason=request.reason,
-            trace_id=_trace_id(),
+            trace_id=current_trace_id(),
         )
         self._observe(Step.INTENT)
         await self._transition.finish(connection, read_promotion(row), lineage)
         published = await self._publish()
         self._observe(Step.PUBLISHED)
+        logged = files is not None and await log_files(self._registry, version, promotion_id, files)
+        self._observe(Step.LOGGED)
         return Outcome(
             model=request.model,
             stage=request.stage,
@@ -235,6 +264,7 @@ class Promoter:
             report=report,
             report_uri=uri,
             published=published,
+            logged=logged,
         )
 
     def _version(self, request: PromotionRequest) -> ModelVersion:
@@ -274,8 +304,3 @@ def _way_back(model: str, lineage: Lineage, current: str | None) -> str:
             f"No version of {model} was in production before. Promote one with --stage Production --version N."
         )
     return target
-
-
-def _trace_id() -> str | None:
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else None

@@ -27,6 +27,7 @@ from mlplatform.registry.stages import PRODUCTION, Stage
 PAGE = 100
 PING_SECONDS = 2.0
 HTTP_ERRORS = 400
+RUN_USER = "mlflow.user"
 
 
 class Registry:
@@ -192,6 +193,32 @@ class Registry:
         """Point an alias at a version."""
         with self._errors():
             self._client.set_registered_model_alias(name, alias, version)
+
+    def authors(self, version: ModelVersion) -> frozenset[str]:
+        """Name whoever made a version: the user of its run, as MLflow has it."""
+        try:
+            user = self.run_tags(version).get(RUN_USER)
+        except RegistryRefused as refusal:
+            if not is_missing(refusal):
+                raise
+            user = None  # the run was deleted for good
+        return frozenset({user}) if user else frozenset()
+
+    def log_artifacts(self, version: ModelVersion, folder: Path, path: str) -> bool:
+        """Put files beside the run that made a version, and say whether there is one.
+
+        Not beside the model itself: that would change the artifacts, and with them their digest.
+        """
+        if version.run_id is None:
+            return False
+        with self._errors():
+            self._client.log_artifacts(version.run_id, str(folder), path)
+        return True
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a version; its artifacts stay in the store, since its run may still show them."""
+        with self._missing(VersionNotFound(f"Model {name!r} has no version {version}.")):
+            self._client.delete_model_version(name, version)
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Take an alias away; nothing happens when it points nowhere."""

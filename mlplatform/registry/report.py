@@ -4,9 +4,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import orjson
-
-from mlplatform.objects import ObjectStore
 from mlplatform.registry.gates.finding import Finding, Status
 from mlplatform.registry.stages import Stage
 
@@ -20,6 +17,7 @@ class GateReport:
         version: The version on its way.
         stage: Where to.
         production: The version that served meanwhile.
+        requester: Who asked for the promotion.
         findings: One for each gate.
         created: When.
     """
@@ -28,20 +26,32 @@ class GateReport:
     version: str
     stage: Stage
     production: str | None
+    requester: str
     findings: tuple[Finding, ...]
     created: datetime
 
     @classmethod
     def of(
-        cls, *, model: str, version: str, stage: Stage, production: str | None, findings: list[Finding]
+        cls,
+        *,
+        model: str,
+        version: str,
+        stage: Stage,
+        production: str | None,
+        requester: str,
+        findings: list[Finding],
     ) -> "GateReport":
         """Make a report dated now."""
-        return cls(model, version, stage, production, tuple(findings), datetime.now(UTC))
+        return cls(model, version, stage, production, requester, tuple(findings), datetime.now(UTC))
+
+    def failed_gates(self) -> list[str]:
+        """Name the gates that the version did not pass."""
+        return [finding.gate for finding in self.findings if finding.status is Status.FAILED]
 
     @property
     def passed(self) -> bool:
         """Whether no gate failed."""
-        return all(finding.status is not Status.FAILED for finding in self.findings)
+        return not self.failed_gates()
 
     def document(self) -> dict[str, object]:
         """Give the report as JSON."""
@@ -50,6 +60,7 @@ class GateReport:
             "version": self.version,
             "stage": self.stage,
             "production": self.production,
+            "requester": self.requester,
             "passed": self.passed,
             "created": self.created.isoformat(),
             "findings": [asdict(finding) for finding in self.findings],
@@ -61,16 +72,6 @@ def report_key(model: str, promotion_id: int) -> str:
     return f"promotions/{quote(model, safe='')}/{promotion_id}.json"
 
 
-async def store_report(objects: ObjectStore, bucket: str, promotion_id: int, report: GateReport) -> str:
-    """Write a report to S3.
-
-    Returns:
-        Its URI.
-
-    Raises:
-        DependencyUnavailable: S3 is down.
-    """
-    key = report_key(report.model, promotion_id)
-    await objects.ensure_bucket()
-    await objects.put(key, orjson.dumps(report.document(), option=orjson.OPT_INDENT_2), "application/json")
-    return f"s3://{bucket}/{key}"
+def page_key(key: str) -> str:
+    """Name the object that holds the same report as a page."""
+    return f"{key.removesuffix('.json')}.html"

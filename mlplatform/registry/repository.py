@@ -7,8 +7,8 @@ from psycopg.rows import DictRow
 from psycopg.sql import SQL
 
 Connection = AsyncConnection[DictRow]
-COLUMNS = SQL("""id, model, stage, action, from_version, to_version, artifact_digest, gate_report_uri, actor, reason,
-    trace_id, state, failure, started_at, committed_at""")
+COLUMNS = SQL("""id, model, stage, action, from_version, to_version, artifact_digest, gate_report_uri, actor, identity,
+    reason, trace_id, state, failure, started_at, committed_at""")
 
 
 async def lock_model(connection: Connection, model: str, wait: timedelta) -> None:
@@ -44,13 +44,14 @@ async def insert_intent(
     actor: str,
     reason: str | None,
     trace_id: str | None,
+    identity: str = "declared",
 ) -> DictRow:
     """Write what is about to be done, and return the row."""
     cursor = await connection.execute(
         SQL("""
         INSERT INTO model_promotions (id, model, stage, action, from_version, to_version, artifact_digest,
-            gate_report_uri, actor, reason, trace_id)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            gate_report_uri, actor, identity, reason, trace_id)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         RETURNING {}
         """).format(COLUMNS),
         (
@@ -63,6 +64,7 @@ async def insert_intent(
             artifact_digest,
             gate_report_uri,
             actor,
+            identity,
             reason,
             trace_id,
         ),
@@ -129,3 +131,20 @@ async def models(connection: Connection) -> list[str]:
     """List the models that the ledger knows."""
     cursor = await connection.execute("SELECT DISTINCT model FROM model_promotions ORDER BY model")
     return [row["model"] for row in await cursor.fetchall()]
+
+
+async def in_traffic(connection: Connection, model: str, version: str) -> bool:
+    """Whether a routing document of serving names a version."""
+    cursor = await connection.execute("SELECT to_regclass('model_traffic') IS NOT NULL AS present")
+    (row,) = await cursor.fetchall()
+    if not row["present"]:
+        return False
+    cursor = await connection.execute(
+        """
+        SELECT 1 FROM model_traffic
+        WHERE model = %s AND jsonb_path_exists(document, '$.**.version ? (@ == $version)', jsonb_build_object(
+            'version', %s::text))
+        """,
+        (model, version),
+    )
+    return await cursor.fetchone() is not None

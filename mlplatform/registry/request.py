@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.ledger import Action
 from mlplatform.registry.report import GateReport
 from mlplatform.registry.stages import Stage
@@ -21,6 +22,7 @@ class PromotionRequest:
         allow_schema_change: Whether callers of the version in production may break.
         dry_run: Whether to run the gates and change nothing.
         force: Whether the version that serves may be archived.
+        proof: How the actor is known.
     """
 
     model: str
@@ -32,6 +34,12 @@ class PromotionRequest:
     allow_schema_change: bool = False
     dry_run: bool = False
     force: bool = False
+    proof: Proof = Proof.DECLARED
+
+    @property
+    def identity(self) -> Identity:
+        """Who wants it, and how that is known."""
+        return Identity(self.actor, self.proof)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Outcome:
         report_uri: Where that is stored.
         published: Whether the services were told at once; otherwise the event waits in the outbox.
         settled: An interrupted promotion that was finished or dropped first.
+        logged: Whether the report lies beside the run of the version too.
     """
 
     model: str
@@ -63,3 +72,4 @@ class Outcome:
     report_uri: str | None = None
     published: bool = False
     settled: int | None = None
+    logged: bool = False

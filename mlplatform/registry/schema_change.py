@@ -37,6 +37,34 @@ def breaking_changes(old: ModelSignature, new: ModelSignature) -> list[str]:
     ]
 
 
+def compare_fields(old: ModelSignature | None, new: ModelSignature) -> list[dict[str, str | None]]:
+    """Set two signatures side by side, for a table: a line for each input, output and parameter.
+
+    Args:
+        old: Of the version in production; None when there is none.
+        new: Of the candidate.
+
+    Returns:
+        For each line `kind`, `name`, `production` and `candidate`, the last two in words and None where there is none.
+    """
+    sides = {
+        "input": (_fields(old and old.inputs), _fields(new.inputs)),
+        "output": (_fields(old and old.outputs), _fields(new.outputs)),
+        "parameter": (_parameters(old and old.params), _parameters(new.params)),
+    }
+    return [
+        {"kind": kind, "name": name, "production": _shown(kind, before, name), "candidate": _shown(kind, after, name)}
+        for kind, (before, after) in sides.items()
+        for name in dict.fromkeys([*after, *before])
+    ]
+
+
+def _shown(kind: str, fields: Mapping[str, Field], name: str) -> str | None:
+    if name not in fields:
+        return None
+    return f"{fields[name].type}, optional" if kind == "input" and not fields[name].required else fields[name].type
+
+
 def _changed_inputs(old: Mapping[str, Field], new: Mapping[str, Field]) -> list[str]:
     changes = [*_removed("input", old, new), *_retyped("input", old, new)]
     changes += [f"input {name} is new and required" for name in new if name not in old and new[name].required]

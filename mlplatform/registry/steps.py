@@ -15,6 +15,7 @@ class Step(StrEnum):
     VERIFIED = "verified"
     COMMITTED = "committed"
     PUBLISHED = "published"
+    LOGGED = "logged"
 
 
 Observer = Callable[[Step], None]

@@ -151,6 +151,7 @@ class Transition:
             "to_version": promotion.to_version,
             "digest": promotion.artifact_digest,
             "reason": promotion.reason,
+            "identity": promotion.identity,
         }
         async with connection.transaction():
             state = State.COMMITTED if repaired_by is None else State.REPAIRED

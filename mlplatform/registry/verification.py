@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlplatform.registry import repository
+from mlplatform.registry.drift.incident import DriftKind, find_drift
 from mlplatform.registry.errors import ModelNotFound
+from mlplatform.registry.identity import Identity
+from mlplatform.registry.ledger import Action, State
 from mlplatform.registry.lineage import Lineage
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.repair import settle
 from mlplatform.registry.repository import Connection
 from mlplatform.registry.session import connect, locked, read_intent, read_lineage
 from mlplatform.registry.settings import PromotionSettings
+from mlplatform.registry.stages import Stage
+from mlplatform.registry.trace_id import current_trace_id
 from mlplatform.registry.transition import Transition
 
 
@@ -59,7 +64,7 @@ class Verification:
         self._registry = registry
         self._transition = transition
 
-    async def run(self, *, repair: bool, actor: str, model: str | None = None) -> list[Remark]:
+    async def run(self, *, repair: bool, actor: Identity, model: str | None = None) -> list[Remark]:
         """Look at one model, or at each that was ever promoted.
 
         Args:
@@ -79,16 +84,15 @@ class Verification:
             models = [model]
         return [remark for name in models for remark in await self._look(name, repair=repair, actor=actor)]
 
-    async def _look(self, model: str, *, repair: bool, actor: str) -> list[Remark]:
+    async def _look(self, model: str, *, repair: bool, actor: Identity) -> list[Remark]:
         async with locked(self._settings, model) as connection:
             interrupted = await self._interrupted(connection, model, repair=repair, actor=actor)
             if interrupted is not None and interrupted.problem is Problem.INTERRUPTED:
                 return [interrupted]
-            lineage = await read_lineage(connection, model)
-            moved = await asyncio.to_thread(self._moved, model, lineage)
+            moved = await self._moved(connection, model, repair=repair, actor=actor)
             return moved if interrupted is None else [interrupted, *moved]
 
-    async def _interrupted(self, connection: Connection, model: str, *, repair: bool, actor: str) -> Remark | None:
+    async def _interrupted(self, connection: Connection, model: str, *, repair: bool, actor: Identity) -> Remark | None:
         intent = await read_intent(connection, model)
         if intent is None:
             return None
@@ -96,28 +100,51 @@ class Verification:
         if not repair:
             message = f"{what} was interrupted. Finish it with: promote_model.py verify --repair"
             return Remark(model, Problem.INTERRUPTED, message)
-        settlement = await settle(connection, self._registry, self._transition, model, actor=actor)
+        settlement = await settle(connection, self._registry, self._transition, model, actor=actor.name)
         if settlement is not None and settlement.withdrawn is not None:
             return Remark(model, Problem.WITHDRAWN, f"{what} was withdrawn. {settlement.withdrawn}")
         return Remark(model, Problem.FINISHED, f"{what} had been interrupted and is finished now.")
 
-    def _moved(self, model: str, lineage: Lineage) -> list[Remark]:
+    async def _moved(self, connection: Connection, model: str, *, repair: bool, actor: Identity) -> list[Remark]:
+        lineage = await read_lineage(connection, model)
         try:
-            found = self._registry.get_model(model).aliases
+            found = (await asyncio.to_thread(self._registry.get_model, model)).aliases
         except ModelNotFound:
+            if repair:
+                await self._close_books(connection, model, lineage, actor)
             return [Remark(model, Problem.UNREGISTERED, "It is not registered any more; the ledger keeps its history.")]
+        drifts = await asyncio.to_thread(
+            find_drift,
+            model,
+            lineage.aliases,
+            found,
+            exists=lambda version: self._registry.has_version(model, version),
+        )
         return [
-            self._remark(model, alias, version, found.get(alias))
-            for alias, version in lineage.aliases.items()
-            if found.get(alias) != version
+            Remark(model, Problem.DELETED if drift.kind is DriftKind.DELETED else Problem.MOVED, drift.message)
+            for drift in drifts
         ]
 
-    def _remark(self, model: str, alias: str, recorded: str | None, found: str | None) -> Remark:
-        if recorded is not None and not self._registry.has_version(model, recorded):
-            message = f"Version {recorded}, which the ledger has as @{alias}, was deleted. Promote another."
-            return Remark(model, Problem.DELETED, message)
-        message = (
-            f"@{alias} points to version {found or 'none'}, the ledger has {recorded or 'none'}: it was moved past the "
-            "platform. Promote the version that you want."
-        )
-        return Remark(model, Problem.MOVED, message)
+    async def _close_books(self, connection: Connection, model: str, lineage: Lineage, actor: Identity) -> None:
+        """Note that what stood somewhere stands nowhere any more; nobody is to be told, since nothing serves it."""
+        for version in dict.fromkeys([lineage.production, lineage.staging, *lineage.way_back]):
+            if version is None:
+                continue
+            promotion_id = await repository.reserve_id(connection)
+            async with connection.transaction():
+                await repository.insert_intent(
+                    connection,
+                    promotion_id=promotion_id,
+                    model=model,
+                    stage=Stage.ARCHIVED,
+                    action=Action.ARCHIVE,
+                    from_version=version if version == lineage.production else None,
+                    to_version=version,
+                    artifact_digest=None,
+                    gate_report_uri=None,
+                    actor=actor.name,
+                    identity=actor.proof,
+                    reason="The model is not registered any more.",
+                    trace_id=current_trace_id(),
+                )
+                await repository.close(connection, promotion_id, State.REPAIRED)

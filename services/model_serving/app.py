@@ -7,11 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from mlplatform.events import ModelPromoted, StreamTail, running
+from mlplatform.registry.approvals.book import ApprovalBook
+from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.ledger import PromotionLedger
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel, create_service, open_kernel
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
+from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.loading.loader import make_loader
@@ -116,6 +119,8 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             interval=settings.serving_poll_interval,
         )
         watching = await stack.enter_async_context(running(watcher, "alias watcher"))
+        drift = DriftWatch(DriftDetector(kernel.database, registry, kernel.audit), settings.serving_drift_interval)
+        comparing = await stack.enter_async_context(running(drift, "drift watch"))
         checks = ModelChecks(registry, store, watcher)
         kernel.health.register("s3", kernel.objects.ping)
         kernel.health.register("mlflow", checks.registry)
@@ -134,6 +139,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
                 settings=settings,
             )
         )
+        kernel.health.register("drift watch", comparing)
         yield Serving(
             dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer, watched.observer]),
             engine=engine,
@@ -141,6 +147,8 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             versions=versions,
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
+            approvals=ApprovalBook(kernel.database),
+            drift=drift,
             objects=kernel.objects,
             traffic=traffic,
             monitoring=watched.monitoring,

@@ -150,8 +150,21 @@ class VersionSummary(BaseModel):
     created: datetime | None
 
 
+class AliasDrift(BaseModel):
+    """An alias that is not where the ledger of promotions has it."""
+
+    alias: str = Field(description="`*` when it is about the model as a whole.")
+    kind: Literal["moved", "deleted", "unregistered", "unrecorded", "interrupted"]
+    recorded: str | None = Field(description="The version that the ledger has there.")
+    found: str | None = Field(description="The version that the registry has there.")
+    detected_at: datetime
+    message: str
+
+
 class ModelDetail(ModelSummary):
     """A model with its newest versions."""
+
+    drift: list[AliasDrift] = Field(default=[], description="What was moved or deleted past the platform.")
 
     versions: list[VersionSummary]
     complete: bool = Field(description="False while MLflow is down: then only what is in memory is shown.")
@@ -196,6 +209,7 @@ class PromotionEntry(BaseModel):
     to_version: str
     artifact_digest: str | None
     actor: str
+    identity: Literal["token", "os", "declared"] = Field(description="How the actor is known.")
     reason: str | None
     failure: str | None
     trace_id: str | None
@@ -208,4 +222,27 @@ class PromotionPage(BaseModel):
     """A page of a model's promotions, newest first."""
 
     promotions: list[PromotionEntry]
+    next_cursor: str | None
+
+
+class ApprovalEntry(BaseModel):
+    """What somebody decided about a version."""
+
+    id: int
+    version: str
+    stage: str
+    artifact_digest: str
+    decision: Literal["approved", "rejected", "revoked"]
+    approver: str
+    identity: Literal["token", "os"] = Field(description="How the approver is known.")
+    reason: str | None
+    decided_at: datetime
+    expires_at: datetime | None
+    expired: bool
+
+
+class ApprovalPage(BaseModel):
+    """A page of the decisions on a model's versions, newest first."""
+
+    approvals: list[ApprovalEntry]
     next_cursor: str | None

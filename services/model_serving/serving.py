@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from mlplatform.objects import ObjectStore
+from mlplatform.registry.approvals.book import ApprovalBook
 from mlplatform.registry.ledger import PromotionLedger
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
+from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import Explanations
 from services.model_serving.monitoring.monitoring import Monitoring
@@ -26,6 +28,8 @@ class Serving:
     versions: Versions
     catalog: Catalog
     ledger: PromotionLedger
+    approvals: ApprovalBook
+    drift: DriftWatch
     objects: ObjectStore
     traffic: Traffic
     monitoring: Monitoring

@@ -38,6 +38,8 @@ class ServingSettings(MonitoringSettings):
     """How often the registry is asked which versions are in production; an event of a promotion asks at once."""
     serving_traffic_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(milliseconds=500)
     """How often routing documents and their measurements are exchanged with Postgres; an event exchanges at once."""
+    serving_drift_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=10)
+    """How often the aliases are compared with the ledger of promotions; two looks in a row raise an alarm."""
     serving_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
     """How long a prediction may take before the caller is answered 504."""
     serving_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=lambda: os.cpu_count() or 1)

@@ -63,7 +63,7 @@ class TestForecaster:
 
         history = promote(stack_env, "--model", model, "--history", "--json")
         assert history.returncode == 0, history.stderr
-        assert [entry["to_version"] for entry in json.loads(history.stdout)] == ["1", "2", "1"]
+        assert [entry["to_version"] for entry in json.loads(history.stdout)["promotions"]] == ["1", "2", "1"]
 
     def test_a_history_of_the_wrong_length_is_refused(self, stack_env: Mapping[str, str], model: str):
         api = f"{stack_env['ML_SERVING_URL']}/api/v1"

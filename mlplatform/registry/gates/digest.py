@@ -1,12 +1,10 @@
 """Are the artifacts the ones that were registered?"""
 
 import asyncio
-import tempfile
-from pathlib import Path
 
-from mlplatform.registry.digest import artifact_digest
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.finding import Finding, Status
+from mlplatform.registry.measure import measure_digest
 from mlplatform.registry.report import GateReport
 
 GATE = "digest"
@@ -25,12 +23,10 @@ def measured(report: GateReport) -> str:
 
 def _check(candidate: Candidate) -> Finding:
     version = candidate.version
-    with tempfile.TemporaryDirectory() as folder:
-        candidate.registry.copy_artifacts(version, Path(folder))
-        try:
-            digest = artifact_digest(Path(folder))
-        except ValueError as error:
-            return Finding(GATE, Status.FAILED, f"What the store holds is no model: {error}")
+    try:
+        digest = measure_digest(candidate.registry, version)
+    except ValueError as error:
+        return Finding(GATE, Status.FAILED, f"What the store holds is no model: {error}")
     detail = {"digest": digest, "recorded": version.digest}
     if version.digest is None:
         return Finding(

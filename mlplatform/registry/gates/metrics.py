@@ -2,19 +2,64 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import mlflow
-from mlflow.models import EvaluationResult, MetricThreshold
+from mlflow.models import EvaluationResult
 from mlflow.models.evaluation.validation import ModelValidationFailedException
 
 from mlplatform.registry import tags as tag
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.finding import Finding, Status
-from mlplatform.registry.metric_rules import floors, read_rules
+from mlplatform.registry.metric_rules import MetricRule, read_rules
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
 
 GATE = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One metric against its rule.
+
+    Attributes:
+        metric: Its name.
+        value: Of the candidate.
+        production: Of the version in production; None when not compared.
+        limit: The worst value that passes; None when every value does.
+        greater_is_better: Which way is better.
+        passed: Whether it does.
+    """
+
+    metric: str
+    value: float
+    production: float | None
+    limit: float | None
+    greater_is_better: bool
+    passed: bool
+
+    def __str__(self) -> str:
+        if self.passed or self.limit is None:
+            return f"{self.metric} {self.value:g}"
+        bound = "least" if self.greater_is_better else "most"
+        against = "" if self.production is None else f" (production has {self.production:g})"
+        return f"{self.metric} is {self.value:g} and must be at {bound} {self.limit:g}{against}"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What production measured.
+
+    Attributes:
+        values: Its metrics; empty when it is not compared with.
+        comparison: With what the candidate is compared, or why with nothing.
+        comparable: False when there is a version in production and its metrics say nothing about this one.
+    """
+
+    values: Mapping[str, float]
+    comparison: str
+    comparable: bool = True
 
 
 async def check(candidate: Candidate) -> Finding:
@@ -47,37 +92,55 @@ def _check(candidate: Candidate) -> Finding:
     if unusable:
         message = f"{'; '.join(unusable)}. Log it on the model or its run, and register the model anew."
         return Finding(GATE, Status.FAILED, message)
-    values = {name: measured[name] for name in rules}
-    baseline, comparison = _baseline(candidate)
-    detail = {"values": values, "baseline": {name: baseline[name] for name in rules if name in baseline}}
-    failures = _validate(floors(rules, baseline), values)
+    return _judge(rules, measured, _baseline(candidate))
+
+
+def _judge(rules: Mapping[str, MetricRule], measured: Mapping[str, float], baseline: Baseline) -> Finding:
+    found = [_measure(name, rule, measured[name], baseline.values.get(name)) for name, rule in rules.items()]
+    detail = {"measurements": [asdict(measurement) for measurement in found], "comparison": baseline.comparison}
+    failures = [str(measurement) for measurement in found if not measurement.passed]
     if failures:
-        return Finding(GATE, Status.FAILED, f"{' '.join(failures)} ({comparison})", detail)
-    shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-    return Finding(GATE, Status.PASSED, f"{shown}: within the rules; {comparison}.", detail)
+        message = f"{'; '.join(failures)}; {baseline.comparison}. Train a better version, or change the rules."
+        return Finding(GATE, Status.FAILED, message, detail)
+    shown = ", ".join(map(str, found))
+    compared = [name for name, rule in rules.items() if rule.compares]
+    missing = [name for name in compared if baseline.values and name not in baseline.values]
+    if missing:
+        message = f"{shown}: within the rules; {baseline.comparison}, which has no {', '.join(missing)}."
+        return Finding(GATE, Status.WARNED, message, detail)
+    status = Status.PASSED if baseline.comparable or not compared else Status.WARNED
+    return Finding(GATE, status, f"{shown}: within the rules; {baseline.comparison}.", detail)
 
 
-def _baseline(candidate: Candidate) -> tuple[dict[str, float], str]:
+def _measure(name: str, rule: MetricRule, value: float, production: float | None) -> Measurement:
+    floor = rule.floor(production)
+    passed = True
+    if floor is not None:
+        theirs = None if production is None else EvaluationResult(metrics={name: production}, artifacts={}, run_id="")
+        mine = EvaluationResult(metrics={name: value}, artifacts={}, run_id="")
+        try:
+            mlflow.validate_evaluation_results({name: floor}, mine, theirs)
+        except ModelValidationFailedException:
+            passed = False
+    return Measurement(name, value, production, rule.limit(production), rule.greater_is_better, passed)
+
+
+def _baseline(candidate: Candidate) -> Baseline:
     production = candidate.production
     if production is None or production.version == candidate.version.version:
-        return {}, "not compared: nothing else is in production"
+        return Baseline({}, "not compared: nothing else is in production")
     mine = _evaluation(candidate.registry, candidate.version)
     theirs = _evaluation(candidate.registry, production)
     if mine is None or mine != theirs:
-        return {}, f"not compared with version {production.version}: different evaluation data"
+        message = (
+            f"not compared with version {production.version}: different evaluation data. Evaluate both on the same, "
+            f"and say so by the tag {tag.EVALUATION_DIGEST}"
+        )
+        return Baseline({}, message, comparable=False)
     measured = candidate.registry.metrics(production).items()
     baseline = {name: value for name, value in measured if math.isfinite(value)}
-    return baseline, f"compared with version {production.version}"
+    return Baseline(baseline, f"compared with version {production.version}")
 
 
 def _evaluation(registry: Registry, version: ModelVersion) -> str | None:
     return version.tags.get(tag.EVALUATION_DIGEST) or registry.run_tags(version).get(tag.EVALUATION_DIGEST)
-
-
-def _validate(floors: dict[str, MetricThreshold | None], values: dict[str, float]) -> list[str]:
-    thresholds = {name: floor for name, floor in floors.items() if floor is not None}
-    try:
-        mlflow.validate_evaluation_results(thresholds, EvaluationResult(metrics=values, artifacts={}, run_id=""))
-    except ModelValidationFailedException as error:
-        return str(error.message).splitlines()
-    return []

@@ -1,77 +1,64 @@
-"""Does the version load in a fresh process and score its input example through the serving code?"""
-
-import asyncio
-import os
-import shlex
-import signal
-import sys
-
-from pydantic import BaseModel, ValidationError
+"""Did the version load in a fresh process and score its input example through the serving code, within the budgets?"""
 
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.finding import Finding, Status
+from mlplatform.registry.gates.trial import ProbeResult, Trial
+from mlplatform.registry.settings import PromotionSettings
 
 GATE = "servability"
-SERVING = "serving"
-PROBE = (sys.executable, "-m", "services.model_serving.probe")
 MEBIBYTE = 2**20
 
 
-class ProbeResult(BaseModel):
-    """What the probe of model serving prints."""
+def check(candidate: Candidate, trial: Trial | None) -> Finding:
+    """Read the trial of a version.
 
-    ok: bool
-    load_seconds: float | None = None
-    predict_ms: float | None = None
-    rss_bytes: int | None = None
-    reason: str | None = None
-
-
-async def check(candidate: Candidate) -> Finding:
-    """Have a process of its own try the version: one that breaks, hangs or takes all memory does so there."""
-    owner = candidate.model.served_by
-    if owner != SERVING:
+    Args:
+        candidate: The version.
+        trial: None when another service than model serving loads it.
+    """
+    if trial is None:
+        owner = candidate.model.served_by
         return Finding(GATE, Status.SKIPPED, f"Not tried: the {owner} service serves it, not model serving.")
-    given = candidate.settings.servability_command
-    command = [*(PROBE if given is None else shlex.split(given)), "--model", candidate.version.name]
-    command += ["--version", candidate.version.version, "--json"]
-    seconds = candidate.settings.servability_timeout.total_seconds()
-    try:
-        status, output, complaints = await _run(command, seconds)
-    except TimeoutError:  # an OSError as well, hence first
-        message = f"It did not load and answer within {seconds:g} s. Raise ML_SERVABILITY_TIMEOUT if it needs longer."
-        return Finding(GATE, Status.FAILED, message)
-    except OSError as error:
-        message = f"{command[0]} cannot be run: {error.strerror}. Set ML_SERVABILITY_COMMAND to a program that can."
-        return Finding(GATE, Status.FAILED, message)
-    try:
-        result = ProbeResult.model_validate_json(output)
-    except ValidationError:
-        last = complaints.decode(errors="replace").strip().rpartition("\n")[2]
-        message = f"The process that tried it ended with {status} and no result: {last or 'it said nothing'}"
-        return Finding(GATE, Status.FAILED, message)
-    detail = result.model_dump()
+    result = trial.result
+    if result is None:
+        return Finding(GATE, Status.FAILED, trial.failure or "It was not tried.")
+    budgets = _budgets(candidate.settings)
+    detail = {**result.model_dump(), "budgets": budgets}
+    if result.unsafe:
+        return Finding(GATE, Status.SKIPPED, "Not tried: its serialization is unsafe.", detail)
     if not result.ok:
         return Finding(GATE, Status.FAILED, f"It cannot be served: {result.reason or 'no reason given'}", detail)
+    exceeded = _exceeded(result, budgets)
+    if exceeded:
+        message = f"It can be served, beyond its budget: {'; '.join(exceeded)}. Make it smaller, or raise the budget."
+        return Finding(GATE, Status.FAILED, message, detail)
     return Finding(GATE, Status.PASSED, f"Loaded and scored its input example: {_figures(result)}.", detail)
 
 
-async def _run(command: list[str], seconds: float) -> tuple[int, bytes, bytes]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            output, complaints = await process.communicate()
-        return await process.wait(), output, complaints
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)  # with whatever it started
-            await process.wait()
+def _budgets(settings: PromotionSettings) -> dict[str, float | None]:
+    load, p50 = settings.servability_max_load, settings.servability_max_p50
+    memory = settings.servability_max_memory
+    return {
+        "load_seconds": None if load is None else load.total_seconds(),
+        "predict_ms": None if p50 is None else p50.total_seconds() * 1000,
+        "rss_bytes": None if memory is None else int(memory),
+    }
+
+
+def _exceeded(result: ProbeResult, budgets: dict[str, float | None]) -> list[str]:
+    """Say which budgets do not hold; a figure that the program did not give does not hold either."""
+    words = {
+        "load_seconds": ("loading took {} s", 1.0, "ML_SERVABILITY_MAX_LOAD"),
+        "predict_ms": ("the median prediction took {} ms", 1.0, "ML_SERVABILITY_MAX_P50"),
+        "rss_bytes": ("the process held {} MiB", MEBIBYTE, "ML_SERVABILITY_MAX_MEMORY"),
+    }
+    found = []
+    for name, (text, unit, variable) in words.items():
+        budget, value = budgets[name], getattr(result, name)
+        if budget is not None and (value is None or value > budget):
+            shown = "an unknown number of" if value is None else f"{value / unit:.4g}"
+            found.append(f"{text.format(shown)}, more than {budget / unit:.4g} ({variable})")
+    return found
 
 
 def _figures(result: ProbeResult) -> str:

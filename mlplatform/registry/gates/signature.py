@@ -9,10 +9,10 @@ from mlflow.models import Model
 from mlplatform.registry.errors import ArtifactsUnavailable
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.finding import Finding, Status
-from mlplatform.registry.gates.servability import SERVING
+from mlplatform.registry.gates.trial import SERVING
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
-from mlplatform.registry.schema_change import breaking_changes
+from mlplatform.registry.schema_change import breaking_changes, compare_fields
 
 GATE = "signature"
 DESCRIPTION = "MLmodel"
@@ -48,7 +48,8 @@ def _check(candidate: Candidate) -> Finding:
 def _compare(candidate: Candidate, described: Model, present: str) -> Finding:
     production = candidate.production
     if production is None or production.version == candidate.version.version:
-        return Finding(GATE, Status.PASSED, f"{present}; nothing in production to compare.")
+        detail = {"changes": [], "fields": compare_fields(None, described.signature)}
+        return Finding(GATE, Status.PASSED, f"{present}; nothing in production to compare.", detail)
     try:
         served = _describe(candidate.registry, production).signature
     except ArtifactsUnavailable:
@@ -61,11 +62,11 @@ def _compare(candidate: Candidate, described: Model, present: str) -> Finding:
         message = f"{present}; not compared: version {production.version} in production has no signature."
         return Finding(GATE, Status.PASSED, message)
     changes = breaking_changes(served, described.signature)
+    detail: dict[str, object] = {"changes": changes, "fields": compare_fields(served, described.signature)}
     if not changes:
         message = f"{present}; callers of version {production.version} can stay as they are."
-        return Finding(GATE, Status.PASSED, message)
+        return Finding(GATE, Status.PASSED, message, detail)
     broken = f"Callers of version {production.version} in production would break: {'; '.join(changes)}."
-    detail = {"changes": changes}
     if candidate.allow_schema_change:
         return Finding(GATE, Status.WARNED, f"{broken} Allowed by --allow-schema-change.", detail)
     return Finding(GATE, Status.FAILED, f"{broken} Pass --allow-schema-change once they are ready for it.", detail)

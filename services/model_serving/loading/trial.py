@@ -12,13 +12,16 @@ import orjson
 
 from mlplatform.registry.registry import Registry
 from services.model_serving.engine.plain import render, to_plain
-from services.model_serving.errors import LoadError, reason
+from services.model_serving.errors import LoadError, UnsafeModelError, reason
 from services.model_serving.loading.background import attempt
 from services.model_serving.loading.comparison import first_difference
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.settings import ServingSettings
 
-TIMED_PREDICTIONS = 5
+TIMED_PREDICTIONS = 50
+FEWEST_PREDICTIONS = 5
+TIMED_SECONDS = 2.0
+"""A slow model is timed less often."""
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -30,14 +33,18 @@ class Trial:
         ok: whether the version can be served.
         load_seconds: from its folder on disk to the first prediction.
         predict_ms: median time to score the input example.
-        rss_bytes: most memory that the process held.
+        latencies_ms: each of those times, as they came.
+        rss_bytes: most memory that the process held with the version loaded once.
+        unsafe: whether the serialization policy refused it.
         reason: why not, when it is not ok.
     """
 
     ok: bool
     load_seconds: float | None
     predict_ms: float | None
+    latencies_ms: tuple[float, ...]
     rss_bytes: int
+    unsafe: bool
     reason: str | None
 
 
@@ -45,27 +52,52 @@ def try_version(settings: ServingSettings, name: str, version: str) -> Trial:
     """Try a version in this process."""
     with ThreadPoolExecutor(1) as executor:
         outcome = asyncio.run(attempt(executor, lambda: _measure(settings, name, version)))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
     if isinstance(outcome, BaseException):
-        return Trial(ok=False, load_seconds=None, predict_ms=None, rss_bytes=memory, reason=reason(outcome))
-    load_seconds, predict_ms = outcome
-    return Trial(ok=True, load_seconds=load_seconds, predict_ms=predict_ms, rss_bytes=memory, reason=None)
+        unsafe = isinstance(outcome, UnsafeModelError)
+        return Trial(
+            ok=False,
+            load_seconds=None,
+            predict_ms=None,
+            latencies_ms=(),
+            rss_bytes=_memory(),
+            unsafe=unsafe,
+            reason=reason(outcome),
+        )
+    return outcome
 
 
-def _measure(settings: ServingSettings, name: str, version: str) -> tuple[float, float]:
+def _memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+
+
+def _measure(settings: ServingSettings, name: str, version: str) -> Trial:
     registry = Registry(settings.mlflow_url)
     loader = make_loader(registry, settings)
     model = loader.load(registry.get_version(name, version))
     example = model.example
     if example is None:
         raise LoadError("The model was logged without an input example. Pass input_example= to log_model.")
-    durations = []
-    for _ in range(TIMED_PREDICTIONS):
+    durations: list[float] = []
+    began = time.perf_counter()
+    while len(durations) < TIMED_PREDICTIONS:
         started = time.perf_counter()
+        if started - began > TIMED_SECONDS and len(durations) >= FEWEST_PREDICTIONS:
+            break
         served = orjson.loads(render(model.score(example.inputs, example.params)))
         durations.append(time.perf_counter() - started)
+    memory = _memory()
     reference = loader.load_reference(model)
     expected = orjson.loads(render(to_plain(reference.predict(reference.input_example, example.params or None))))
     if difference := first_difference(served, expected):
         raise LoadError(f"Serving and mlflow.pyfunc answer the input example differently, first at {difference}.")
-    return round(model.report.seconds, 3), round(statistics.median(durations) * 1000, 3)
+    latencies = tuple(round(seconds * 1000, 3) for seconds in durations)
+    median = round(statistics.median(latencies), 3)
+    return Trial(
+        ok=True,
+        load_seconds=round(model.report.seconds, 3),
+        predict_ms=median,
+        latencies_ms=latencies,
+        rss_bytes=memory,
+        unsafe=False,
+        reason=None,
+    )

@@ -6,6 +6,7 @@ from fastapi import Query
 
 from mlplatform.auth import Permission, require
 from mlplatform.service import ServiceRouter
+from services.model_serving.routes.history import render_drift
 from services.model_serving.schemas import ExampleRequest, ModelDetail, ModelPage, VersionDetail
 from services.model_serving.serving import ServingParts
 
@@ -24,7 +25,9 @@ async def list_models(serving: ServingParts, limit: Limit = 50, cursor: Cursor =
 @router.get("/{name}", summary="Read a model")
 async def read_model(name: str, serving: ServingParts) -> ModelDetail:
     """Read a model with its aliases and its newest versions."""
-    return await serving.catalog.read_model(name)
+    detail = await serving.catalog.read_model(name)
+    drifted = [render_drift(incident) for incident in serving.drift.of(name)]
+    return detail.model_copy(update={"drift": drifted}) if drifted else detail
 
 
 @router.get("/{name}/versions/{version}", summary="Read a version")

@@ -12,6 +12,7 @@ from mlplatform.registry.gates import metrics, servability, signature
 from mlplatform.registry.gates.candidate import Candidate
 from mlplatform.registry.gates.finding import Status
 from mlplatform.registry.gates.run import examine
+from mlplatform.registry.gates.trial import try_version
 from mlplatform.registry.stages import Stage
 from tests.integration.registry.requests import to_production
 from tests.integration.registry.workbench import NUMBERS
@@ -32,6 +33,7 @@ def candidate(bench, settings):
             version=version,
             production=production,
             allow_schema_change=allow_schema_change,
+            requester="ada",
         )
 
     return make
@@ -41,7 +43,14 @@ class TestExamine:
     async def test_all_pass(self, bench, candidate):
         report = await examine(candidate(bench.version()), Stage.PRODUCTION)
         assert report.passed
-        assert [finding.status for finding in report.findings] == ["passed", "passed", "skipped", "passed"]
+        assert [finding.status for finding in report.findings] == [
+            "passed",
+            "passed",
+            "skipped",
+            "passed",
+            "passed",
+            "skipped",
+        ]
 
     async def test_changed_artifacts_are_not_looked_into(self, bench, candidate):
         version = bench.version()
@@ -102,14 +111,14 @@ class TestMetrics:
         version = bench.version(metrics={"rmse": 0.6}, tags={tag.GATE_METRICS: RULES})
         finding = await metrics.check(candidate(version))
         assert finding.status is Status.FAILED
-        assert "rmse threshold = 0.5" in finding.message
+        assert "rmse is 0.6 and must be at most 0.5" in finding.message
 
     async def test_worse_than_production(self, bench, candidate):
         served = bench.version(metrics={"rmse": 0.2}, evaluated_on="same", model_tags={tag.GATE_METRICS: RULES})
         worse = bench.version(metrics={"rmse": 0.3}, evaluated_on="same")
         finding = await metrics.check(candidate(worse, served))
         assert finding.status is Status.FAILED
-        assert "compared with version 1" in finding.message
+        assert "must be at most 0.22 (production has 0.2); compared with version 1" in finding.message
         little_worse = bench.version(metrics={"rmse": 0.21}, evaluated_on="same")
         assert (await metrics.check(candidate(little_worse, served))).status is Status.PASSED
 
@@ -117,7 +126,7 @@ class TestMetrics:
         served = bench.version(metrics={"rmse": 0.2}, evaluated_on="old", model_tags={tag.GATE_METRICS: RULES})
         version = bench.version(metrics={"rmse": 0.3}, evaluated_on="new")
         finding = await metrics.check(candidate(version, served))
-        assert finding.status is Status.PASSED
+        assert finding.status is Status.WARNED
         assert "not compared with version 1: different evaluation data" in finding.message
 
     @pytest.mark.parametrize(
@@ -156,12 +165,13 @@ class TestServability:
             }
             made = candidate(version)
             object.__setattr__(made, "settings", settings.model_copy(update=limits))
-            return await servability.check(made)
+            return servability.check(made, await try_version(made))
 
         return check
 
     async def test_says_how_fast_it_was(self, bench, candidate):
-        finding = await servability.check(candidate(bench.version()))
+        made = candidate(bench.version())
+        finding = servability.check(made, await try_version(made))
         expected = "Loaded and scored its input example: load 0.8 s, predict 3.7 ms, memory 488 MiB."
         assert (finding.status, finding.message) == (Status.PASSED, expected)
 
@@ -184,11 +194,11 @@ class TestServability:
         made = candidate(bench.version())
         missing = settings.model_copy(update={"servability_command": "/nowhere/probe"})
         object.__setattr__(made, "settings", missing)
-        finding = await servability.check(made)
+        finding = servability.check(made, await try_version(made))
         assert finding.status is Status.FAILED
         assert "ML_SERVABILITY_COMMAND" in finding.message
 
     async def test_models_of_other_services_are_not_tried(self, bench, candidate):
-        finding = await servability.check(candidate(bench.version(model_tags={tag.SERVED_BY: "embedding"})))
+        finding = servability.check(candidate(bench.version(model_tags={tag.SERVED_BY: "embedding"})), None)
         assert finding.status is Status.SKIPPED
         assert "the embedding service serves it" in finding.message

@@ -37,7 +37,14 @@ class TestPromote:
         report = orjson.loads(await objects.get(report_key(bench.name, row["id"])))
         objects.close()
         assert outcome.report_uri == row["gate_report_uri"] == f"s3://{settings.s3_bucket}/{report_key(bench.name, 1)}"
-        assert [finding["gate"] for finding in report["findings"]] == ["digest", "signature", "metrics", "servability"]
+        assert [finding["gate"] for finding in report["findings"]] == [
+            "digest",
+            "signature",
+            "metrics",
+            "serialization",
+            "servability",
+            "approval",
+        ]
         assert report["passed"] is True
 
         (audit,) = rows("audit_events")

@@ -1,18 +1,14 @@
 """What becomes of a promotion that was interrupted."""
 
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.stages import Stage
 from mlplatform.registry.steps import Step
 from mlplatform.registry.verification import Problem
 from tests.integration.registry.requests import back, to, to_production
 
-ROOT = Path(__file__).parents[3]
+ADA, EVE = Identity("ada", Proof.OS), Identity("eve", Proof.OS)
 BEGUN = [Step.INTENT, Step.PREVIOUS, Step.ALIAS, Step.MIRROR, Step.VERIFIED]
 
 
@@ -50,9 +46,9 @@ class TestVerifyRepair:
         targets = [versions[number % 2] for number in range(1, len(BEGUN) + 1)]
         for step, target in zip(BEGUN, targets, strict=True):
             await crash(step, to_production(target))
-            (found,) = await verification.run(repair=False, actor="ada", model=bench.name)
+            (found,) = await verification.run(repair=False, actor=ADA, model=bench.name)
             assert found.problem is Problem.INTERRUPTED, step
-            (remark,) = await verification.run(repair=True, actor="eve")
+            (remark,) = await verification.run(repair=True, actor=EVE)
             assert remark.problem is Problem.FINISHED, step
             left = next(version for version in versions if version is not target)
             assert bench.aliases() == {"production": target.version, "previous": left.version}, step
@@ -60,24 +56,24 @@ class TestVerifyRepair:
             assert rows("audit_events")[-1]["detail"]["repaired_by"] == "eve"
         assert [row["state"] for row in rows("model_promotions")] == ["committed", *["repaired"] * len(BEGUN)]
         assert len(rows("outbox")) == 1 + len(BEGUN)
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
 
     async def test_before_the_intent_there_is_nothing_to_repair(self, crash, versions, bench, verification, rows):
         await crash(Step.REPORT, to_production(versions[1]))
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
         assert bench.aliases() == {"production": "1"}
         assert len(rows("model_promotions")) == 1
 
     async def test_after_the_commit_neither(self, *, crash, versions, bench, verification, rows):
         await crash(Step.COMMITTED, to_production(versions[1]))
-        assert await verification.run(repair=True, actor="eve") == []
+        assert await verification.run(repair=True, actor=EVE) == []
         assert bench.aliases() == {"production": "2", "previous": "1"}
         assert rows("model_promotions")[-1]["state"] == "committed"
 
     async def test_withdraws_a_version_that_was_deleted(self, crash, versions, bench, verification, rows):
         await crash(Step.ALIAS, to_production(versions[1]))
         bench.client.delete_model_version(bench.name, "2")
-        (remark,) = await verification.run(repair=True, actor="eve")
+        (remark,) = await verification.run(repair=True, actor=EVE)
         assert remark.problem is Problem.WITHDRAWN
         assert bench.aliases() == {"production": "1"}
         assert "was deleted since" in rows("model_promotions")[-1]["failure"]
@@ -86,14 +82,14 @@ class TestVerifyRepair:
         third = bench.version()
         await crash(Step.INTENT, to_production(versions[1]))
         bench.registry.set_alias(bench.name, "production", third.version)
-        remarks = await verification.run(repair=True, actor="eve")
+        remarks = await verification.run(repair=True, actor=EVE)
         assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.MOVED]
         assert bench.aliases() == {"production": "3"}
 
     async def test_withdraws_with_a_model_that_was_deleted(self, crash, versions, bench, verification):
         await crash(Step.INTENT, to_production(versions[1]))
         bench.client.delete_registered_model(bench.name)
-        remarks = await verification.run(repair=True, actor="eve")
+        remarks = await verification.run(repair=True, actor=EVE)
         assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.UNREGISTERED]
 
 
@@ -102,9 +98,9 @@ class TestVerify:
         await promoter.promote(to_production(versions[1]))
         bench.registry.delete_alias(bench.name, "production")
         bench.client.delete_model_version(bench.name, "1")
-        remarks = await verification.run(repair=True, actor="ada", model=bench.name)
+        remarks = await verification.run(repair=True, actor=ADA, model=bench.name)
         assert [remark.problem for remark in remarks] == [Problem.MOVED, Problem.DELETED]
-        assert "@production points to version none, the ledger has 2" in remarks[0].message
+        assert "@production points to no version, the ledger has 2" in remarks[0].message
 
 
 class TestNextPromotion:
@@ -144,26 +140,3 @@ class TestNextPromotion:
         await crash(Step.INTENT, to_production(versions[1]))
         await promoter.promote(to_production(versions[1], dry_run=True))
         assert rows("model_promotions")[-1]["state"] == "intent"
-
-
-class TestKill:
-    @pytest.mark.usefixtures("versions")
-    def test_a_killed_process_is_repaired_by_the_script(self, bench, rows):
-        killed = subprocess.run(
-            [sys.executable, "-m", "tests.integration.registry.crash", bench.name, "2", Step.ALIAS],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        repaired = subprocess.run(
-            [sys.executable, "scripts/promote_model.py", "verify", "--repair", "--actor", "eve"],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert repaired.returncode == 0, repaired.stderr
-        assert f"{bench.name}: finished: " in repaired.stdout
-        assert bench.aliases() == {"production": "2", "previous": "1"}
-        assert rows("model_promotions")[-1]["state"] == "repaired"

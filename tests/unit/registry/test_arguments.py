@@ -19,12 +19,21 @@ class TestParse:
             (["--model", "m", "--rollback"], "rollback"),
             (["--model", "m", "--history"], "history"),
             (["--model", "m", "--stage", "Archived", "--run-id", "r"], "archive"),
+            (["--model", "m", "--version", "1", "--approve"], "approve"),
+            (["--model", "m", "--version", "1", "--stage", "Staging", "--approve"], "approve"),
+            (["--model", "m", "--version", "1", "--reject", "--reason", "no"], "reject"),
+            (["--model", "m", "--version", "1", "--revoke"], "revoke"),
+            (["--model", "m", "--version", "1", "--delete"], "delete"),
             (["verify", "--repair"], "verify"),
             (["verify", "--model", "m"], "verify"),
         ],
     )
     def test_the_other_commands(self, options, command):
         assert parse(options).command == command
+
+    def test_a_dry_run_has_two_spellings(self):
+        for spelling in (["--dry-run"], ["--mode", "dry-run"]):
+            assert parse(["--model", "m", "--stage", "Staging", *spelling]).mode == "dry-run"
 
     def test_the_actor_may_come_from_the_environment(self, monkeypatch):
         monkeypatch.setenv("ML_ACTOR", "release-bot")
@@ -39,7 +48,15 @@ class TestParse:
             (["--model", "m", "--stage", "Prod"], "must be one of Staging, Production, Archived"),
             (["--model", "", "--rollback"], "must not be empty"),
             (["--model", "\udcff", "--rollback"], "must be UTF-8 text"),
-            (["--model", "m", "--stage", "Staging", "--rollback"], "not allowed with"),
+            (["--model", "m", "--stage", "Staging", "--rollback"], "--stage goes not with --rollback"),
+            (["--model", "m", "--history", "--rollback"], "not allowed with"),
+            (["--model", "m", "--approve"], "say which version to approve"),
+            (["--model", "m", "--approve", "--version", "1", "--stage", "Archived"], "about Staging or Production"),
+            (["--model", "m", "--reject", "--version", "1"], "say why"),
+            (["--model", "m", "--delete"], "say which version to delete"),
+            (["--model", "m", "--stage", "Staging", "--wait-served"], "--wait-served goes with"),
+            (["--model", "m", "--history", "--report", "r.html"], "--report goes with"),
+            (["--model", "m", "--rollback", "--report", "r.pdf"], "must be the name of a .html or .json file"),
             (["--model", "m", "--stage", "Staging", "--version", "one"], "must be a version number"),
             (["--model", "m", "--stage", "Staging", "--version", "9999999999"], "must be a version number"),
             (["--model", "m", "--stage", "Staging", "--version", "1", "--run-id", "r"], "not allowed with"),
@@ -49,7 +66,7 @@ class TestParse:
             (["--model", "m", "--rollback", "--repair"], "--repair goes with verify"),
             (["--model", "m", "--history", "--limit", "0"], "must be a number from 1"),
             (["--model", "m", "--history", "--limit", "many"], "must be a number from 1"),
-            (["verify", "--rollback"], "verify takes no"),
+            (["verify", "--rollback"], "nothing else to do"),
             (["--model", "m", "--stage", "Production", "--mode", "maybe"], "invalid choice"),
             (["--model", "m", "--stage", "Production", "--what"], "unrecognized arguments"),
         ],

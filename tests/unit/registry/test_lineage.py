@@ -1,32 +1,9 @@
 """Where versions ought to stand, told from the ledger."""
 
-from datetime import UTC, datetime
-
-from mlplatform.registry.ledger import Action, Promotion, State
+from mlplatform.registry.ledger import Action
 from mlplatform.registry.lineage import Lineage, trace_lineage
 from mlplatform.registry.stages import Stage
-
-
-def promotion(
-    action: Action, version: str, from_version: str | None = None, stage: Stage = Stage.PRODUCTION
-) -> Promotion:
-    return Promotion(
-        id=1,
-        model="m",
-        stage=stage,
-        action=action,
-        from_version=from_version,
-        to_version=version,
-        artifact_digest=None,
-        gate_report_uri=None,
-        actor="ada",
-        reason=None,
-        trace_id=None,
-        state=State.COMMITTED,
-        failure=None,
-        started_at=datetime.now(UTC),
-        committed_at=datetime.now(UTC),
-    )
+from tests.unit.registry.promotions import promotion
 
 
 def promoted(*versions: str) -> Lineage:

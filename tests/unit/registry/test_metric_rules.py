@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlplatform.registry.metric_rules import MetricRule, floors, read_rules
+from mlplatform.registry.metric_rules import MetricRule, read_rules
 
 
 class TestReadRules:
@@ -51,5 +51,30 @@ class TestFloor:
         assert floor.greater_is_better is greater_is_better
 
     def test_a_comparison_with_nothing_asks_nothing(self):
-        rules = {"rmse": MetricRule(greater_is_better=False, max_relative_degradation=0.1)}
-        assert floors(rules, {}) == {"rmse": None}
+        rule = MetricRule(greater_is_better=False, max_relative_degradation=0.1)
+        assert rule.floor(None) is None
+        assert rule.limit(None) is None
+
+    def test_a_rule_that_says_nothing_of_production_asks_to_be_no_worse(self):
+        floor = MetricRule(greater_is_better=True, threshold=0.5).floor(0.8)
+        assert floor is not None
+        assert floor.threshold == 0.8
+
+    def test_null_asks_nothing_of_production(self):
+        rule = read_rules('{"auc": {"greater_is_better": true, "max_relative_degradation": null}}')["auc"]
+        assert rule.floor(0.8) is None
+        assert not rule.compares
+
+    def test_the_stricter_of_two_degradations_counts(self):
+        rule = MetricRule(greater_is_better=True, max_relative_degradation=0.5, max_absolute_degradation=0.1)
+        floor = rule.floor(1.0)
+        assert floor is not None
+        assert floor.threshold == pytest.approx(0.9)
+
+    def test_an_improvement_is_left_to_mlflow_and_shown_as_a_limit(self):
+        rule = MetricRule(greater_is_better=False, min_relative_improvement=0.1, min_absolute_improvement=0.3)
+        floor = rule.floor(2.0)
+        assert floor is not None
+        assert (floor.threshold, floor.min_relative_change, floor.min_absolute_change) == (None, 0.1, 0.3)
+        assert rule.limit(2.0) == pytest.approx(1.7)
+        assert rule.floor(None) is None

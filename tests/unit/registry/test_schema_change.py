@@ -5,7 +5,7 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from mlplatform.registry.schema_change import breaking_changes
+from mlplatform.registry.schema_change import breaking_changes, compare_fields
 
 LONG, DOUBLE, STRING = DataType.long, DataType.double, DataType.string
 
@@ -69,3 +69,20 @@ class TestBreakingChanges:
         old = ModelSignature(OLD, OUT, parameters(horizon=LONG, unit=STRING))
         new = ModelSignature(OLD, OUT, parameters(horizon=STRING, seed=LONG))
         assert breaking_changes(old, new) == ["parameter unit is gone", "parameter horizon is string, was long"]
+
+
+class TestCompareFields:
+    def test_sets_two_signatures_side_by_side(self):
+        old = ModelSignature(OLD, OUT, parameters(beams=LONG))
+        new = ModelSignature(columns(("a", STRING), ("c", STRING, False)), OUT)
+        assert compare_fields(old, new) == [
+            {"kind": "input", "name": "a", "production": "double", "candidate": "string"},
+            {"kind": "input", "name": "c", "production": None, "candidate": "string, optional"},
+            {"kind": "input", "name": "b", "production": "long, optional", "candidate": None},
+            {"kind": "output", "name": "y", "production": "double", "candidate": "double"},
+            {"kind": "parameter", "name": "beams", "production": "long", "candidate": None},
+        ]
+
+    def test_with_nothing_in_production(self):
+        fields = compare_fields(None, ModelSignature(OLD, OUT))
+        assert [(field["name"], field["production"]) for field in fields] == [("a", None), ("b", None), ("y", None)]

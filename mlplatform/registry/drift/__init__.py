@@ -1,0 +1,1 @@
+"""Aliases that stand elsewhere than the ledger has them."""

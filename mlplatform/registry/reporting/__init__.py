@@ -1,0 +1,1 @@
+"""The gate report as a page with plots."""
