@@ -38,12 +38,12 @@ class ModelChecks:
         """Say what is served.
 
         Raises:
-            DependencyUnavailable: the first look is not over, and nothing is served.
+            DependencyUnavailable: what is in production is still being loaded for the first time.
             Degraded: a version in production could not be loaded, or is served although its alias is gone. The other
                 models are served, so that the process stays in rotation.
         """
         served, failures = self._store.production, self._production.failures
-        if not self._production.known and not failures and not self._watcher.settled:
+        if not self._watcher.settled:
             raise DependencyUnavailable("models", "The models in production are being loaded.")
         faults = [
             f"{name} version {failure.version} is in production and could not be loaded ({failure.reason}); "

@@ -23,7 +23,9 @@ class Leases:
 
     def let_go(self, key: str) -> None:
         """Keep an entry for one version less."""
-        lease, users = self._held[key]
+        lease, users = self._held.get(key, (None, 0))
+        if lease is None:  # closed, or already let go
+            return
         if users > 1:
             self._held[key] = lease, users - 1
         else:

@@ -59,8 +59,8 @@ class Loads:
 
         Args:
             source: which one; an identity stands for a version that was loaded before, when MLflow is down.
-            place: puts the loaded version into the store, at the moment at which its reservation ends. The load that
-                is under way calls the one of whoever began it, so the store may hold the version already.
+            place: puts the loaded version into the store, at the moment at which its reservation ends. A load under
+                way calls the one of whoever began it.
             evicting: whether versions in production may have to leave memory for it.
             replaced: the version that it takes the place of.
 
@@ -81,7 +81,7 @@ class Loads:
             return outcome
 
     async def prefetch(self, version: ModelVersion) -> BaseException | None:
-        """Bring the artifacts of a version to the disk, so that a load of it will be shorter; return what went wrong."""
+        """Bring the artifacts of a version to the disk, for a load that is to come; return what went wrong."""
         outcome = await attempt(self._executor, lambda: self._loader.fetch(version))
         return outcome if isinstance(outcome, BaseException) else None
 
@@ -98,16 +98,18 @@ class Loads:
     ) -> LoadedModel | BaseException:
         started = time.perf_counter()
         self._leases.hold(identity.key)
-        reservation = self._room.reserve(0)
+        reservation = self._room.reserve()
         outcome = await self._bring_in(identity, source, reservation, evicting=evicting, replaced=replaced)
-        self._room.release(reservation)
         if isinstance(outcome, BaseException):
+            self._room.release(reservation)
             self._leases.let_go(identity.key)
             if not isinstance(outcome, NoRoomError):
                 LOAD_FAILURES.labels(identity.name).inc()
                 log.error("model_load_failed", model=identity.name, version=identity.version, reason=reason(outcome))
             return outcome
         place(outcome)
+        self._room.release(reservation)
+        self._room.settle()
         LOAD_DURATION.labels(identity.name).observe(time.perf_counter() - started)
         return outcome
 
@@ -125,14 +127,13 @@ class Loads:
             return fetched
         folder, on_disk = fetched
         try:
-            reservation.size = self._sizes.get(identity.key, on_disk)
-            await self._room.make(reservation, evicting=evicting, replaced=replaced)
+            expected = self._sizes.get(identity.key, on_disk)
+            await self._room.make(reservation, expected, evicting=evicting, replaced=replaced)
             model = await attempt(self._executor, lambda: self._loader.open(folder, identity))
             if isinstance(model, BaseException):
                 return model
             self._remember(model)
-            reservation.size = model.size
-            await self._room.make(reservation, evicting=evicting, replaced=replaced)
+            await self._room.make(reservation, model.size, evicting=evicting, replaced=replaced)
         except (NoRoomError, TooBigError) as error:
             return error
         return model

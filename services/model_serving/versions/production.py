@@ -123,7 +123,7 @@ class Production:
             ModelNotLoadedError: it cannot be loaded, or it is still being loaded when patience ends.
         """
         failure = self.failures.get(name)
-        if failure is not None and failure.seconds_left and name not in self._good:
+        if failure is not None and name not in self._good:
             raise ModelNotLoadedError(
                 f"Model {name!r} version {failure.version} could not be loaded. {failure.reason}",
                 retry_after=failure.seconds_left,
@@ -197,8 +197,8 @@ class Production:
         elif isinstance(model, BaseException):
             self._note_failure(name, wanted, model)
         else:
-            self._swap_in(model, wanted)
-            if self._store.production.get(name) is model:
+            if self._wanted.get(name) == wanted:
+                self._place(model)  # unless the load did so, which somebody may have begun who named the version
                 self._note_served(name, wanted, found)
                 SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
                 log.info("model_served", model=name, version=wanted.version, path=model.report.path)
@@ -218,7 +218,15 @@ class Production:
                     self._place(outcome)
                 await self._remember()
                 return outcome
+            if isinstance(source, ModelVersion) and not isinstance(outcome, NoRoomError):
+                self._give_up(name, source, outcome)
         return outcome
+
+    def _give_up(self, name: str, version: ModelVersion, error: BaseException) -> None:
+        """Leave a version to the polls, which try it again with growing waits."""
+        self.failures[name] = failed(self.failures.get(name), version.version, reason(error), self._retry)
+        self._sources.pop(name, None)
+        self._settled.pop(name, None)
 
     def _choices(self, name: str) -> list[Source]:
         source, good = self._sources.get(name), self._good.get(name)

@@ -30,7 +30,7 @@ class NoRoomError(LoadError):
 class Reservation:
     """Bytes that a load under way will take."""
 
-    size: int
+    size: int = 0
 
 
 class Room:
@@ -49,25 +49,32 @@ class Room:
         self._retirement = retirement
         self._patience = patience
         self._reservations: set[Reservation] = set()
+        self._turn = asyncio.Lock()
+        self._ended = asyncio.Event()
         MEMORY_LIMIT.set(budget)
 
-    def reserve(self, size: int) -> Reservation:
-        """Count bytes as taken from now on, without a look at what is free."""
-        reservation = Reservation(size)
+    def reserve(self) -> Reservation:
+        """Begin a reservation, of nothing yet; release it once the model is in the store, or gone."""
+        reservation = Reservation()
         self._reservations.add(reservation)
         return reservation
 
     def release(self, reservation: Reservation) -> None:
-        """Give bytes back: what they were for is in the store now, or gone."""
+        """Give bytes back."""
         self._reservations.discard(reservation)
+        self._ended.set()
+        self._ended.clear()
 
-    async def make(self, reservation: Reservation, *, evicting: bool, replaced: LoadedModel | None = None) -> None:
-        """Wait until what is reserved fits, taking out of memory what was not used for the longest time.
+    async def make(
+        self, reservation: Reservation, size: int, *, evicting: bool, replaced: LoadedModel | None = None
+    ) -> None:
+        """Reserve bytes, taking out of memory what was not used for the longest time; those who ask get it in turn.
 
-        A version that is answering is not taken out.
+        A version that is answering is not taken out but waited for.
 
         Args:
-            reservation: what must fit, counted already.
+            reservation: grows, or shrinks, to `size`.
+            size: bytes.
             evicting: whether versions in production may have to go for it.
             replaced: the version that it takes the place of, and that may overlap with it for a moment.
 
@@ -75,10 +82,15 @@ class Room:
             TooBigError: it can never fit.
             NoRoomError: it does not fit now.
         """
-        self._check_possible(reservation.size, replaced)
+        self._check_possible(size, replaced)
+        async with self._turn:
+            await self._wait_for_room(size - reservation.size, evicting=evicting, replaced=replaced)
+            reservation.size = size
+
+    async def _wait_for_room(self, more: int, *, evicting: bool, replaced: LoadedModel | None) -> None:
         credit = 0 if replaced is None or not self._store.holds(replaced) else replaced.size
         until = time.monotonic() + (self._patience if evicting else 0.0)
-        while (missing := self._missing() - credit) > 0:
+        while (missing := self._taken() + more - self._budget - credit) > 0:
             candidates = [model for model in self._store.evictable(production=evicting) if model is not replaced]
             idle = [model for model in candidates if not model.in_use]
             if missing <= sum(model.size for model in idle):
@@ -86,9 +98,15 @@ class Room:
                 return
             busy = [model for model in candidates if model.in_use]
             left = until - time.monotonic()
-            if left <= 0 or not (busy or self._retirement.bytes):
+            if left <= 0:
                 raise NoRoomError(f"There is no room in memory for it now: {_mib(missing)} are missing.")
             await self._change(busy, left)
+
+    def settle(self) -> None:
+        """Let versions outside production leave until the rest fits, as after a swap; they finish what they answer."""
+        missing = self._taken() - self._budget
+        if missing > 0:
+            self._evict(self._store.evictable(production=False), missing)
 
     def _check_possible(self, size: int, replaced: LoadedModel | None) -> None:
         pinned = sum(
@@ -103,12 +121,12 @@ class Room:
                 "ML_SERVING_MEMORY, or serve the model by a process of its own (ML_SERVING_MODELS)."
             )
 
-    def _missing(self) -> int:
+    def _taken(self) -> int:
         reserved = sum(reservation.size for reservation in self._reservations)
-        return self._store.size + self._retirement.bytes + reserved - self._budget
+        return self._store.size + self._retirement.bytes + reserved
 
-    def _evict(self, idle: Iterable[LoadedModel], missing: int) -> None:
-        for model in idle:
+    def _evict(self, candidates: Iterable[LoadedModel], missing: int) -> None:
+        for model in candidates:
             if missing <= 0:
                 return
             missing -= model.size
@@ -118,9 +136,10 @@ class Room:
             log.info("model_evicted", model=model.identity.name, version=model.identity.version, bytes=model.size)
 
     async def _change(self, busy: Iterable[LoadedModel], seconds: float) -> None:
-        """Wait until one of the versions is idle, or one that has left the store is freed."""
+        """Wait until one of the versions is idle, one that has left the store is freed, or a load has ended."""
         waits = {asyncio.create_task(model.unused()) for model in busy}
         waits.add(asyncio.create_task(self._retirement.next_freed()))
+        waits.add(asyncio.create_task(self._ended.wait()))
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -58,7 +58,7 @@ class AliasWatcher:
         self._stopped = False
         self._restored = False
         self.settled = False
-        """Whether everything that was in production at the first poll was tried."""
+        """Whether everything that was in production at the first poll, or before a restart without MLflow, was tried."""
 
     async def run(self) -> None:
         """Poll until stopped."""
@@ -118,6 +118,7 @@ class AliasWatcher:
             if not self._restored:
                 self._restored = True
                 await self._production.restore()
+                self.settled = bool(self._production.known or self._production.failures)
             return
         REGISTRY_REACHABLE.set(1)
         for name, (at, model) in list(self._looked.items()):
