@@ -187,10 +187,11 @@ class Production:
         if _is_same(present, found):  # restored from disk, adopted, or registered anew with the same artifacts
             self._note_served(name, wanted, found)
             return
+        needed = present is not None or self._store.is_pinned(name)
         model = await self._loads.load(
-            found, lambda model: self._swap_in(model, wanted), evicting=present is not None, replaced=present
+            found, lambda model: self._swap_in(model, wanted), evicting=needed, replaced=present
         )
-        if isinstance(model, NoRoomError) and present is None:
+        if isinstance(model, NoRoomError) and not needed:
             self._sources[name] = found
             self._settled[name] = wanted
             log.info("model_left_on_disk", model=name, version=found.version)
@@ -198,7 +199,8 @@ class Production:
             self._note_failure(name, wanted, model)
         else:
             if self._wanted.get(name) == wanted:
-                self._place(model)  # unless the load did so, which somebody may have begun who named the version
+                if self._store.holds(model):  # as an extra version, when somebody who named it began the load
+                    self._place(model)
                 self._note_served(name, wanted, found)
                 SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
                 log.info("model_served", model=name, version=wanted.version, path=model.report.path)
@@ -214,7 +216,7 @@ class Production:
         for source in self._choices(name):
             outcome = await self._loads.load(source, self._place, evicting=True)
             if isinstance(outcome, LoadedModel):
-                if self._store.production.get(name) is None:  # loaded for somebody who named the version
+                if self._store.holds(outcome):  # as an extra version, when somebody who named it began the load
                     self._place(outcome)
                 await self._remember()
                 return outcome

@@ -26,7 +26,6 @@ class Retirement:
         self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: asyncio.Task[None] | None = None
-        self._change = asyncio.Event()
         self.bytes = 0
         """Bytes of the versions that have left the store and still answer."""
 
@@ -41,10 +40,6 @@ class Retirement:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def next_freed(self) -> None:
-        """Wait until the next version that still answers has done so."""
-        await self._change.wait()
-
     async def close(self) -> None:
         """Wait for the ones that are draining."""
         if self._tasks:
@@ -56,8 +51,6 @@ class Retirement:
         await model.unused()
         self.bytes -= model.size
         self._let_go(model)
-        self._change.set()
-        self._change.clear()
 
     def _let_go(self, model: LoadedModel) -> None:
         self._freed(model.identity.key)

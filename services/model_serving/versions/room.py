@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from structlog import get_logger
@@ -14,6 +15,7 @@ from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.store import LoadedModels
 
 MEBIBYTE = 1024 * 1024
+PAUSE = 0.02
 
 log = get_logger(__name__)
 
@@ -50,7 +52,6 @@ class Room:
         self._patience = patience
         self._reservations: set[Reservation] = set()
         self._turn = asyncio.Lock()
-        self._ended = asyncio.Event()
         MEMORY_LIMIT.set(budget)
 
     def reserve(self) -> Reservation:
@@ -62,8 +63,6 @@ class Room:
     def release(self, reservation: Reservation) -> None:
         """Give bytes back."""
         self._reservations.discard(reservation)
-        self._ended.set()
-        self._ended.clear()
 
     async def make(
         self, reservation: Reservation, size: int, *, evicting: bool, replaced: LoadedModel | None = None
@@ -83,11 +82,14 @@ class Room:
             NoRoomError: it does not fit now.
         """
         self._check_possible(size, replaced)
-        async with self._turn:
+        # What is loaded already goes before those who wait for their turn, or they would wait for each other.
+        async with self._turn if not reservation.size else nullcontext():
             await self._wait_for_room(size - reservation.size, evicting=evicting, replaced=replaced)
             reservation.size = size
 
     async def _wait_for_room(self, more: int, *, evicting: bool, replaced: LoadedModel | None) -> None:
+        if more <= 0:
+            return
         credit = 0 if replaced is None or not self._store.holds(replaced) else replaced.size
         until = time.monotonic() + (self._patience if evicting else 0.0)
         while (missing := self._taken() + more - self._budget - credit) > 0:
@@ -135,15 +137,15 @@ class Room:
             EVICTIONS.labels(model.identity.name).inc()
             log.info("model_evicted", model=model.identity.name, version=model.identity.version, bytes=model.size)
 
-    async def _change(self, busy: Iterable[LoadedModel], seconds: float) -> None:
-        """Wait until one of the versions is idle, one that has left the store is freed, or a load has ended."""
+    @staticmethod
+    async def _change(busy: Iterable[LoadedModel], seconds: float) -> None:
+        """Wait until one of the versions is idle, or for a moment, in which others may have been loaded or freed."""
         waits = {asyncio.create_task(model.unused()) for model in busy}
-        waits.add(asyncio.create_task(self._retirement.next_freed()))
-        waits.add(asyncio.create_task(self._ended.wait()))
+        pause = asyncio.create_task(asyncio.sleep(min(seconds, PAUSE)))
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*waits, pause}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
+            for wait in (*waits, pause):
                 wait.cancel()
 
 
