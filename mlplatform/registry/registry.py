@@ -255,11 +255,11 @@ class Registry:
             VersionNotFound: There is no such version.
             ArtifactMismatchError: The object store holds other bytes than were registered.
         """
-        entity = self.get_version(name, version)
-        # A model may be deleted and registered anew under the same name and number: its source and date then differ.
-        identity = f"{name}\0{version}\0{entity.source}\0{entity.created.isoformat()}"
-        key = entity.digest or f"undigested-{hashlib.sha256(identity.encode()).hexdigest()}"
-        return ArtifactCache(cache_dir).fetch(key, entity.digest, lambda folder: self.copy_artifacts(entity, folder))
+        return self.fetch(self.get_version(name, version), ArtifactCache(cache_dir))
+
+    def fetch(self, version: ModelVersion, cache: ArtifactCache) -> Path:
+        """Give the folder with a version's artifacts, as `download` does, of a version that was looked up already."""
+        return cache.fetch(cache_key(version), version.digest, lambda folder: self.copy_artifacts(version, folder))
 
     def copy_artifacts(self, version: ModelVersion, folder: Path, path: str = "") -> None:
         """Download a version's artifacts into a folder, without a look at the cache.
@@ -293,6 +293,15 @@ class Registry:
             if is_missing(refusal):
                 raise error from refusal
             raise
+
+
+def cache_key(version: ModelVersion) -> str:
+    """Name the entry of a version in the artifact cache: its digest, when one is recorded."""
+    if version.digest is not None:
+        return version.digest
+    # A model may be deleted and registered anew under the same name and number: its source and date then differ.
+    identity = f"{version.name}\0{version.version}\0{version.source}\0{version.created.isoformat()}"
+    return f"undigested-{hashlib.sha256(identity.encode()).hexdigest()}"
 
 
 def _quoted(value: str) -> str:

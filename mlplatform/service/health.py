@@ -21,8 +21,15 @@ log = get_logger(__name__)
 class CheckReport(BaseModel):
     """One dependency."""
 
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "degraded", "failed"]
     reason: str | None = None
+
+
+class Degraded(Exception):
+    """Raised by a check of something that is not as it should be while requests can be served all the same.
+
+    The report says so, and the process stays ready: another one would be no better off.
+    """
 
 
 class Readiness(BaseModel):
@@ -46,7 +53,8 @@ class HealthChecks:
 
         Args:
             name: Its name in the report.
-            check: Raises when the dependency does not work; has two seconds.
+            check: Raises when the dependency does not work, `Degraded` when it does so in part; a text that it
+                returns is shown. It has two seconds.
         """
         self._checks[name] = check
         self._report = None
@@ -65,7 +73,7 @@ class HealthChecks:
             *(asyncio.wait_for(check(), CHECK_SECONDS) for check in self._checks.values()), return_exceptions=True
         )
         checks = {name: _report_of(answer) for name, answer in zip(self._checks, answers, strict=True)}
-        healthy = all(check.status == "ok" for check in checks.values())
+        healthy = all(check.status != "failed" for check in checks.values())
         return Readiness(status="ready" if healthy else "not ready", checks=checks)
 
     def _log_changes(self, report: Readiness) -> None:
@@ -79,7 +87,9 @@ class HealthChecks:
 def _report_of(answer: object) -> CheckReport:
     """Name the failure; a driver's own words stay out, since anybody may read them and they hold addresses."""
     if not isinstance(answer, BaseException):
-        return CheckReport(status="ok")
+        return CheckReport(status="ok", reason=answer if isinstance(answer, str) else None)
+    if isinstance(answer, Degraded):
+        return CheckReport(status="degraded", reason=str(answer))
     if isinstance(answer, TimeoutError):
         return CheckReport(status="failed", reason=f"no answer within {CHECK_SECONDS:g} s")
     if isinstance(answer, PlatformError):

@@ -1,12 +1,11 @@
 """The serving service: its application, and the only place where its parts are put together."""
 
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from mlplatform.events import ModelPromoted, StreamTail, running
+from mlplatform.events import running
 from mlplatform.registry.approvals.book import ApprovalBook
 from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.ledger import PromotionLedger
@@ -16,8 +15,8 @@ from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
+from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
-from services.model_serving.loading.loader import make_loader
 from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.protocols import native
 from services.model_serving.routes import feedback, models, monitoring, promotions
@@ -25,18 +24,9 @@ from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from services.model_serving.traffic.traffic import open_traffic
-from services.model_serving.versions.checks import ModelChecks
-from services.model_serving.versions.choice import Versions
-from services.model_serving.versions.directory import Directory
-from services.model_serving.versions.extras import ExtraVersions
-from services.model_serving.versions.last_known import LastKnown
-from services.model_serving.versions.retirement import Retirement
-from services.model_serving.versions.store import LoadedModels
-from services.model_serving.versions.watcher import AliasWatcher
+from services.model_serving.versions.assembly import open_versions
 
 NAME = "serving"
-LOADING_THREADS = 2
-"""One loads while the other downloads; models are loaded one at a time in any case."""
 DESCRIPTION = """Predictions of the models in the registry.
 
 A model is served within seconds of its promotion, without a restart and without a failed request. Every answer names
@@ -44,17 +34,18 @@ the version that gave it.
 """
 
 
-def create_app(settings: ServingSettings | None = None) -> FastAPI:
+def create_app(settings: ServingSettings | None = None, adopted: Sequence[LoadedModel] = ()) -> FastAPI:
     """Make the application.
 
     Args:
         settings: read from the environment unless given.
+        adopted: models that are in memory already.
     """
     settings = settings or ServingSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings) as serving:
+        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings, adopted) as serving:
             app.state.kernel = kernel
             app.state.serving = serving
             yield
@@ -78,74 +69,44 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[Serving]:
+async def _open_serving(
+    kernel: Kernel, settings: ServingSettings, adopted: Sequence[LoadedModel]
+) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         registry = Registry(settings.mlflow_url)
-        directory = Directory(registry, settings.serving_models)
-        store = LoadedModels(settings.serving_extra_versions)
-        loader = make_loader(registry, settings)
-        executor = stack.enter_context(ThreadPoolExecutor(LOADING_THREADS, thread_name_prefix="load"))
-        retirement = Retirement()
-        stack.push_async_callback(retirement.close)
-        engine = Engine(
-            threads=settings.serving_threads,
-            queue_size=settings.serving_queue_size,
-            timeout=settings.serving_timeout,
-            max_batch_rows=settings.serving_max_batch_rows,
-            batching=settings.serving_batching,
-        )
+        parts = await stack.enter_async_context(open_versions(kernel, registry, settings, adopted))
+        engine = _make_engine(settings)
         stack.push_async_callback(engine.close)
-        explanations = Explanations(
-            ExplanationLimits(
-                rows=settings.serving_explain_max_rows,
-                columns=settings.serving_explain_max_columns,
-                threads=settings.serving_explain_threads,
-                queue_size=settings.serving_explain_queue_size,
-                timeout=settings.serving_explain_timeout,
-            )
-        )
+        explanations = _make_explanations(settings)
         stack.push_async_callback(explanations.close)
-        extras = ExtraVersions(loader, store, retirement, executor, settings.serving_timeout.total_seconds())
-        stack.push_async_callback(extras.close)
-        watcher = AliasWatcher(
-            registry=registry,
-            directory=directory,
-            loader=loader,
-            store=store,
-            retirement=retirement,
-            last_known=LastKnown(settings.cache_folder),
-            executor=executor,
-            events=StreamTail(kernel.redis, ModelPromoted.event_type),
-            interval=settings.serving_poll_interval,
-        )
-        watching = await stack.enter_async_context(running(watcher, "alias watcher"))
         drift = DriftWatch(DriftDetector(kernel.database, registry, kernel.audit), settings.serving_drift_interval)
-        comparing = await stack.enter_async_context(running(drift, "drift watch"))
-        checks = ModelChecks(registry, store, watcher)
         kernel.health.register("s3", kernel.objects.ping)
-        kernel.health.register("mlflow", checks.registry)
-        kernel.health.register("models", checks.models)
-        kernel.health.register("alias watcher", watching)
-        versions = Versions(store=store, extras=extras, directory=directory, registry=registry, watcher=watcher)
+        kernel.health.register("drift watch", await stack.enter_async_context(running(drift, "drift watch")))
         traffic = await stack.enter_async_context(
-            open_traffic(kernel, settings, registry=registry, directory=directory, versions=versions, store=store)
+            open_traffic(
+                kernel,
+                settings,
+                registry=registry,
+                directory=parts.directory,
+                versions=parts.versions,
+                store=parts.store,
+            )
         )
         watched = await stack.enter_async_context(
             open_monitoring(
                 database=kernel.database,
                 registry=registry,
-                directory=directory,
+                directory=parts.directory,
                 health=kernel.health,
                 settings=settings,
             )
         )
-        kernel.health.register("drift watch", comparing)
         yield Serving(
-            dataplane=Dataplane(engine, versions, traffic.router, [traffic.observer, watched.observer]),
+            dataplane=Dataplane(engine, parts.versions, traffic.router, [traffic.observer, watched.observer]),
             engine=engine,
             explanations=explanations,
-            versions=versions,
-            catalog=Catalog(registry, store, watcher),
+            versions=parts.versions,
+            catalog=Catalog(registry, parts.store, parts.production),
             ledger=PromotionLedger(kernel.database),
             approvals=ApprovalBook(kernel.database),
             drift=drift,
@@ -153,3 +114,25 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             traffic=traffic,
             monitoring=watched.monitoring,
         )
+
+
+def _make_engine(settings: ServingSettings) -> Engine:
+    return Engine(
+        threads=settings.serving_threads,
+        queue_size=settings.serving_queue_size,
+        timeout=settings.serving_timeout,
+        max_batch_rows=settings.serving_max_batch_rows,
+        batching=settings.serving_batching,
+    )
+
+
+def _make_explanations(settings: ServingSettings) -> Explanations:
+    return Explanations(
+        ExplanationLimits(
+            rows=settings.serving_explain_max_rows,
+            columns=settings.serving_explain_max_columns,
+            threads=settings.serving_explain_threads,
+            queue_size=settings.serving_explain_queue_size,
+            timeout=settings.serving_explain_timeout,
+        )
+    )

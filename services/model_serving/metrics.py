@@ -27,6 +27,13 @@ EXPLANATION_DURATION = Histogram(
     buckets=INFERENCE_BUCKETS,
 )
 MODEL_LOADED = Gauge("ml_model_loaded_info", "1 for each version in memory.", ["model", "version", "role"])
+MODEL_MEMORY = Gauge(
+    "ml_model_memory_bytes", "Bytes that a version in memory is thought to take.", ["model", "version"]
+)
+MEMORY_USED = Gauge("ml_models_memory_bytes", "Bytes that all versions in memory are thought to take.")
+MEMORY_LIMIT = Gauge("ml_models_memory_limit_bytes", "Most bytes that they may take, from ML_SERVING_MEMORY.")
+EVICTIONS = Counter("ml_model_evictions_total", "Versions that left memory to make room for others.", ["model"])
+ON_DISK = Gauge("ml_models_not_in_memory", "Models in production that the next request for them has to load.")
 LOAD_DURATION = Histogram(
     "ml_model_load_duration_seconds", "Download, load and warm-up of a version.", ["model"], buckets=LOAD_BUCKETS
 )

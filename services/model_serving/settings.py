@@ -3,13 +3,14 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ByteSize, Field
 from pydantic_settings import NoDecode
 
 from mlplatform.settings.base import Duration
 from mlplatform.settings.parsing import split_list
+from services.model_serving.machine import memory_limit
 from services.model_serving.monitoring.settings import MonitoringSettings
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
@@ -25,6 +26,11 @@ TRUSTED_TYPES = (
 )
 
 
+def default_memory(data: dict[str, Any]) -> ByteSize:
+    """Return half of the memory there is, divided by the processes."""
+    return ByteSize(memory_limit() // 2 // int(data.get("serving_processes", 1)))
+
+
 class ServingSettings(MonitoringSettings):
     """What an operator can change about serving."""
 
@@ -34,6 +40,20 @@ class ServingSettings(MonitoringSettings):
     """Models that this process serves; `*` matches any text."""
     serving_cache: Path | None = None
     """Folder of downloaded artifacts. Default: `serving` under ML_HOME."""
+    serving_cache_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(20 * 1024**3)
+    """Most bytes of artifacts on disk; the least recently used that no process has in memory go first."""
+    serving_processes: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that serve on the one port. They share the memory of the models that were in production at start."""
+    serving_memory: Annotated[ByteSize, Field(ge=1)] = Field(default_factory=default_memory)
+    """Most bytes that the models of one process may take. The least recently used go first, and are loaded again when
+    they are asked for. Default: half of the memory of the machine or of its control group, over the processes."""
+    serving_pinned: Names = ()
+    """Models whose version in production never goes; `*` matches any text."""
+    serving_load_wait: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=10)
+    """How long a request waits for a model that must be loaded first, before it is answered 503."""
+    serving_renew_after: Duration = timedelta(minutes=1)
+    """When processes have loaded versions of their own, how long it is until all are replaced by processes that share
+    them again. 0 leaves them."""
     serving_poll_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=2)
     """How often the registry is asked which versions are in production; an event of a promotion asks at once."""
     serving_traffic_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(milliseconds=500)
@@ -63,7 +83,7 @@ class ServingSettings(MonitoringSettings):
     serving_explain_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=10)
     """How long an explanation may take, its wait included, before the caller is answered 504."""
     serving_extra_versions: Annotated[int, Field(ge=0)] = 4
-    """Versions outside production that stay in memory, the least recently used goes first."""
+    """Versions outside production that stay in memory as long as there is room; the least recently used goes first."""
     serving_allow_pickle: Names = ()
     """Models that may be loaded although loading them unpickles, which can run any code."""
     serving_trusted_types: Names = TRUSTED_TYPES

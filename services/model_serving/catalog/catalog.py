@@ -21,8 +21,8 @@ from services.model_serving.schemas import (
     ModelSummary,
     VersionDetail,
 )
+from services.model_serving.versions.production import Production
 from services.model_serving.versions.store import LoadedModels
-from services.model_serving.versions.watcher import AliasWatcher
 
 CACHE_SECONDS = 2.0
 DESCRIPTION_SECONDS = 3600.0
@@ -35,13 +35,13 @@ class Catalog:
     Args:
         registry: what is registered.
         store: what is in memory.
-        watcher: what should be in memory and is not.
+        production: what should be in memory and is not.
     """
 
-    def __init__(self, registry: Registry, store: LoadedModels, watcher: AliasWatcher) -> None:
+    def __init__(self, registry: Registry, store: LoadedModels, production: Production) -> None:
         self._registry = registry
         self._store = store
-        self._watcher = watcher
+        self._production = production
         self._pages: ShortCache[tuple[list[RegisteredModel], str | None]] = ShortCache(CACHE_SECONDS)
         self._models: ShortCache[tuple[RegisteredModel, list[ModelVersion]]] = ShortCache(CACHE_SECONDS)
         self._versions: ShortCache[tuple[ModelVersion, dict[str, float]]] = ShortCache(CACHE_SECONDS)
@@ -133,8 +133,8 @@ class Catalog:
 
     def _summary(self, name: str, model: RegisteredModel | None) -> View:
         loaded = [(found, role) for found, role in self._store.loaded() if found.identity.name == name]
-        failure = self._watcher.failures.get(name)
-        return views.model_summary(name, model, loaded, failure, alias_missing=name in self._watcher.missing)
+        failure = self._production.failures.get(name)
+        return views.model_summary(name, model, loaded, failure, alias_missing=name in self._production.missing)
 
 
 def _check_name(name: str) -> None:

@@ -54,7 +54,7 @@ def state(model: LoadedModel, role: str) -> LoadedState:
         digest=model.identity.digest,
         loaded_at=report.loaded_at,
         load_seconds=round(report.seconds, 3),
-        size_bytes=report.size,
+        size_bytes=model.size,
         path=report.path,
     )
 

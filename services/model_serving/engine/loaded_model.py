@@ -157,6 +157,11 @@ class LoadedModel:
         if not self._users:
             self._unused.set()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request holds the model."""
+        return self._users > 0
+
     async def unused(self) -> None:
         """Wait until no request holds the model."""
         await self._unused.wait()

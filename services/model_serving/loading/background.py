@@ -10,9 +10,14 @@ from services.model_serving.errors import LoadError
 Result = TypeVar("Result")
 
 
-async def attempt(executor: Executor, work: Callable[[], Result]) -> Result | BaseException:
-    """Run `work` in a thread and return what it returned or raised; a fault of the work is no fault of the caller's."""
-    future = asyncio.wrap_future(executor.submit(_without_stop_iteration, work))
+async def attempt(executor: Executor | None, work: Callable[[], Result]) -> Result | BaseException:
+    """Run `work` in a thread and return what it returned or raised; a fault of the work is no fault of the caller's.
+
+    Args:
+        executor: whose thread; None for the one of the event loop.
+        work: what to do.
+    """
+    future = asyncio.get_running_loop().run_in_executor(executor, _without_stop_iteration, work)
     await asyncio.wait({future})
     error = future.exception()
     return future.result() if error is None else error

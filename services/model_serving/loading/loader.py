@@ -9,9 +9,9 @@ from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
 from mlplatform.registry import tags as tag
-from mlplatform.registry.cache import ArtifactCache
+from mlplatform.registry.cache import ArtifactCache, Lease
 from mlplatform.registry.model_version import ModelVersion
-from mlplatform.registry.registry import Registry
+from mlplatform.registry.registry import Registry, cache_key
 from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.errors import LoadError
 from services.model_serving.flavors.predictor import UNWRAPPED_LOADERS, choose_predict
@@ -27,16 +27,24 @@ class ModelLoader:
 
     Args:
         registry: where versions come from.
-        cache: folder of artifacts on disk.
+        cache: artifacts on disk.
+        folder: where they are.
         policy: which models may be loaded.
         max_rows: most rows of one call, which the loaded model enforces.
     """
 
-    def __init__(self, registry: Registry, *, cache: Path, policy: SerializationPolicy, max_rows: int) -> None:
+    def __init__(
+        self, registry: Registry, *, cache: ArtifactCache, folder: Path, policy: SerializationPolicy, max_rows: int
+    ) -> None:
         self._registry = registry
         self._cache = cache
+        self._folder = folder
         self._policy = policy
         self._max_rows = max_rows
+
+    def identify(self, version: ModelVersion) -> ModelIdentity:
+        """Say what a load of this version would be a load of."""
+        return ModelIdentity(version.name, version.version, cache_key(version), version.digest, version.run_id)
 
     def load(self, version: ModelVersion) -> LoadedModel:
         """Load a version, from the cache on disk when its bytes are still the recorded ones.
@@ -45,22 +53,29 @@ class ModelLoader:
             RegistryUnavailable: MLflow is down.
             LoadError: the model cannot be served; the message is the reason.
         """
-        folder = self._registry.download(version.name, version.version, self._cache)
-        key = folder.parent.name
-        return self.open(folder, ModelIdentity(version.name, version.version, key, version.digest, version.run_id))
+        return self.open(self.fetch(version), self.identify(version))
 
-    def load_cached(self, identity: ModelIdentity) -> LoadedModel:
-        """Load a version without MLflow, from the artifacts on disk.
+    def fetch(self, source: ModelVersion | ModelIdentity) -> Path:
+        """Give the folder with a version's artifacts, verified.
+
+        Args:
+            source: what to fetch; an identity stands for a version that was loaded before, and needs no MLflow.
 
         Raises:
-            LoadError: they are not there or not what they were, or the model cannot be served.
+            RegistryUnavailable: they are not on disk and MLflow is down.
+            LoadError: what an identity stands for is not on disk, or not what it was.
         """
+        if isinstance(source, ModelVersion):
+            return self._registry.fetch(source, self._cache)
 
         def absent(_: Path) -> None:
             raise LoadError("MLflow is down and the artifacts on disk are missing or were changed.")
 
-        folder = ArtifactCache(self._cache).fetch(identity.key, identity.digest, absent)
-        return self.open(folder, identity)
+        return self._cache.fetch(source.key, source.digest, absent)
+
+    def lease(self, key: str) -> Lease:
+        """Keep artifacts on disk until the lease is released."""
+        return self._cache.lease(key)
 
     def open(self, folder: Path, identity: ModelIdentity) -> LoadedModel:
         """Load from a folder and predict the input example, so that the first caller finds the model warm.
@@ -88,11 +103,12 @@ class ModelLoader:
             report,
             _input_rows(description),
             raw=pyfunc.get_raw_model() if pyfunc.loader_module in UNWRAPPED_LOADERS else None,
+            size=report.size,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:
         """Load the same artifacts once more, to be asked as a user of MLflow would."""
-        folder = self._cache / model.identity.key / "model"
+        folder = self._folder / model.identity.key / "model"
         description = Model.load(str(folder))
         return self._load_pyfunc(folder, model.identity.name, description, bundled_modules(folder, description))
 
@@ -115,4 +131,10 @@ def make_loader(registry: Registry, settings: ServingSettings) -> ModelLoader:
     policy = SerializationPolicy(
         allow_pickle=settings.serving_allow_pickle, trusted_types=settings.serving_trusted_types
     )
-    return ModelLoader(registry, cache=settings.cache_folder, policy=policy, max_rows=settings.serving_max_rows)
+    return ModelLoader(
+        registry,
+        cache=ArtifactCache(settings.cache_folder, settings.serving_cache_size),
+        folder=settings.cache_folder,
+        policy=policy,
+        max_rows=settings.serving_max_rows,
+    )

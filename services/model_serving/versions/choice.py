@@ -11,8 +11,8 @@ from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import ModelNotLoadedError
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.extras import ExtraVersions
+from services.model_serving.versions.production import Production
 from services.model_serving.versions.store import LoadedModels
-from services.model_serving.versions.watcher import AliasWatcher
 
 Route = Literal["primary", "version", "alias"]
 
@@ -33,7 +33,7 @@ class Versions:
         extras: loads the others.
         directory: names and aliases.
         registry: knows single versions.
-        watcher: knows why a version in production is not in memory.
+        production: brings back what is in production and not in memory.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Versions:
         extras: ExtraVersions,
         directory: Directory,
         registry: Registry,
-        watcher: AliasWatcher,
+        production: Production,
     ) -> None:
         self._store = store
         self._extras = extras
         self._directory = directory
         self._registry = registry
-        self._watcher = watcher
+        self._production = production
 
     async def choose(self, name: str, *, version: str | None = None, alias: str | None = None) -> Choice:
         """Return the version to answer with: by number, else by alias, else the one in production.
 
         Raises:
             NotFound: there is no such model, version or alias, or another service serves the model.
-            ModelNotLoadedError: it exists and is not in memory.
+            ModelNotLoadedError: it cannot be loaded, or not in the time that a request waits for it.
             RegistryUnavailable: it is not in memory and MLflow is down.
         """
         if version is not None:
@@ -64,9 +64,9 @@ class Versions:
         if alias not in {None, PRODUCTION}:
             number = await self._directory.find_alias(name, str(alias))
             return Choice(await self._by_number(name, number), "alias")
-        model = self._store.production.get(name)
+        model = self._store.use(name)
         if model is None:
-            raise await self._why_not_in_production(name)
+            model = await self._bring_back(name)
         return Choice(model, "primary")
 
     async def _by_number(self, name: str, version: str) -> LoadedModel:
@@ -77,14 +77,10 @@ class Versions:
         found = await asyncio.to_thread(self._registry.get_version, name, version)
         return await self._extras.load(found)
 
-    async def _why_not_in_production(self, name: str) -> Exception:
-        model = await self._directory.find(name)
-        if PRODUCTION not in model.aliases:
-            return AliasNotFound(f"Model {name!r} has no version in production; promote one, or name a version.")
-        failure = self._watcher.failures.get(name)
-        if failure is None:
-            return ModelNotLoadedError(f"Model {name!r} is being loaded; try again shortly.")
-        return ModelNotLoadedError(
-            f"Model {name!r} version {failure.version} could not be loaded. {failure.reason}",
-            retry_after=failure.seconds_left,
-        )
+    async def _bring_back(self, name: str) -> LoadedModel:
+        if name not in self._production.known:
+            model = await self._directory.find(name)
+            if PRODUCTION not in model.aliases:
+                raise AliasNotFound(f"Model {name!r} has no version in production; promote one, or name a version.")
+            raise ModelNotLoadedError(f"Model {name!r} is being loaded; try again shortly.")
+        return await self._production.demand(name)

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from mlplatform.registry.errors import AliasNotFound, ModelNotFound
-from mlplatform.registry.model_version import RegisteredModel
+from mlplatform.registry.errors import AliasNotFound, ModelNotFound, VersionNotFound
+from mlplatform.registry.model_version import ModelVersion, RegisteredModel
 from mlplatform.registry.registry import Registry
-from mlplatform.registry.stages import PRODUCTION
+from mlplatform.registry.stages import PRODUCTION, STAGING
 
 SERVED_HERE = "serving"
 
@@ -34,6 +34,38 @@ class Directory:
         models = await asyncio.to_thread(lambda: list(self._registry.all_models()))
         self._models = {model.name: model for model in models}
         return {model.name: model for model in models if PRODUCTION in model.aliases and self._is_served(model)}
+
+    async def look(self, name: str, number: str) -> tuple[RegisteredModel, ModelVersion | None]:
+        """Ask the registry for one model, and at the same time for the version that is thought to be in production.
+
+        Raises:
+            ModelNotFound: there is no such model, or another service serves it.
+            RegistryUnavailable: MLflow is down.
+        """
+        model, version = await asyncio.gather(
+            asyncio.to_thread(self._registry.get_model, name), self._version_or_none(name, number)
+        )
+        if not self._is_served(model):
+            raise ModelNotFound(f"Model {name!r} is not served here.")
+        self._models = {**self._models, name: model}
+        return model, version
+
+    async def version(self, name: str, number: str) -> ModelVersion:
+        """Look a version up in the registry.
+
+        Raises:
+            VersionNotFound: there is none.
+            RegistryUnavailable: MLflow is down.
+        """
+        return await asyncio.to_thread(self._registry.get_version, name, number)
+
+    def staged(self) -> list[tuple[str, str]]:
+        """List the models with a version in staging to be served here, and that version, as of the last poll."""
+        return [
+            (model.name, model.aliases[STAGING])
+            for model in self._models.values()
+            if STAGING in model.aliases and self._is_served(model)
+        ]
 
     async def find(self, name: str) -> RegisteredModel:
         """Return a model that this service serves.
@@ -68,6 +100,12 @@ class Directory:
         if version is None:
             raise AliasNotFound(f"Model {name!r} has no version under the alias {alias!r}.")
         return version
+
+    async def _version_or_none(self, name: str, number: str) -> ModelVersion | None:
+        try:
+            return await self.version(name, number)
+        except (ModelNotFound, VersionNotFound):
+            return None
 
     def _is_served(self, model: RegisteredModel) -> bool:
         return model.served_by == SERVED_HERE and any(fnmatchcase(model.name, pattern) for pattern in self._patterns)

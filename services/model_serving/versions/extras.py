@@ -2,45 +2,35 @@
 
 import asyncio
 import time
-from concurrent.futures import Executor
-
-from structlog import get_logger
 
 from mlplatform.registry.model_version import ModelVersion
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import ModelNotLoadedError, reason
-from services.model_serving.loading.background import attempt
-from services.model_serving.loading.loader import ModelLoader
-from services.model_serving.metrics import LOAD_DURATION, LOAD_FAILURES
+from services.model_serving.versions.loads import Loads
 from services.model_serving.versions.retirement import Retirement
+from services.model_serving.versions.room import NoRoomError
 from services.model_serving.versions.store import LoadedModels
 
 FAILURE_SECONDS = 30.0
 MOST_FAILURES = 256
-
-log = get_logger(__name__)
 
 
 class ExtraVersions:
     """Loads a version once however many ask for it, and remembers for a while that it could not be loaded.
 
     Args:
-        loader: how to load.
+        loads: how to load.
         store: where loaded versions go.
         retirement: where the ones that fall out go.
-        executor: threads that load.
         patience: seconds a caller waits for a load; it goes on after that.
     """
 
-    def __init__(
-        self, loader: ModelLoader, store: LoadedModels, retirement: Retirement, executor: Executor, patience: float
-    ) -> None:
-        self._loader = loader
+    def __init__(self, loads: Loads, store: LoadedModels, retirement: Retirement, patience: float) -> None:
+        self._loads = loads
         self._store = store
         self._retirement = retirement
-        self._executor = executor
         self._patience = patience
-        self._loading: dict[tuple[str, str], asyncio.Task[LoadedModel]] = {}
+        self._waiting: set[asyncio.Task[LoadedModel | BaseException]] = set()
         self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
     async def load(self, version: ModelVersion) -> LoadedModel:
@@ -53,48 +43,42 @@ class ExtraVersions:
         if (model := self._store.find(*key)) is not None:
             return model
         self._raise_failure(key)
-        task = self._loading.get(key)
-        if task is None:
-            task = self._loading[key] = asyncio.create_task(self._load(version))
-            task.add_done_callback(lambda ended: self._forget(key, ended))
+        task = asyncio.create_task(self._loads.load(version, self._place, evicting=True))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
         done, _ = await asyncio.wait({task}, timeout=self._patience)
         if not done:
             detail = f"Model {version.name!r} version {version.version} is being loaded; try again shortly."
             raise ModelNotLoadedError(detail)
-        return task.result()
+        outcome = task.result()
+        if isinstance(outcome, NoRoomError):
+            raise _not_loaded(*key, reason(outcome), 1.0)
+        if isinstance(outcome, BaseException):
+            self._note_failure(key, reason(outcome))
+            raise _not_loaded(*key, reason(outcome), FAILURE_SECONDS)
+        return outcome
 
     async def close(self) -> None:
         """Wait for the loads under way."""
-        if self._loading:
-            await asyncio.wait(set(self._loading.values()))
+        if self._waiting:
+            await asyncio.wait(self._waiting)
 
-    async def _load(self, version: ModelVersion) -> LoadedModel:
-        started = time.perf_counter()
-        model = await attempt(self._executor, lambda: self._loader.load(version))
-        if isinstance(model, BaseException):
-            why = reason(model)
-            LOAD_FAILURES.labels(version.name).inc()
-            log.warning("model_load_failed", model=version.name, version=version.version, reason=why)
-            while len(self._failures) >= MOST_FAILURES:
-                del self._failures[next(iter(self._failures))]
-            self._failures[version.name, version.version] = time.monotonic() + FAILURE_SECONDS, why
-            raise _not_loaded(version.name, version.version, why)
-        LOAD_DURATION.labels(version.name).observe(time.perf_counter() - started)
-        self._retirement.retire(dropped for dropped in self._store.keep(model) if dropped is not model)
-        return model
+    def _place(self, model: LoadedModel) -> None:
+        self._retirement.retire(self._store.keep(model))
 
-    def _forget(self, key: tuple[str, str], ended: asyncio.Task[LoadedModel]) -> None:
-        del self._loading[key]
-        if not ended.cancelled():
-            ended.exception()  # seen, also when every caller has left
+    def _note_failure(self, key: tuple[str, str], why: str) -> None:
+        while len(self._failures) >= MOST_FAILURES:
+            del self._failures[next(iter(self._failures))]
+        self._failures[key] = time.monotonic() + FAILURE_SECONDS, why
 
     def _raise_failure(self, key: tuple[str, str]) -> None:
         until, why = self._failures.get(key, (0.0, ""))
-        if time.monotonic() < until:
-            raise _not_loaded(*key, why)
+        left = until - time.monotonic()
+        if left > 0:
+            raise _not_loaded(*key, why, left)
         self._failures.pop(key, None)
 
 
-def _not_loaded(name: str, version: str, why: str) -> ModelNotLoadedError:
+def _not_loaded(name: str, version: str, why: str, retry_after: float) -> ModelNotLoadedError:
     detail = f"Model {name!r} version {version} could not be loaded. {why}"
-    return ModelNotLoadedError(detail, retry_after=FAILURE_SECONDS)
+    return ModelNotLoadedError(detail, retry_after=retry_after)

@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.metrics import MODEL_LOADED
+from services.model_serving.metrics import MEMORY_USED, MODEL_LOADED, MODEL_MEMORY
 
 PRODUCTION, EXTRA = "production", "extra"
 
@@ -13,35 +14,67 @@ class LoadedModels:
     """One production version per model, and the least recently used of all others up to a number.
 
     Changed on the event loop only. A reader sees the production map of before a swap or of after it, never half of it.
+    What leaves the store goes on answering the requests that have it already.
 
     Args:
         extra_versions: versions outside production that are kept.
+        pinned: patterns of the models whose production version is not offered for eviction.
     """
 
-    def __init__(self, extra_versions: int) -> None:
+    def __init__(self, extra_versions: int, pinned: tuple[str, ...] = ()) -> None:
         self._capacity = extra_versions
+        self._pinned = pinned
         self._production: Mapping[str, LoadedModel] = {}
-        self._extras: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._extras: dict[tuple[str, str], LoadedModel] = {}
+        self._by_use: OrderedDict[LoadedModel, None] = OrderedDict()
+        self.size = 0
+        """Bytes of all versions in memory."""
 
     @property
     def production(self) -> Mapping[str, LoadedModel]:
-        """Model → the version that is in production here."""
+        """Model → the version of it that is in production and in memory."""
         return self._production
+
+    def use(self, name: str) -> LoadedModel | None:
+        """Return the production version of a model if it is in memory, and count this as a use of it."""
+        model = self._production.get(name)
+        if model is not None:
+            self._by_use.move_to_end(model)
+        return model
 
     def find(self, name: str, version: str) -> LoadedModel | None:
         """Return a version if it is in memory, and count this as a use of it."""
         model = self._production.get(name)
-        if model is not None and model.identity.version == version:
-            return model
-        model = self._extras.get((name, version))
+        if model is None or model.identity.version != version:
+            model = self._extras.get((name, version))
         if model is not None:
-            self._extras.move_to_end((name, version))
+            self._by_use.move_to_end(model)
         return model
 
     def loaded(self) -> Iterator[tuple[LoadedModel, str]]:
         """Walk over all versions in memory, with the role of each."""
         yield from ((model, PRODUCTION) for model in self._production.values())
         yield from ((model, EXTRA) for model in self._extras.values())
+
+    def holds(self, model: LoadedModel) -> bool:
+        """Whether this very load is in the store."""
+        return model in self._by_use
+
+    def is_pinned(self, name: str) -> bool:
+        """Whether the production version of a model stays in memory, whatever else needs the room."""
+        return any(fnmatchcase(name, pattern) for pattern in self._pinned)
+
+    def evictable(self, *, production: bool) -> list[LoadedModel]:
+        """List what may go when room is needed, the least recently used first; it may be answering still.
+
+        Args:
+            production: whether versions in production may go too, or only the others.
+        """
+        return [
+            model
+            for model in self._by_use
+            if not self._is_in_production(model) or (production and not self.is_pinned(model.identity.name))
+        ]
 
     def swap(self, model: LoadedModel) -> list[LoadedModel]:
         """Put a version into production.
@@ -50,24 +83,60 @@ class LoadedModels:
             The versions that fell out of memory; the one replaced stays as an extra version while there is room.
         """
         name, version = model.identity.name, model.identity.version
-        dropped = [extra] if (extra := self._extras.pop((name, version), None)) else []
+        extra = self._extras.pop((name, version), None)
+        dropped = [] if extra is None or extra is model else [extra]
         replaced = self._production.get(name)
         self._production = {**self._production, name: model}
-        self._count()
-        if replaced is None:
-            return dropped
-        if replaced.identity.version == version:  # registered anew under the same number: the old one is nobody's
-            return [*dropped, replaced]
-        return [*dropped, *self.keep(replaced)]
+        if replaced is not None and replaced is not model:
+            if replaced.identity.version == version:  # registered anew under the same number: the old one is nobody's
+                dropped.append(replaced)
+            else:
+                self._extras[name, replaced.identity.version] = replaced
+                self._by_use.move_to_end(replaced)
+        self._by_use[model] = None
+        self._by_use.move_to_end(model)
+        return self._settled(dropped)
 
     def keep(self, model: LoadedModel) -> list[LoadedModel]:
         """Keep an extra version; return the versions that fell out of memory for it."""
-        self._extras[model.identity.name, model.identity.version] = model
-        dropped = [self._extras.popitem(last=False)[1] for _ in range(len(self._extras) - self._capacity)]
+        key = model.identity.name, model.identity.version
+        before = self._extras.pop(key, None)
+        self._extras[key] = model
+        self._by_use[model] = None
+        self._by_use.move_to_end(model)
+        return self._settled([] if before is None or before is model else [before])
+
+    def evict(self, model: LoadedModel) -> None:
+        """Take a version out."""
+        name, version = model.identity.name, model.identity.version
+        if self._is_in_production(model):
+            self._production = {other: kept for other, kept in self._production.items() if other != name}
+        else:
+            del self._extras[name, version]
+        self._settled([model])
+
+    def _is_in_production(self, model: LoadedModel) -> bool:
+        return self._production.get(model.identity.name) is model
+
+    def _settled(self, dropped: list[LoadedModel]) -> list[LoadedModel]:
+        """Drop the extra versions that are too many, and count the rest."""
+        for model in dropped:
+            self._by_use.pop(model, None)
+        spare = [model for model in self._by_use if not self._is_in_production(model)]
+        surplus = len(spare) - self._capacity
+        for model in spare[: max(0, surplus)]:
+            del self._extras[model.identity.name, model.identity.version]
+            del self._by_use[model]
+            dropped.append(model)
         self._count()
         return dropped
 
     def _count(self) -> None:
+        self.size = sum(model.size for model, _ in self.loaded())
+        MEMORY_USED.set(self.size)
         MODEL_LOADED.clear()
+        MODEL_MEMORY.clear()
         for model, role in self.loaded():
-            MODEL_LOADED.labels(model.identity.name, model.identity.version, role).set(1)
+            name, version = model.identity.name, model.identity.version
+            MODEL_LOADED.labels(name, version, role).set(1)
+            MODEL_MEMORY.labels(name, version).set(model.size)

@@ -43,6 +43,17 @@ class Publisher:
         uri = log_linear(self.registry.tracking_url, slope, tuple(options.items()))
         return self.register(uri, name=name, served_by=served_by)
 
+    def wide(self, *, name: str | None = None) -> ModelVersion:
+        """Register a booster of some 300 kB, many times what `linear` takes."""
+        frame = frame_of(2000)
+        parameters = {"verbosity": -1, "num_threads": 1, "seed": 1, "num_leaves": 31, "min_data_in_leaf": 2}
+        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, np.sin(frame["a"] * 9) * frame["b"]), 100)
+        signature = infer_signature(frame, booster.predict(frame))
+        logged = mlflow.lightgbm.log_model(
+            booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
+        )
+        return self.register(logged.model_uri, name=name)
+
     def lightgbm(self) -> ModelVersion:
         """Register a LightGBM booster in its native format."""
         frame = frame_of(200)
@@ -54,7 +65,7 @@ class Publisher:
         )
         return self.register(logged.model_uri)
 
-    def code(self, script: str, **modules: str) -> ModelVersion:
+    def code(self, script: str, *, name: str | None = None, **modules: str) -> ModelVersion:
         """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`."""
         frame = frame_of(3)
         with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +84,7 @@ class Publisher:
                     input_example=frame[:2],
                     pip_requirements=REQUIREMENTS,
                 )
-        return self.register(logged.model_uri)
+        return self.register(logged.model_uri, name=name)
 
     def register(self, uri: str, *, name: str | None = None, served_by: str | None = None) -> ModelVersion:
         """Register a logged model."""

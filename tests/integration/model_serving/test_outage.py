@@ -129,4 +129,4 @@ def content_of(file: Path) -> str:
 
 async def refused(service: Service) -> bool:
     report = (await service.readiness())["models"]
-    return report["status"] == "failed" and "could not be loaded" in report["reason"]
+    return report["status"] == "degraded" and "could not be loaded" in report["reason"]

@@ -168,7 +168,7 @@ async def ready(service: Service) -> bool:
 
 async def failed(service: Service) -> bool:
     report = (await service.readiness())["models"]
-    return report["status"] == "failed" and "could not be loaded" in report["reason"]
+    return report["status"] == "degraded" and "could not be loaded" in report["reason"]
 
 
 async def alarmed(model: str) -> bool:

@@ -21,9 +21,10 @@ def model_of(
     version: str = "1",
     row_wise: bool = False,
     max_rows: int = 10,
+    size: int = 0,
 ) -> LoadedModel:
-    """Return a model with one column `x`."""
+    """Return a model with one column `x` that is said to take `size` bytes."""
     signature = compile_signature(Model(signature=DECLARED), max_rows=max_rows)
     identity = ModelIdentity(name, version, key="key", digest=None, run_id=None)
-    report = LoadReport(datetime.now(UTC), seconds=0.0, size=0, path="pyfunc")
-    return LoadedModel(identity, signature, DECLARED, None, predict, report, row_wise=row_wise)
+    report = LoadReport(datetime.now(UTC), seconds=0.0, size=size, path="pyfunc")
+    return LoadedModel(identity, signature, DECLARED, None, predict, report, row_wise=row_wise, size=size)

@@ -1,5 +1,7 @@
 """The cache of artifacts on disk."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +52,7 @@ class TestFetch:
         digest = Store(b"right").digest(tmp_path / "expected")
         with pytest.raises(ArtifactMismatchError, match="register the model anew"):
             cache.fetch(digest, digest, Store(b"wrong"))
-        assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{digest}.lock"]
+        assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".lock", ".used"}
 
     def test_bytes_that_changed_on_disk_are_fetched_again(self, cache, tmp_path):
         store = Store()
@@ -81,7 +83,7 @@ class TestFetch:
 
         with pytest.raises(ConnectionError):
             cache.fetch("key", None, fail)
-        assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key.lock"]
+        assert {path.name for path in (tmp_path / "cache").iterdir()} == {"key.lock", "key.used"}
 
     def test_an_empty_download_is_no_model(self, cache):
         with pytest.raises(ArtifactMismatchError, match="is no model"):
@@ -108,3 +110,64 @@ class TestFetch:
         first.join(10)
         second.join(10)
         assert store.downloads == 1
+
+
+class TestBudget:
+    @staticmethod
+    def fill(root: Path, keys: str, budget: int) -> ArtifactCache:
+        cache = ArtifactCache(root, budget)
+        for age, key in enumerate(reversed(keys)):
+            cache.fetch(key, None, Store(b"x" * 100))
+            os.utime(root / key / "digest", (1000 - age, 1000 - age))
+        return cache
+
+    @staticmethod
+    def keys(root: Path) -> set[str]:
+        return {mark.parent.name for mark in root.glob("*/digest")}
+
+    def test_the_least_recently_fetched_go_first(self, tmp_path):
+        self.fill(tmp_path, "abc", 10_000)
+        cache = ArtifactCache(tmp_path, 400)
+        cache.fetch("a", None, Store())
+        assert cache.trim() <= 400
+        assert self.keys(tmp_path) == {"a", "c"}
+
+    def test_a_download_makes_room_and_stays(self, tmp_path):
+        cache = self.fill(tmp_path, "ab", 400)
+        folder = cache.fetch("c", None, Store(b"x" * 100))
+        assert folder.is_dir()
+        assert self.keys(tmp_path) == {"b", "c"}
+
+    def test_what_is_used_stays(self, tmp_path):
+        cache = self.fill(tmp_path, "ab", 10_000)
+        with cache.lease("a"):
+            ArtifactCache(tmp_path, 1).trim()
+            assert self.keys(tmp_path) == {"a"}
+        ArtifactCache(tmp_path, 1).trim()
+        assert self.keys(tmp_path) == set()
+
+    def test_what_another_process_uses_stays(self, tmp_path):
+        cache = self.fill(tmp_path, "a", 10_000)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            with cache.lease("a"):
+                os.write(writer, b"1")
+                signal.pause()
+        try:
+            os.read(reader, 1)
+            ArtifactCache(tmp_path, 1).trim()
+            assert self.keys(tmp_path) == {"a"}
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        ArtifactCache(tmp_path, 1).trim()
+        assert self.keys(tmp_path) == set()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_a_crash_left_is_deleted(self, tmp_path):
+        cache = self.fill(tmp_path, "a", 10_000)
+        (tmp_path / ".b-abcd1234" / "fresh").mkdir(parents=True)
+        cache.trim()
+        assert self.keys(tmp_path) == {"a"}
+        assert not list(tmp_path.glob(".b-*"))
