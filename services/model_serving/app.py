@@ -15,7 +15,7 @@ from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.loading.loader import make_loader
-from services.model_serving.protocols import native
+from services.model_serving.protocols import mlflow_scoring, native, open_inference
 from services.model_serving.routes import models, promotions
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
@@ -26,6 +26,7 @@ from services.model_serving.versions.choice import Versions
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.extras import ExtraVersions
 from services.model_serving.versions.last_known import LastKnown
+from services.model_serving.versions.residents import Residents
 from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.store import LoadedModels
 from services.model_serving.versions.watcher import AliasWatcher
@@ -60,8 +61,15 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Model serving",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router, promotions.router, traffic_routes.router, traffic_routes.changes],
-        direct=native.ROUTES,
+        routers=[
+            models.router,
+            promotions.router,
+            traffic_routes.router,
+            traffic_routes.changes,
+            mlflow_scoring.router,
+            open_inference.router,
+        ],
+        direct=[*native.ROUTES, *mlflow_scoring.ROUTES, *open_inference.ROUTES],
         name=NAME,
     )
 
@@ -122,6 +130,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings) -> AsyncItera
             engine=engine,
             explanations=explanations,
             versions=versions,
+            residents=Residents(store, directory, retirement),
             catalog=Catalog(registry, store, watcher),
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,

@@ -13,6 +13,7 @@ from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import Explanations
 from services.model_serving.traffic.traffic import Traffic
 from services.model_serving.versions.choice import Versions
+from services.model_serving.versions.residents import Residents
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Serving:
     engine: Engine
     explanations: Explanations
     versions: Versions
+    residents: Residents
     catalog: Catalog
     ledger: PromotionLedger
     objects: ObjectStore

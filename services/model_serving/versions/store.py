@@ -67,6 +67,11 @@ class LoadedModels:
         self._count()
         return dropped
 
+    def evict(self, model: LoadedModel) -> None:
+        """Take an extra version out."""
+        del self._extras[model.identity.name, model.identity.version]
+        self._count()
+
     def _count(self) -> None:
         MODEL_LOADED.clear()
         for model, role in self.loaded():
