@@ -39,6 +39,8 @@ HANDED_OVER = frozenset({"summary", "description", "responses"})
 
 def _operation_id(route: DirectRoute) -> str:
     words = "".join(sign if sign.isalnum() else " " for sign in route.path).split()
+    if route.path.endswith("/"):
+        words.append("slash")
     return "_".join([route.method.lower(), *words])
 
 

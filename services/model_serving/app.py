@@ -18,7 +18,7 @@ from services.model_serving.engine.engine import Engine
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.monitoring.composition import open_monitoring
-from services.model_serving.protocols import native
+from services.model_serving.protocols import mlflow_scoring, native, open_inference
 from services.model_serving.routes import feedback, models, monitoring, promotions
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
@@ -62,8 +62,10 @@ def create_app(settings: ServingSettings | None = None, adopted: Sequence[Loaded
             traffic_routes.changes,
             monitoring.router,
             feedback.router,
+            mlflow_scoring.router,
+            open_inference.router,
         ],
-        direct=native.ROUTES,
+        direct=[*native.ROUTES, *mlflow_scoring.ROUTES, *open_inference.ROUTES],
         name=NAME,
     )
 
@@ -106,6 +108,7 @@ async def _open_serving(
             engine=engine,
             explanations=explanations,
             versions=parts.versions,
+            residents=parts.residents,
             catalog=Catalog(registry, parts.store, parts.production),
             ledger=PromotionLedger(kernel.database),
             approvals=ApprovalBook(kernel.database),

@@ -16,6 +16,7 @@ from services.model_serving.explanation.explanations import Explanations
 from services.model_serving.monitoring.monitoring import Monitoring
 from services.model_serving.traffic.traffic import Traffic
 from services.model_serving.versions.choice import Versions
+from services.model_serving.versions.residents import Residents
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Serving:
     engine: Engine
     explanations: Explanations
     versions: Versions
+    residents: Residents
     catalog: Catalog
     ledger: PromotionLedger
     approvals: ApprovalBook

@@ -38,6 +38,10 @@ class ServingSettings(MonitoringSettings):
     """Port of the serving service."""
     serving_models: Annotated[Names, Field(min_length=1)] = ("*",)
     """Models that this process serves; `*` matches any text."""
+    serving_default_model: str | None = None
+    """Model that `/invocations` scores with. Default: the only one in production."""
+    serving_mlflow_compat: bool = False
+    """Convert text to numbers and cut off fractions in MLflow's scoring protocol, as its stock server does."""
     serving_cache: Path | None = None
     """Folder of downloaded artifacts. Default: `serving` under ML_HOME."""
     serving_cache_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(20 * 1024**3)

@@ -7,7 +7,7 @@ from fastapi.routing import iter_route_contexts
 
 from mlplatform.auth import Permission, route_permission
 
-OPEN = {"/health", "/health/live", "/health/ready", "/metrics"}
+OPEN = {"/health", "/health/live", "/health/ready", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"}
 PAGES = ("/docs", "/openapi", "/static")
 
 

@@ -19,6 +19,7 @@ from services.model_serving.versions.last_known import LastKnown
 from services.model_serving.versions.leases import Leases
 from services.model_serving.versions.loads import Loads
 from services.model_serving.versions.production import Production
+from services.model_serving.versions.residents import Residents
 from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.room import Room
 from services.model_serving.versions.store import LoadedModels
@@ -36,6 +37,7 @@ class VersionParts:
     store: LoadedModels
     production: Production
     versions: Versions
+    residents: Residents
 
 
 @asynccontextmanager
@@ -91,4 +93,4 @@ async def open_versions(
         kernel.health.register("models", checks.models)
         kernel.health.register("alias watcher", watching)
         versions = Versions(store=store, extras=extras, directory=directory, registry=registry, production=production)
-        yield VersionParts(directory, store, production, versions)
+        yield VersionParts(directory, store, production, versions, Residents(store, directory, retirement))

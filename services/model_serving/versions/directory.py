@@ -24,6 +24,8 @@ class Directory:
         self._registry = registry
         self._patterns = patterns
         self._models: Mapping[str, RegisteredModel] = {}
+        self.in_production: frozenset[str] = frozenset()
+        """Names of the models that have a version in production, of those served here."""
 
     async def refresh(self) -> Mapping[str, RegisteredModel]:
         """Poll the registry, and return the models that have a version in production to be served here.
@@ -33,7 +35,9 @@ class Directory:
         """
         models = await asyncio.to_thread(lambda: list(self._registry.all_models()))
         self._models = {model.name: model for model in models}
-        return {model.name: model for model in models if PRODUCTION in model.aliases and self._is_served(model)}
+        promoted = {model.name: model for model in models if PRODUCTION in model.aliases and self._is_served(model)}
+        self.in_production = frozenset(promoted)
+        return promoted
 
     async def look(self, name: str, number: str) -> tuple[RegisteredModel, ModelVersion | None]:
         """Ask the registry for one model, and at the same time for the version that is thought to be in production.
