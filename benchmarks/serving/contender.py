@@ -85,18 +85,35 @@ class Running:
         return self.contender.name
 
     @property
+    def model(self) -> str:
+        """The name under which the model is served."""
+        return self.contender.names.get(self.subject.name, "model")
+
+    @property
     def address(self) -> str:
         """Its root."""
         return f"http://127.0.0.1:{self.port}"
 
     def url(self, encoding: Encoding) -> str:
         """Return where it takes a protocol."""
-        model = self.contender.names.get(self.subject.name, "model")
-        return self.address + self.contender.paths[encoding].format(model=model)
+        return self.address + self.contender.paths[encoding].format(model=self.model)
 
     def message(self, encoding: Encoding, rows: int) -> Message:
         """Write the first rows of the data."""
-        return encoding.write(self.subject.columns, self.subject.rows(rows))
+        return encoding.write(self.model, self.subject.columns, self.subject.rows(rows))
+
+    def ask(self, client: httpx.Client, encoding: Encoding, rows: int) -> str | None:
+        """Ask for predictions once; return None when they are right, and what is wrong otherwise."""
+        message = self.message(encoding, rows)
+        try:
+            answer = client.post(self.url(encoding), content=message.body, headers=dict(message.headers))
+        except httpx.TransportError as error:
+            return repr(error)
+        if answer.status_code != httpx.codes.OK:
+            return f"status {answer.status_code}: {answer.text[:300]}"
+        found = encoding.read(answer.headers, answer.content)
+        right = np.shape(found) == (rows,) and np.allclose(found, self.subject.answers(rows), rtol=0, atol=TOLERANCE)
+        return None if right else f"other predictions: {found[:3]}"
 
     def check(self) -> None:
         """Compare its predictions in all of its protocols with the model's own.
@@ -107,22 +124,8 @@ class Running:
         with httpx.Client(timeout=REQUEST_SECONDS) as client:
             for encoding in self.contender.paths:
                 for rows in (1, CHECKED_ROWS):
-                    if problem := ask(client, self.url(encoding), encoding, self.subject, rows):
+                    if problem := self.ask(client, encoding, rows):
                         raise StartError(f"{self.contender.name}, {encoding.name}, {rows} rows: {problem}")
-
-
-def ask(client: httpx.Client, url: str, encoding: Encoding, subject: Subject, rows: int) -> str | None:
-    """Ask for predictions once; return None when they are right, and what is wrong otherwise."""
-    message = encoding.write(subject.columns, subject.rows(rows))
-    try:
-        answer = client.post(url, content=message.body, headers=dict(message.headers))
-    except httpx.TransportError as error:
-        return repr(error)
-    if answer.status_code != httpx.codes.OK:
-        return f"status {answer.status_code}: {answer.text[:300]}"
-    found = encoding.read(answer.headers, answer.content)
-    right = np.shape(found) == (rows,) and np.allclose(found, subject.answers(rows), rtol=0, atol=TOLERANCE)
-    return None if right else f"other predictions: {found[:3]}…"
 
 
 def start(contender: Contender, subject: Subject, environment: Environment | None, folder: Path) -> Running:
@@ -136,7 +139,7 @@ def start(contender: Contender, subject: Subject, environment: Environment | Non
     log = folder / f"{contender.name}, {subject.name}.log".replace(" ", "-")
     running = Running(contender, subject, Server(contender.launch(place), log), port)
     with httpx.Client(timeout=REQUEST_SECONDS) as client:
-        running.server.start(lambda: ask(client, running.url(contender.encoding), contender.encoding, subject, 1))
+        running.server.start(lambda: running.ask(client, contender.encoding, 1))
     try:
         running.check()
         settle(running.server)

@@ -27,16 +27,16 @@ class Encoding:
 
     Attributes:
         name: What reports call it.
-        write: Makes a message of the columns' names and the rows.
+        write: Makes a message of the model's name, the columns' names and the rows.
         read: Takes the predictions out of the headers (names in lower case) and the body of an answer.
     """
 
     name: str
-    write: Callable[[Sequence[str], Rows], Message]
+    write: Callable[[str, Sequence[str], Rows], Message]
     read: Callable[[Mapping[str, str], bytes], list[float]]
 
 
-def _write_split(columns: Sequence[str], rows: Rows) -> Message:
+def _write_split(_: str, columns: Sequence[str], rows: Rows) -> Message:
     return Message(orjson.dumps({"dataframe_split": {"columns": list(columns), "data": rows}}), JSON)
 
 
@@ -44,7 +44,7 @@ def _read_predictions(_: Mapping[str, str], body: bytes) -> list[float]:
     return list(orjson.loads(body)["predictions"])
 
 
-def _write_rows(_: Sequence[str], rows: Rows) -> Message:
+def _write_rows(_: str, __: Sequence[str], rows: Rows) -> Message:
     return Message(orjson.dumps({"input": rows}), JSON)
 
 
@@ -53,14 +53,18 @@ def _read_output(_: Mapping[str, str], body: bytes) -> list[float]:
     return list(answer["output"] if isinstance(answer, dict) else answer)
 
 
-def _write_tensor(_: Sequence[str], rows: Rows) -> Message:
+def _write_native(model: str, _: Sequence[str], rows: Rows) -> Message:
+    return Message(orjson.dumps({"model": model, "inputs": rows}), JSON)
+
+
+def _write_tensor(_: str, __: Sequence[str], rows: Rows) -> Message:
     shape = [len(rows), len(rows[0])]
     data = [value for row in rows for value in row]
     tensor = {"name": TENSOR, "shape": shape, "datatype": "FP64", "data": data}
     return Message(orjson.dumps({"inputs": [tensor]}), JSON)
 
 
-def _write_binary(_: Sequence[str], rows: Rows) -> Message:
+def _write_binary(_: str, __: Sequence[str], rows: Rows) -> Message:
     raw = np.asarray(rows, dtype="<f8").tobytes()
     tensor = {
         "name": TENSOR,
@@ -81,7 +85,8 @@ def _read_tensor(headers: Mapping[str, str], body: bytes) -> list[float]:
 
 
 SPLIT = Encoding("MLflow split", _write_split, _read_predictions)
+NATIVE = Encoding("native", _write_native, _read_predictions)
 ROWS = Encoding("JSON rows", _write_rows, _read_output)
 TENSORS = Encoding("V2 JSON", _write_tensor, _read_tensor)
 BINARY = Encoding("V2 binary", _write_binary, _read_tensor)
-ENCODINGS = {encoding.name: encoding for encoding in (SPLIT, ROWS, TENSORS, BINARY)}
+ENCODINGS = {encoding.name: encoding for encoding in (SPLIT, NATIVE, ROWS, TENSORS, BINARY)}
