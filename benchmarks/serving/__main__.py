@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from benchmarks.serving import environments, page, tables
+from benchmarks.serving import environments, page, tables, wrk
 from benchmarks.serving.backing import backing
 from benchmarks.serving.contender import Contender
 from benchmarks.serving.criteria import judge
@@ -23,6 +23,8 @@ from benchmarks.serving.platform import NAME, Platform
 from benchmarks.serving.run import Run
 from benchmarks.serving.subjects import make_subjects
 
+WIDTH = 170
+"""Columns of what is written to a file."""
 BUSY = 0.5
 """Load average above which the machine is not at rest."""
 
@@ -32,6 +34,12 @@ def main() -> int:
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     console = Console(stderr=options.json)
+    if not console.is_terminal:
+        console.width = WIDTH
+    try:
+        wrk.find()
+    except wrk.WrkError as error:
+        sys.exit(str(error))
     busy = os.getloadavg()[0]
     if busy > BUSY:
         console.print(f"[red]the machine is not at rest (load average {busy:.1f}): the figures will not tell much")
@@ -72,8 +80,8 @@ def _write(result: dict[str, Any], options: Options, console: Console) -> None:
         return
     for table in (tables.rates(result), tables.behaviour(result), tables.targets(result)):
         console.print(table)
-    for name, reason in (result["not_installed"] | tables.problems(result)).items():
-        console.print(f"[red]{name}[/] is not in the comparison: {reason}")
+    for name, reason in tables.problems(result).items():
+        console.print(f"[red]{name}[/] is missing: {reason}")
 
 
 def _chosen(peers: list[Contender], options: Options) -> list[Contender]:

@@ -52,7 +52,7 @@ def _against(
 
 def _pair(name: str, first: str, second: str, figure: str) -> Callable[[Result], tuple[float, str] | None]:
     def seen(result: Result) -> tuple[float, str] | None:
-        pair = result["pairs"].get(name)
+        pair = result.get("pairs", {}).get(name)
         if pair is None:
             return None
         one, other = pair[first][figure], pair[second][figure]

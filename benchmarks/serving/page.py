@@ -8,7 +8,7 @@ import orjson
 
 from benchmarks.serving.cells import CELLS
 from benchmarks.serving.options import RESULTS, ROOT
-from benchmarks.serving.tables import behaviour_figures, limit
+from benchmarks.serving.tables import behaviour_figures, limit, problems
 
 PAGE = ROOT / "docs" / "benchmarks" / "serving.md"
 METHOD = Path(__file__).with_name("method.md")
@@ -37,11 +37,11 @@ def _when(result: Mapping[str, Any]) -> str:
     calibrations = result["calibration_ms"]
     spread = max(calibrations) / min(calibrations) if calibrations else 1.0
     options = result["options"]
-    where = f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gib']} GiB, Python {machine['python']}"
+    cores = f"{machine['cores']} cores ({machine['processor']})"
     return (
-        f"Measured on {machine['date']}: {where}. {options['rounds']} rounds, {options['seconds']:g} s for each figure, "
-        f"medians. A fixed piece of work took {spread:.2f} times as long in the slowest round as in the fastest.
-"
+        f"Measured on {machine['date']}: {cores}, {machine['memory_gib']} GiB, Python {machine['python']}. "
+        f"{options['rounds']} rounds, {options['seconds']:g} s for each figure, medians. "
+        f"A fixed piece of work took {spread:.2f} times as long in the slowest round as in the fastest.\n"
     )
 
 
@@ -56,13 +56,13 @@ def _targets(result: Mapping[str, Any]) -> str:
 
 
 def _rates(result: Mapping[str, Any]) -> str:
-    entries = result["contenders"]
     rows = []
     for cell in (cell.name for cell in CELLS):
-        found = {name: entry["cells"][cell] for name, entry in entries.items() if cell in entry["cells"]}
-        for name, load in sorted(found.items(), key=lambda item: -item[1]["requests_per_second"]):
+        found = [(entry["cells"][cell], name) for name, entry in result["contenders"].items() if cell in entry["cells"]]
+        found.sort(key=lambda item: -item[0]["requests_per_second"])
+        for place, (load, name) in enumerate(found):
             figures = [f"{load['requests_per_second']:.0f}", f"{load['p50_ms']:.2f}", f"{load['p99_ms']:.2f}"]
-            rows.append([cell if name == next(iter(found)) else "", name, *figures, str(load["failed"])])
+            rows.append(["" if place else cell, name, *figures, str(load["failed"])])
     return "## Closed loop\n\n" + table(["", "server", "requests/s", "p50, ms", "p99, ms", "failed"], rows)
 
 
@@ -81,11 +81,8 @@ def _behaviour(result: Mapping[str, Any]) -> str:
         [name, entry["protocol"], entry["settings"], *behaviour_figures(entry)]
         for name, entry in result["contenders"].items()
     ]
-    broken = [
-        f"- {name}: {_first_line(entry['problem'])}" for name, entry in result["contenders"].items() if entry["problem"]
-    ]
-    missing = [f"- {name}: {_first_line(reason)}" for name, reason in result["not_installed"].items()]
-    notes = "\nNot measured:\n\n" + "\n".join(broken + missing) + "\n" if broken or missing else ""
+    missing = "".join(f"- {name}: {_first_line(reason)}\n" for name, reason in problems(result).items())
+    notes = f"\nMissing:\n\n{missing}" if missing else ""
     return "## Behaviour\n\n" + table(heading, rows) + notes
 
 

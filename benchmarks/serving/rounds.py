@@ -14,7 +14,7 @@ from benchmarks.serving.open_loop import Flood, Generation
 from benchmarks.serving.poison import Collateral
 from benchmarks.serving.processes import Memory, StartError
 from benchmarks.serving.subjects import LINEAR, Subject
-from benchmarks.serving.wrk import Load
+from benchmarks.serving.wrk import Load, WrkError
 
 OVERLOAD = 3.0
 """Times the capacity."""
@@ -110,7 +110,7 @@ def run(
                         folder=folder,
                         seen=found,
                     )
-            except StartError as error:
+            except (StartError, WrkError, RuntimeError) as error:
                 found.problem = str(error)
                 report(f"{contender.name} is given up: {error}")
     return seen, calibrations

@@ -5,13 +5,17 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from benchmarks.serving import memory, pairs, promotions, rounds, summary
 from benchmarks.serving.cells import BINARY_THOUSAND, CELLS, ONE, PEAK, THOUSAND, TREES_ONE
 from benchmarks.serving.contender import Contender, start
 from benchmarks.serving.environments import Environment
 from benchmarks.serving.options import Options
 from benchmarks.serving.platform import NAME, TRACES, Platform
+from benchmarks.serving.processes import StartError
 from benchmarks.serving.subjects import LINEAR, Subject
+from benchmarks.serving.wrk import WrkError
 from benchmarks.stack import machine
 from services.model_serving.settings import ServingSettings
 
@@ -68,27 +72,24 @@ class Run:
             "versions": {name: environment.versions() for name, environment in self._installed.items()},
             "contenders": {entry.name: summary.of_contender(entry, seen[entry.name]) for entry in contenders},
             "pairs": {},
+            "problems": {},
         }
         if self._platform is None:
             return result
         result["versions"][NAME] = {entry.name.lower(): entry.version for entry in distributions()}
-        if "pairs" in self._options.parts:
-            result["pairs"] = self._pairs()
-        if "promotion" in self._options.parts:
-            found = promotions.measure(
-                self._platform,
-                names=self._names,
-                subject=self._subjects[LINEAR],
-                versions=self._options.versions,
-                seconds=self._options.seconds,
-                folder=self._folder,
-                report=self._report,
-            )
-            result["promotion"] = summary.of_promotions(found)
-        stock = next((peer for peer in peers if peer.name == STOCK), None)
-        if "memory" in self._options.parts and stock is not None:
-            result["memory"] = summary.of_memory(self._memory(stock))
+        parts = {"pairs": self._pairs, "promotion": self._promotion, "memory": lambda: self._memory(peers)}
+        for part, measure in parts.items():
+            if part in self._options.parts:
+                self._attempt(part, measure, result)
         return result
+
+    def _attempt(self, part: str, measure: Callable[[], dict[str, Any]], result: dict[str, Any]) -> None:
+        """Add a part's figures, or say why there are none: what the other parts took half an hour for is not lost."""
+        try:
+            result[part] = measure()
+        except (StartError, WrkError, RuntimeError, httpx.HTTPError) as error:
+            self._report(f"{part} is given up: {error}")
+            result["problems"][part] = str(error)
 
     def _own(self, title: str, words: str, **changes: str | None) -> Contender:
         return self._platform.contender(title, self._names, words, **changes)
@@ -138,18 +139,32 @@ class Run:
             "encoding": summary.of_pair("split", "binary", encoding),
         }
 
-    def _memory(self, stock: Contender) -> memory.Many:
+    def _promotion(self) -> dict[str, Any]:
+        found = promotions.measure(
+            self._platform,
+            names=self._names,
+            subject=self._subjects[LINEAR],
+            versions=self._options.versions,
+            seconds=self._options.seconds,
+            folder=self._folder,
+            report=self._report,
+        )
+        return summary.of_promotions(found)
+
+    def _memory(self, peers: Sequence[Contender]) -> dict[str, Any]:
+        stock = next((peer for peer in peers if peer.name == STOCK), None)
+        if stock is None:
+            raise StartError(f"{STOCK} is not among the contenders")
         subject = self._subjects[LINEAR]
         self._report(f"memory: register {memory.MODELS} models")
         names = {LINEAR: self._names[LINEAR]} | self._platform.publish_many(subject, memory.MODELS - 1)
-        many = self._platform.contender(f"{NAME} of {memory.MODELS}", names, "default settings")
-        environment = self._installed[stock.requirements]
-        return memory.measure(
-            many,
+        found = memory.measure(
+            self._platform.contender(f"{NAME} of {memory.MODELS}", names, "default settings"),
             stock,
-            environment=environment,
+            environment=self._installed[stock.requirements],
             subject=subject,
             servers=self._options.stock_servers,
             folder=self._folder,
             report=self._report,
         )
+        return summary.of_memory(found)

@@ -78,5 +78,6 @@ def behaviour_figures(entry: Mapping[str, Any]) -> list[str]:
 
 
 def problems(result: Mapping[str, Any]) -> dict[str, str]:
-    """Return the contenders that were given up, and why."""
-    return {name: entry["problem"] for name, entry in result["contenders"].items() if entry["problem"]}
+    """Return the contenders and the parts of the run that are missing, and why."""
+    given_up = {name: entry["problem"] for name, entry in result["contenders"].items() if entry["problem"]}
+    return result["not_installed"] | given_up | result["problems"]

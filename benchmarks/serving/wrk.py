@@ -41,9 +41,7 @@ def measure(url: str, message: Message, connections: int, seconds: float) -> Loa
     Raises:
         WrkError: wrk is not installed, or failed.
     """
-    program = shutil.which("wrk")
-    if program is None:
-        raise WrkError("wrk is not installed: apt-get install wrk, or brew install wrk")
+    program = find()
     with tempfile.NamedTemporaryFile() as body:
         body.write(message.body)
         body.flush()
@@ -58,12 +56,27 @@ def measure(url: str, message: Message, connections: int, seconds: float) -> Loa
             f"{max(1, round(seconds))}s",
         ]
         options = ["--timeout", TIMEOUT, "--script", str(SCRIPT), url, "--", body.name, *headers]
-        done = subprocess.run(
-            [*command, *options], capture_output=True, text=True, check=False, timeout=seconds + GRACE_SECONDS
-        )
+        try:
+            done = subprocess.run(
+                [*command, *options], capture_output=True, text=True, check=False, timeout=seconds + GRACE_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise WrkError("wrk did not end") from error
     if done.returncode:
         raise WrkError(f"wrk ended with {done.returncode}: {done.stdout}{done.stderr}")
     return parse(done.stdout)
+
+
+def find() -> str:
+    """Return the path of wrk.
+
+    Raises:
+        WrkError: it is not installed.
+    """
+    program = shutil.which("wrk")
+    if program is None:
+        raise WrkError("wrk is not installed: apt-get install wrk, or brew install wrk")
+    return program
 
 
 def parse(output: str) -> Load:
