@@ -58,6 +58,10 @@ lock: ## Resolve all dependencies anew into constraints.txt
 bench-stack: install ## Time start, memory, promotion and prediction of the stack
 	@$(VENV)/python benchmarks/stack/run.py $(ARGS)
 
+.PHONY: bench-serving
+bench-serving: install ## Measure serving against other servers (half an hour; ARGS=--quick: 5 minutes)
+	@$(VENV)/python -m benchmarks.serving $(ARGS)
+
 .PHONY: eval-search
 eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR
 	@$(VENV)/python benchmarks/search/evaluate.py --data $(DATA) $(ARGS)
@@ -76,4 +80,4 @@ docs-serve: install ## Serve the documentation on 127.0.0.1:8000
 help: ## Print this menu
 	@awk -v tty="$$([ -t 1 ] && echo 1)" 'BEGIN {FS = ":.*## "; if (tty) {b = "\033[1m"; c = "\033[36m"; r = "\033[0m"}} \
 	  /^##@/ {printf "\n%s%s%s\n", b, substr($$0, 5), r} \
-	  /^[a-zA-Z_-]+:.*## / {printf "  %s%-12s%s %s\n", c, $$1, r, $$2}' $(MAKEFILE_LIST)
+	  /^[a-zA-Z_-]+:.*## / {printf "  %s%-13s%s %s\n", c, $$1, r, $$2}' $(MAKEFILE_LIST)

@@ -55,8 +55,10 @@ def measure(
     row: dict[str, float],
     versions: int,
     report: Callable[[str], None],
+    *,
+    first: int = 1,
 ) -> tuple[list[float], int]:
-    """Promote versions 1 to `versions` one after the other, and roll all but the first back.
+    """Promote versions `first` to `versions` one after the other, and roll all of them back but version 1.
 
     Returns:
         Seconds of each change, and how many predictions failed meanwhile.
@@ -66,7 +68,7 @@ def measure(
     """
     waits = []
     with Watch(environment["ML_SERVING_URL"], model, row) as watch:
-        for number in range(1, versions + 1):
+        for number in range(first, versions + 1):
             report(f"promote version {number} of {versions}")
             _promote(environment, model, "--stage", "Production", "--version", str(number))
             waits.append(_answered(watch, str(number)) - _committed(environment, model))

@@ -1,0 +1,178 @@
+"""The targets: what the platform has to reach, as ratios within one run, and whether it does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.serving.cells import ONE, PEAK, TREES_ONE
+from benchmarks.serving.peers import MLFLOW
+from benchmarks.serving.platform import NAME
+from benchmarks.serving.summary import best
+
+PEERS = ("KServe", "LitServe", "BentoML", "Ray Serve")
+RATE, HALF = "requests_per_second", "p50_ms"
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A target.
+
+    Attributes:
+        what: What is compared.
+        at_least: What has to be reached.
+        aim: What is hoped for.
+        higher: Whether more is better; otherwise the limits are ceilings.
+        unit: Written behind the figures.
+        seen: Takes the figure out of a run, with a remark; None when it was not measured.
+    """
+
+    what: str
+    at_least: float
+    aim: float
+    higher: bool
+    unit: str
+    seen: Callable[[Result], tuple[float, str] | None]
+
+
+def _against(
+    groups: tuple[str, ...], cell: str, figure: str, *, high: bool
+) -> Callable[[Result], tuple[float, str] | None]:
+    def seen(result: Result) -> tuple[float, str] | None:
+        own = result["contenders"].get(NAME, {}).get("cells", {}).get(cell)
+        other = best(result["contenders"], groups, cell, figure, high=high)
+        if own is None or other is None or result["contenders"][NAME]["protocol"] != "MLflow split":
+            return None
+        name, value = other
+        ratio = own[figure] / value if high else value / own[figure]
+        return ratio, f"{own[figure]:.4g} against {value:.4g} of {name}"
+
+    return seen
+
+
+def _pair(name: str, first: str, second: str, figure: str) -> Callable[[Result], tuple[float, str] | None]:
+    def seen(result: Result) -> tuple[float, str] | None:
+        pair = result.get("pairs", {}).get(name)
+        if pair is None:
+            return None
+        one, other = pair[first][figure], pair[second][figure]
+        return one / other, f"{one:.4g} against {other:.4g}"
+
+    return seen
+
+
+def _poison(result: Result) -> tuple[float, str] | None:
+    found = result["contenders"].get(NAME, {}).get("poison")
+    if not found:
+        return None
+    good = sum(kind["good"] for kind in found.values())
+    return float(sum(kind["failed"] for kind in found.values())), f"of {good}"
+
+
+def _goodput(result: Result) -> tuple[float, str] | None:
+    found = result["contenders"].get(NAME, {}).get("overload")
+    if found is None:
+        return None
+    offered = found["sent"] / found["capacity"]
+    return 100 * found["share"], f"{found['goodput']:.0f} of {found['capacity']:.0f}/s, {offered:.1f}x sent"
+
+
+def _accepted(result: Result) -> tuple[float, str] | None:
+    found = result["contenders"].get(NAME, {}).get("overload")
+    return (
+        None
+        if found is None
+        else (found["p99_ms"] / 1000 / result["deadline_s"], f"deadline {result['deadline_s']:g} s")
+    )
+
+
+def _promotion(figure: str) -> Callable[[Result], tuple[float, str] | None]:
+    def seen(result: Result) -> tuple[float, str] | None:
+        found = result.get("promotion")
+        if found is None:
+            return None
+        return float(found[figure]), f"{len(found['waits_s'])} changes at {found['requests_per_second']:.0f} requests/s"
+
+    return seen
+
+
+def _memory(result: Result) -> tuple[float, str] | None:
+    found = result.get("memory")
+    if found is None:
+        return None
+    own, stock = found["platform_mib"]["proportional"], found["stock_mib"]["proportional"]
+    return stock / own, f"{own:.0f} against {stock:.0f} MiB, {found['stock_servers']} stock servers started"
+
+
+CRITERIA = (
+    Criterion(
+        "requests/s, c=32, against mlflow models serve",
+        12,
+        30,
+        True,
+        "x",
+        _against((MLFLOW,), PEAK.name, RATE, high=True),
+    ),
+    Criterion(
+        "requests/s, c=32, against the best other server",
+        2.5,
+        5,
+        True,
+        "x",
+        _against(PEERS, PEAK.name, RATE, high=True),
+    ),
+    Criterion(
+        "p50, c=1, against mlflow models serve",
+        8,
+        12,
+        True,
+        "x faster",
+        _against((MLFLOW,), ONE.name, HALF, high=False),
+    ),
+    Criterion(
+        "LightGBM, requests/s, c=1, against mlflow models serve",
+        20,
+        50,
+        True,
+        "x",
+        _against((MLFLOW,), TREES_ONE.name, RATE, high=True),
+    ),
+    Criterion("p50, c=1, batching on against off", 1.15, 1.0, False, "x", _pair("batching", "on", "off", HALF)),
+    Criterion("good requests failed by a bad neighbour", 0, 0, False, "", _poison),
+    Criterion(
+        "1000 rows, binary tensors against JSON split", 2, 4, True, "x", _pair("encoding", "binary", "split", RATE)
+    ),
+    Criterion("goodput at 3x overload against capacity", 90, 97, True, " %", _goodput),
+    Criterion("p99 of accepted requests then, against the deadline", 1, 1, False, "x", _accepted),
+    Criterion("promotion to served under load, p95", 1.0, 0.3, False, " s", _promotion("p95_s")),
+    Criterion("requests failed by promotions", 0, 0, False, "", _promotion("failed")),
+    Criterion("20 models in one process against 20 stock servers", 8, 15, True, "x less", _memory),
+    Criterion("throughput with tracing on against off", 0.9, 1.0, True, "x", _pair("tracing", "on", "off", RATE)),
+)
+
+
+def judge(result: Result) -> list[dict[str, Any]]:
+    """Return every target with what was seen and whether it was reached; both are None where nothing was measured."""
+    judged = []
+    for criterion in CRITERIA:
+        found = criterion.seen(result)
+        value, remark = found if found is not None else (None, "not measured")
+        judged.append(
+            {
+                "what": criterion.what,
+                "at_least": criterion.at_least,
+                "aim": criterion.aim,
+                "higher": criterion.higher,
+                "unit": criterion.unit,
+                "seen": value,
+                "remark": remark,
+                "passed": None if value is None else reached(value, criterion.at_least, higher=criterion.higher),
+                "aimed": None if value is None else reached(value, criterion.aim, higher=criterion.higher),
+            }
+        )
+    return judged
+
+
+def reached(value: float, limit: float, *, higher: bool) -> bool:
+    """Return whether a figure is on the right side of a limit; one that is no number is not."""
+    return value >= limit if higher else value <= limit
