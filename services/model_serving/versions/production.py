@@ -197,14 +197,13 @@ class Production:
             log.info("model_left_on_disk", model=name, version=found.version)
         elif isinstance(model, BaseException):
             self._note_failure(name, wanted, model)
-        else:
-            if self._wanted.get(name) == wanted:
-                if self._store.holds(model):  # as an extra version, when somebody who named it began the load
-                    self._place(model)
-                self._note_served(name, wanted, found)
-                SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
-                log.info("model_served", model=name, version=wanted.version, path=model.report.path)
-                await self._remember()
+        elif self._wanted.get(name) == wanted:
+            if self._store.holds(model):  # as an extra version, when somebody who named it began the load
+                self._place(model)
+            self._note_served(name, wanted, found)
+            SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
+            log.info("model_served", model=name, version=wanted.version, path=model.report.path)
+            await self._remember()
 
     async def _fetch_back(self, name: str) -> LoadedModel | BaseException:
         """Load what is in production, else the last version of it that could be loaded."""

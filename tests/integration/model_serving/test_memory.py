@@ -107,7 +107,7 @@ class TestMoreThanFit:
         size = await size_of_one(publisher, settings_env, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3 // 2)) as service:
             await eventually(lambda: settled(service))
-            inside, outside = await apart(service, publisher.name)
+            _, outside = await apart(service, publisher.name)
             with mock.patch.object(ModelLoader, "open", autospec=True, side_effect=ModelLoader.open) as opened:
                 calls = [service.predict(outside, INPUTS) for _ in range(10)]
                 answers = await asyncio.gather(*calls)
@@ -122,7 +122,7 @@ class TestMoreThanFit:
         limits = {"ML_SERVING_MEMORY": str(size * 3 // 2), "ML_SERVING_LOAD_WAIT": "1ms"}
         async with serving(settings_env, publisher, tmp_path, **limits) as service:
             await eventually(lambda: settled(service))
-            inside, outside = await apart(service, publisher.name)
+            _, outside = await apart(service, publisher.name)
             answer = await service.predict(outside, INPUTS)
             assert answer.status_code == 503
             assert answer.json()["code"] == "model_not_loaded"
