@@ -58,7 +58,7 @@ class AliasWatcher:
         self._stopped = False
         self._restored = False
         self.settled = False
-        """Whether all that was in production at the first poll, or before a restart without MLflow, was tried."""
+        """Whether what was in production at the first poll, or before a restart without MLflow, was tried."""
 
     async def run(self) -> None:
         """Poll until stopped."""
