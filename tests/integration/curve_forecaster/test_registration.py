@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from simulate import simulate
 from train import main
 
+from mlplatform.monitoring.storage import read_profile
 from mlplatform.registry.digest import artifact_digest
 from mlplatform.registry.registry import Registry
 
@@ -57,6 +58,9 @@ def check_version(server, version, summary, folder):
     assert version.digest == artifact_digest(folder) == summary["registered"]["digest"]
     pinned = (folder / "requirements.txt").read_text().split()
     assert [line.partition("==")[0] for line in pinned] == ["mlflow", "numpy", "pandas"]
+    profile = read_profile(server.registry, version, folder)
+    assert set(profile.inputs) == set(YIELD.tenors)
+    assert set(profile.predictions) == {"horizon_days", *YIELD.tenors}
 
 
 def check_run(server, version, summary):
