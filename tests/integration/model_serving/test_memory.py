@@ -150,7 +150,7 @@ class TestMoreThanFit:
         limits = {"ML_SERVING_MEMORY": str(size * 3 // 2), "ML_SERVING_LOAD_WAIT": "200ms"}
         async with serving(settings_env, publisher, tmp_path, **limits) as service:
             await eventually(lambda: settled(service))
-            _, outside = await apart(service, publisher.name)
+            inside, outside = await apart(service, publisher.name)
             model = (await service.serving.versions.choose(inside)).model
             model.hold()
             answer = await service.predict(outside, INPUTS)
