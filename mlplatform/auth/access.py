@@ -13,8 +13,8 @@ from mlplatform.auth.errors import CredentialAmbiguous, CredentialRefused, Denia
 from mlplatform.auth.principal import Principal
 from mlplatform.auth.roles import ADMIN_PERMISSIONS, Permission
 from mlplatform.errors.tree import DependencyUnavailable, RateLimited
+from mlplatform.ratelimit import Decision, RateLimiter
 from mlplatform.ratelimit.headers import STATE
-from mlplatform.ratelimit.limiter import Decision, RateLimiter
 
 IPV6_NETWORK = 64
 DENIED = Counter("ml_access_denied", "Requests turned away, by reason.", ["reason"])

@@ -13,6 +13,7 @@ from mlplatform.auth.errors import CredentialRefused
 from mlplatform.auth.jwks import KeySet
 from mlplatform.auth.principal import Principal
 from mlplatform.auth.roles import Role
+from mlplatform.auth.token_memory import TokenMemory
 from mlplatform.settings.base import PlatformSettings
 
 LEEWAY = timedelta(seconds=30)
@@ -54,6 +55,7 @@ class TokenVerifier:
         self._keys = KeySet(settings.jwt_jwks_url, self._asymmetric) if settings.jwt_jwks_url else None
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
+        self._memory = TokenMemory()
 
     async def verify(self, token: str) -> Principal:
         """Return whom the token proves.
@@ -62,6 +64,14 @@ class TokenVerifier:
             CredentialRefused: it proves nobody.
             DependencyUnavailable: the issuer's keys were never fetched and cannot be now.
         """
+        principal = self._memory.find(token)
+        if principal is None:
+            claims = await self._verify(token)
+            principal = principal_of(claims)
+            self._memory.keep(token, principal, expires=float(claims["exp"]))
+        return principal
+
+    async def _verify(self, token: str) -> dict[str, Any]:
         algorithm, kid = _read_header(token)
         if algorithm in self._symmetric:
             return self._check(token, self._secret, self._symmetric)
@@ -74,7 +84,7 @@ class TokenVerifier:
             raise CredentialRefused("unknown_key", "the token is signed by a key that its issuer does not publish")
         return self._check(token, key, [algorithm])
 
-    def _check(self, token: str, key: bytes | jwt.PyJWK, algorithms: Sequence[str]) -> Principal:
+    def _check(self, token: str, key: bytes | jwt.PyJWK, algorithms: Sequence[str]) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -87,7 +97,7 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise _refusal(error) from error
-        return principal_of(claims)
+        return claims
 
 
 def mint_token(settings: PlatformSettings, *, subject: str, tenant: str, roles: Iterable[Role], ttl: timedelta) -> str:

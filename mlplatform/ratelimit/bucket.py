@@ -7,21 +7,25 @@ interval into the future.
 
 TAKE = """
 local key, interval, burst = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local wanted, returned = tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local room = interval * burst
-local full = tonumber(redis.call('GET', key) or now)
+local full = tonumber(redis.call('GET', key) or now) - returned * interval
 -- Between now and one empty bucket ahead, whatever the clock or the settings did since the last call.
 full = math.min(math.max(full, now), now + room)
-local allowed = full + interval <= now + room
-if allowed then
-    full = full + interval
+local granted = math.min(wanted, math.floor((now + room - full) / interval))
+if granted > 0 then
+    full = full + granted * interval
     redis.call('SET', key, string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
 end
 local wait = math.max(0, full + interval - now - room)
-return {allowed and 1 or 0, math.floor((room - (full - now)) / interval), full - now, wait, now}
+return {granted, math.floor((now + room - full) / interval), full - now, wait}
 """
-"""KEYS: the bucket. ARGV: interval in µs, burst. Returns allowed, tokens left, µs until full, µs until a token, now."""
+"""KEYS: the bucket. ARGV: interval in µs, burst, tokens wanted, tokens given back.
+
+Returns tokens granted, tokens left, µs until full, µs until a token.
+"""
 
 MICROSECONDS_PER_MINUTE = 60_000_000
 
