@@ -1,6 +1,6 @@
 """Promotion, rollback and archiving.
 
-Under a Postgres advisory lock for the model: gates → report → ledger intent → `@previous` → alias → stage mirror →
+Under a Postgres advisory lock for the model: gates → report → ledger intent → `@previous` → stage mirror → alias →
 re-read → ledger commit with the event and the audit row in one transaction → publication → report beside the run.
 Nothing changes before the intent is written, and an intent that a crash leaves open is finished by `verify --repair` or
 by the next promotion.

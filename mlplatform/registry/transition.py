@@ -20,6 +20,8 @@ AUDIT_ACTIONS = {
     Action.ROLLBACK: "model.rolled_back",
     Action.ARCHIVE: "model.archived",
 }
+NO_STAGE = "None"
+"""What MLflow calls the stage of a version that never had one."""
 UNRECORDED = "unrecorded"
 """Digest in the event of a version that was archived without ever having had one."""
 
@@ -72,10 +74,11 @@ class Transition:
     async def _move(self, promotion: Promotion, after: Lineage) -> None:
         await asyncio.to_thread(self._point, promotion.model, PREVIOUS, after.aliases[PREVIOUS])
         self._observe(Step.PREVIOUS)
-        await asyncio.to_thread(self._move_alias, promotion)
-        self._observe(Step.ALIAS)
+        # Before the alias, since nothing that serves reads the stage: between the alias and the event lies no slow call.
         await asyncio.to_thread(self._mirror, promotion, after)
         self._observe(Step.MIRROR)
+        await asyncio.to_thread(self._move_alias, promotion)
+        self._observe(Step.ALIAS)
         await asyncio.to_thread(self._verify, promotion)
         self._observe(Step.VERIFIED)
 
@@ -96,6 +99,19 @@ class Transition:
         # MLflow takes the aliases of a version away when it is deleted.
         if alias is not None and alias not in found and lineage.aliases[alias] is not None:
             self._point(promotion.model, alias, lineage.aliases[alias])
+        self._mirror_back(promotion, lineage)
+
+    def _mirror_back(self, promotion: Promotion, lineage: Lineage) -> None:
+        """Put the stages back that were mirrored for a promotion which is not to be."""
+        alias, model, version = promotion.stage.alias, promotion.model, promotion.to_version
+        if alias is None or lineage.aliases[alias] == version:
+            return
+        holder = lineage.aliases[alias]
+        if holder is not None and self._registry.has_version(model, holder):
+            self._registry.mirror_stage(model, holder, lineage.stage_of(holder))
+        if self._registry.has_version(model, version):
+            known = version in (lineage.production, lineage.staging, *lineage.way_back)
+            self._registry.mirror_stage(model, version, lineage.stage_of(version) if known else NO_STAGE)
 
     def _move_alias(self, promotion: Promotion) -> None:
         if promotion.stage.alias is not None:

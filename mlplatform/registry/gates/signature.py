@@ -48,8 +48,8 @@ def _check(candidate: Candidate) -> Finding:
 def _compare(candidate: Candidate, described: Model, present: str) -> Finding:
     production = candidate.production
     if production is None or production.version == candidate.version.version:
-        detail = {"changes": [], "fields": compare_fields(None, described.signature)}
-        return Finding(GATE, Status.PASSED, f"{present}; nothing in production to compare.", detail)
+        alone = {"changes": [], "fields": compare_fields(None, described.signature)}
+        return Finding(GATE, Status.PASSED, f"{present}; nothing in production to compare.", alone)
     try:
         served = _describe(candidate.registry, production).signature
     except ArtifactsUnavailable:

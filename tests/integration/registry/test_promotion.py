@@ -155,7 +155,7 @@ class TestPromote:
         first, second = bench.version(), bench.version()
 
         def interfere(step: Step) -> None:
-            if step is Step.MIRROR:
+            if step is Step.ALIAS:
                 bench.registry.set_alias(bench.name, "production", second.version)
 
         with pytest.raises(PromotionRefused, match="points to version 2, not to 1"):

@@ -86,6 +86,13 @@ class TestVerifyRepair:
         assert [remark.problem for remark in remarks] == [Problem.WITHDRAWN, Problem.MOVED]
         assert bench.aliases() == {"production": "3"}
 
+    async def test_withdraws_with_the_stages_it_mirrored(self, crash, versions, bench, verification):
+        third = bench.version()
+        await crash(Step.MIRROR, to_production(versions[1]))
+        bench.registry.set_alias(bench.name, "production", third.version)
+        await verification.run(repair=True, actor=EVE)
+        assert [bench.stage(version) for version in (*versions, third)] == ["Production", "None", "None"]
+
     async def test_withdraws_with_a_model_that_was_deleted(self, crash, versions, bench, verification):
         await crash(Step.INTENT, to_production(versions[1]))
         bench.client.delete_registered_model(bench.name)
@@ -118,6 +125,13 @@ class TestNextPromotion:
         assert outcome.changed
         assert bench.aliases() == {"production": "3", "previous": "1"}
         assert [row["state"] for row in rows("model_promotions")] == ["committed", "failed", "committed"]
+
+    async def test_puts_back_the_stages_that_were_mirrored(self, crash, versions, bench, promoter):
+        third = bench.version()
+        await crash(Step.MIRROR, to_production(versions[1]))
+        assert (bench.stage(versions[0]), bench.stage(versions[1])) == ("Archived", "Production")
+        await promoter.promote(to_production(third))
+        assert [bench.stage(version) for version in (*versions, third)] == ["Archived", "None", "Production"]
 
     async def test_finishes_another_version_that_serves_already(self, crash, versions, bench, promoter, rows):
         third = bench.version()
