@@ -72,9 +72,9 @@ def _rows(document: Answer) -> list[tuple[str, str, str]]:
     rows = [("primary", f"@{document['primary']}", "the rest")]
     if document.get("canary"):
         rows.append(("canary", _target(document["canary"]), f"{document['canary']['percent']:g} %"))
-    experiment = document.get("experiment")
-    for arm in experiment["arms"] if experiment else ():
-        total = sum(each["weight"] for each in experiment["arms"])
+    experiment = document.get("experiment") or {"arms": [], "percent": 0}
+    total = sum(each["weight"] for each in experiment["arms"])
+    for arm in experiment["arms"]:
         share = "stopped" if arm["stopped"] else f"{experiment['percent'] * arm['weight'] / total:.4g} %"
         rows.append((f"ab:{arm['name']}", _target(arm), share))
     rows += [("shadow", _target(each), f"{each['sample']:.4g} copied") for each in document["shadow"]]

@@ -2,23 +2,31 @@
 
 import asyncio
 import json
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import pytest
 import uvicorn
-from typer.testing import CliRunner
 
-from mlplatform.cli.app import app
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import eventually, serving
 
 __all__ = ["publisher"]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What came of a command."""
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,23 @@ class Shell:
     model: str
     environment: dict[str, str]
 
-    async def type(self, *words: str, **changes: str) -> click.testing.Result:
-        """Run a command while the service runs."""
-        runner = CliRunner(env=self.environment | changes)
-        return await asyncio.to_thread(runner.invoke, app, ["traffic", words[0], self.model, *words[1:]])
+    async def type(self, *words: str, **changes: str) -> Typed:
+        """Run a command, as a process of its own since the service logs to this one's standard output."""
+        words = ("traffic", words[0], self.model, *words[1:])
+        program = "from mlplatform.cli.app import main; main()"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, *words),
+            env=os.environ | self.environment | changes,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stdout, stderr = await process.communicate()
+        return Typed(process.returncode, stdout.decode(), stderr.decode())
 
     async def json(self, *words: str) -> dict[str, Any]:
         """Run a command that succeeds, and return its document."""
         done = await self.type(*words, "--json")
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == 0, done.stdout + done.stderr
         return dict(json.loads(done.stdout))
 
 
@@ -98,7 +114,7 @@ class TestShadowAndExperiment:
         report = await shell.json("report")
         assert [arm["name"] for arm in report["experiment"]["arms"]] == ["old", "new"]
         shown = await shell.type("report")
-        assert shown.exit_code == 0, shown.output
+        assert shown.exit_code == 0, shown.stdout + shown.stderr
         assert "No difference in outcome is shown yet" in shown.stdout
         assert (await shell.json("clear", "experiment"))["document"]["experiment"] is None
         assert (await shell.type("experiment", "odd", "--arm", "old")).exit_code == 64

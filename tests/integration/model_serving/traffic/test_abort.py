@@ -7,6 +7,11 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
+from services.model_serving.traffic.exchange import Exchange
+from services.model_serving.traffic.shadow_totals import ShadowTotals
+from services.model_serving.traffic.tally import Outcome
+from services.model_serving.traffic.totals import ExperimentTotals
+from services.model_serving.traffic.windows import Windows
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, eventually
 from tests.integration.model_serving.traffic.steering import ask, put, routes, shares, steer, traffic
@@ -96,6 +101,24 @@ class TestRule:
         await steer(service, versions.name, document)
         assert shares(await routes(service, versions.name, 60))["canary", bad.version] > 10
         assert (await traffic(service, versions.name))["revision"] == 3
+
+    async def test_adds_up_what_no_replica_alone_would_stop_it_for(self, service: Service, versions: Publisher) -> None:
+        """Two other replicas saw 30 requests of each side, and the rule wants 50."""
+        await steer(service, versions.name, {"canary": {"version": "2", "percent": 50}, "abort": {"min_requests": 50}})
+        for _ in range(2):
+            windows = Windows()
+            for _ in range(30):
+                windows.count((versions.name, "primary", 1, "1"), Outcome.OK, 0.01)
+                windows.count((versions.name, "canary", 1, "2"), Outcome.ERROR, 0.0)
+            database = service.application.state.kernel.database
+            assert await Exchange(database, windows, ExperimentTotals(), ShadowTotals()).send()
+
+        async def stopped() -> bool:
+            return (await traffic(service, versions.name))["document"]["canary"]["percent"] == 0
+
+        await eventually(stopped)
+        reason = (await traffic(service, versions.name))["reason"]
+        assert reason == "error rate 100.00% against 0.00% of the version it is compared with, over 60 requests"
 
 
 class TestByHand:
