@@ -1,6 +1,7 @@
 """`mlp monitor`: how far a model's inputs and answers are from its training, and how good they were."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +68,7 @@ def profile(
     from mlplatform.registry.registry import Registry  # noqa: PLC0415 - loads MLflow
 
     frame = _read(data)
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # standard output may be a JSON document
     try:
         registry = Registry(load_settings().mlflow_url)
         found = registry.resolve(model, version)
