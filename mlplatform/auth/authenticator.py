@@ -10,6 +10,8 @@ from mlplatform.database.pool import Database
 from mlplatform.settings.base import PlatformSettings
 
 API_KEY_HEADER = "X-API-Key"
+AUTHORIZATION = b"authorization"
+CREDENTIALS = frozenset({AUTHORIZATION, API_KEY_HEADER.lower().encode()})
 
 
 class Authenticator:
@@ -29,13 +31,14 @@ class Authenticator:
             DependencyUnavailable: the issuer's keys cannot be fetched, or an API key was presented and Postgres does
                 not answer.
         """
-        authorizations, keys = headers.getlist("authorization"), headers.getlist(API_KEY_HEADER)
-        if len(authorizations) + len(keys) > 1:
+        presented = [(name, value.decode("latin-1")) for name, value in headers.raw if name in CREDENTIALS]
+        if len(presented) > 1:
             raise CredentialAmbiguous("more than one credential was sent; send one, as Authorization or as X-API-Key")
-        if keys:
-            return await self._keys.verify(keys[0])
-        if authorizations:
-            return await self._tokens.verify(_bearer_token(authorizations[0]))
+        if presented:
+            name, value = presented[0]
+            if name == AUTHORIZATION:
+                return await self._tokens.verify(_bearer_token(value))
+            return await self._keys.verify(value)
         if self._required:
             raise CredentialRefused("missing", "send 'Authorization: Bearer <token>' or 'X-API-Key: <key>'")
         return ANONYMOUS

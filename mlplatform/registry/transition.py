@@ -74,7 +74,7 @@ class Transition:
     async def _move(self, promotion: Promotion, after: Lineage) -> None:
         await asyncio.to_thread(self._point, promotion.model, PREVIOUS, after.aliases[PREVIOUS])
         self._observe(Step.PREVIOUS)
-        # Before the alias, since nothing that serves reads the stage: between the alias and the event lies no slow call.
+        # Before the alias, since nothing that serves reads the stage: no slow call lies between alias and event.
         await asyncio.to_thread(self._mirror, promotion, after)
         self._observe(Step.MIRROR)
         await asyncio.to_thread(self._move_alias, promotion)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from mlplatform.auth import Permission, Principal
@@ -37,7 +36,7 @@ class DirectRequest:
     app: FastAPI
     scope: Scope
     params: Mapping[str, str]
-    headers: Headers
+    headers: Mapping[str, str]
     body: bytes
     principal: Principal
     request_id: str

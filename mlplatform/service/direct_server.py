@@ -20,6 +20,7 @@ from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
+from mlplatform.service.fields import Fields
 from mlplatform.service.request_context import (
     CLIENT_CLOSED,
     REQUEST_ID_HEADER,
@@ -31,7 +32,7 @@ from mlplatform.telemetry.metrics import HTTP_DURATION
 
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
-Fields = tuple[tuple[str, str], ...]
+Pairs = tuple[tuple[str, str], ...]
 
 
 class ClientGone(Exception):
@@ -89,14 +90,14 @@ class DirectServer:
             self._count(route, status, perf_counter() - begin)
 
     async def _answer(
-        self, route: DirectRoute, params: Mapping[str, str], request: Request, fields: Mapping[bytes, bytes]
+        self, route: DirectRoute, params: Mapping[str, str], request: Request, fields: dict[bytes, bytes]
     ) -> DirectResponse:
         request_id: str = request.scope["state"]["request_id"]
         try:
             principal = await admit(request, route.permission)
             body = await self._read(request, fields.get(b"content-length", b""))
             return await route.handle(
-                DirectRequest(self._app, request.scope, params, request.headers, body, principal, request_id)
+                DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
             )
         except ClientGone:
             raise
@@ -170,7 +171,7 @@ async def _send(response: DirectResponse, request_id: str, limit_headers: Mappin
 
 
 @lru_cache(1024)
-def _encode(content_type: str, given: Fields, limits: Fields) -> list[tuple[bytes, bytes]]:
+def _encode(content_type: str, given: Pairs, limits: Pairs) -> list[tuple[bytes, bytes]]:
     """Encode headers; a later one replaces an earlier one of the same name."""
     fields = {"content-type": content_type, **SECURITY}
     fields.update((name.lower(), value) for name, value in (*limits, *given))

@@ -1,13 +1,12 @@
 """JSON bodies, in and out, through orjson."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response, params
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
 
 from mlplatform.errors import UnsupportedMediaType
 
@@ -59,7 +58,7 @@ class ServiceRouter(APIRouter):
         super().__init__(**{"route_class": JsonRoute, **options})
 
 
-def check_content_type(headers: Headers) -> None:
+def check_content_type(headers: Mapping[str, str]) -> None:
     """Refuse a body that does not say it is JSON in UTF-8.
 
     Raises:

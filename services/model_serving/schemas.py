@@ -57,7 +57,7 @@ class PredictRequest(BaseModel):
     version: VersionNumber | None = None
     alias: AliasName | None = None
     inputs: Annotated[Any, WithJsonSchema(INPUTS_SCHEMA)]
-    params: dict[str, Any] = Field(default={}, description="Parameters that the model declares.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters that the model declares.")
     explain: bool = Field(default=False, description="Whether to say what each column did to each prediction.")
 
     @model_validator(mode="after")

@@ -1,13 +1,13 @@
 """What a request of the protocol may be made of."""
 
-from starlette.datastructures import Headers
+from collections.abc import Mapping
 
 from mlplatform.errors import UnsupportedMediaType
 
 TYPES = frozenset({"", "application/json", "application/octet-stream"})
 
 
-def check_content(headers: Headers) -> None:
+def check_content(headers: Mapping[str, str]) -> None:
     """Refuse a body that is compressed or of another type; clients of the protocol often name none.
 
     Raises:
