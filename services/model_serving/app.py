@@ -1,7 +1,8 @@
 """The serving service: its application, and the only place where its parts are put together."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -11,12 +12,12 @@ from mlplatform.service import Kernel, create_service, open_kernel
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
-from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.protocols import native
 from services.model_serving.routes import models, promotions
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from services.model_serving.versions.assembly import open_versions
+from services.model_serving.versions.image import Image
 
 NAME = "serving"
 DESCRIPTION = """Predictions of the models in the registry.
@@ -26,20 +27,22 @@ the version that gave it.
 """
 
 
-def create_app(settings: ServingSettings | None = None, adopted: Sequence[LoadedModel] = ()) -> FastAPI:
+def create_app(settings: ServingSettings | None = None, image: Image | None = None) -> FastAPI:
     """Make the application.
 
     Args:
         settings: read from the environment unless given.
-        adopted: models that are in memory already.
+        image: what is in memory already, in a process that was forked to share it.
     """
     settings = settings or ServingSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings, adopted) as serving:
+        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings, image) as serving:
             app.state.kernel = kernel
             app.state.serving = serving
+            if image is not None:
+                app.state.renewal_wanted = partial(serving.production.differs, image)
             yield
 
     return create_service(
@@ -54,12 +57,10 @@ def create_app(settings: ServingSettings | None = None, adopted: Sequence[Loaded
 
 
 @asynccontextmanager
-async def _open_serving(
-    kernel: Kernel, settings: ServingSettings, adopted: Sequence[LoadedModel]
-) -> AsyncIterator[Serving]:
+async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image | None) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         registry = Registry(settings.mlflow_url)
-        parts = await stack.enter_async_context(open_versions(kernel, registry, settings, adopted))
+        parts = await stack.enter_async_context(open_versions(kernel, registry, settings, image))
         engine = Engine(
             threads=settings.serving_threads,
             queue_size=settings.serving_queue_size,
@@ -73,6 +74,7 @@ async def _open_serving(
             dataplane=Dataplane(engine, parts.versions),
             engine=engine,
             versions=parts.versions,
+            production=parts.production,
             catalog=Catalog(registry, parts.store, parts.production),
             ledger=PromotionLedger(kernel.database),
             objects=kernel.objects,

@@ -11,6 +11,7 @@ from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.engine.engine import Engine
 from services.model_serving.versions.choice import Versions
+from services.model_serving.versions.production import Production
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Serving:
     dataplane: Dataplane
     engine: Engine
     versions: Versions
+    production: Production
     catalog: Catalog
     ledger: PromotionLedger
     objects: ObjectStore
