@@ -12,6 +12,7 @@ from mlplatform.auth import public
 from mlplatform.service.health import HealthChecks, Readiness
 from mlplatform.service.json_route import ServiceRouter
 from mlplatform.service.kernel import get_kernel
+from mlplatform.telemetry.aggregation import SharedMetrics
 from mlplatform.telemetry.metrics import CONTENT_TYPE_LATEST, render_metrics
 
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "A dependency does not answer."}}
@@ -72,8 +73,10 @@ def common_routes(service: str) -> ServiceRouter:
         )
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-    async def read_metrics() -> Response:
-        """Return every metric in Prometheus' text format."""
-        return Response(render_metrics(), media_type=CONTENT_TYPE_LATEST)
+    async def read_metrics(request: Request) -> Response:
+        """Return every metric in Prometheus' text format; those of all processes when there are several."""
+        shared = getattr(request.app.state, "metrics", None)
+        content = await shared.render() if isinstance(shared, SharedMetrics) else render_metrics()
+        return Response(content, media_type=CONTENT_TYPE_LATEST)
 
     return router

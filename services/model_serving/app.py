@@ -1,7 +1,8 @@
 """The serving service: its application, and the only place where its parts are put together."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -15,7 +16,6 @@ from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
-from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
@@ -25,6 +25,7 @@ from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from services.model_serving.traffic.traffic import open_traffic
 from services.model_serving.versions.assembly import open_versions
+from services.model_serving.versions.image import Image
 
 NAME = "serving"
 DESCRIPTION = """Predictions of the models in the registry.
@@ -34,20 +35,22 @@ the version that gave it.
 """
 
 
-def create_app(settings: ServingSettings | None = None, adopted: Sequence[LoadedModel] = ()) -> FastAPI:
+def create_app(settings: ServingSettings | None = None, image: Image | None = None) -> FastAPI:
     """Make the application.
 
     Args:
         settings: read from the environment unless given.
-        adopted: models that are in memory already.
+        image: what is in memory already, in a process that was forked to share it.
     """
     settings = settings or ServingSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings, adopted) as serving:
+        async with open_kernel(settings, NAME) as kernel, _open_serving(kernel, settings, image) as serving:
             app.state.kernel = kernel
             app.state.serving = serving
+            if image is not None:
+                app.state.renewal_wanted = partial(serving.production.differs, image)
             yield
 
     return create_service(
@@ -71,12 +74,10 @@ def create_app(settings: ServingSettings | None = None, adopted: Sequence[Loaded
 
 
 @asynccontextmanager
-async def _open_serving(
-    kernel: Kernel, settings: ServingSettings, adopted: Sequence[LoadedModel]
-) -> AsyncIterator[Serving]:
+async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image | None) -> AsyncIterator[Serving]:
     async with AsyncExitStack() as stack:
         registry = Registry(settings.mlflow_url)
-        parts = await stack.enter_async_context(open_versions(kernel, registry, settings, adopted))
+        parts = await stack.enter_async_context(open_versions(kernel, registry, settings, image))
         engine = _make_engine(settings)
         stack.push_async_callback(engine.close)
         explanations = _make_explanations(settings)
@@ -109,6 +110,7 @@ async def _open_serving(
             explanations=explanations,
             versions=parts.versions,
             residents=parts.residents,
+            production=parts.production,
             catalog=Catalog(registry, parts.store, parts.production),
             ledger=PromotionLedger(kernel.database),
             approvals=ApprovalBook(kernel.database),

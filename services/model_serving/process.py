@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import random
 import sys
 from collections.abc import MutableMapping
 from types import ModuleType
@@ -21,6 +22,15 @@ def prepare_process() -> None:
         os.environ.setdefault(name, "1")
     os.environ[PICKLE_VARIABLE] = "false"
     _import_skops_without_torch()
+
+
+def after_fork() -> None:
+    """Give this process random numbers of its own; those of a fork are its parent's."""
+    random.seed()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.seed()
 
 
 def _import_skops_without_torch() -> None:

@@ -16,6 +16,7 @@ from services.model_serving.explanation.explanations import Explanations
 from services.model_serving.monitoring.monitoring import Monitoring
 from services.model_serving.traffic.traffic import Traffic
 from services.model_serving.versions.choice import Versions
+from services.model_serving.versions.production import Production
 from services.model_serving.versions.residents import Residents
 
 
@@ -28,6 +29,7 @@ class Serving:
     explanations: Explanations
     versions: Versions
     residents: Residents
+    production: Production
     catalog: Catalog
     ledger: PromotionLedger
     approvals: ApprovalBook

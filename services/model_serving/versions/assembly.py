@@ -1,6 +1,6 @@
 """Puts together what decides which versions are in memory."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from mlplatform.events import ModelPromoted, StreamTail, running
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel
-from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.settings import ServingSettings
 from services.model_serving.versions.checks import ModelChecks
 from services.model_serving.versions.choice import Versions
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.extras import ExtraVersions
+from services.model_serving.versions.image import Image
 from services.model_serving.versions.last_known import LastKnown
 from services.model_serving.versions.leases import Leases
 from services.model_serving.versions.loads import Loads
@@ -42,7 +42,7 @@ class VersionParts:
 
 @asynccontextmanager
 async def open_versions(
-    kernel: Kernel, registry: Registry, settings: ServingSettings, adopted: Iterable[LoadedModel] = ()
+    kernel: Kernel, registry: Registry, settings: ServingSettings, image: Image | None = None
 ) -> AsyncIterator[VersionParts]:
     """Keep in memory what is in production, for the time of the block; health checks are registered.
 
@@ -50,7 +50,7 @@ async def open_versions(
         kernel: for events and health.
         registry: what is followed.
         settings: limits.
-        adopted: versions that are in memory already, from the process that this one was forked from.
+        image: what is in memory already, from the process that this one was forked from.
     """
     async with AsyncExitStack() as stack:
         patience = settings.serving_load_wait.total_seconds()
@@ -77,7 +77,7 @@ async def open_versions(
             patience=patience,
         )
         stack.push_async_callback(production.close)
-        for model in adopted:
+        for model in () if image is None else image.models:
             leases.hold(model.identity.key)
             production.adopt(model)
         watcher = AliasWatcher(

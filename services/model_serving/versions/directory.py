@@ -39,6 +39,18 @@ class Directory:
         self.in_production = frozenset(promoted)
         return promoted
 
+    def production_versions(self) -> list[ModelVersion]:
+        """Ask the registry for the versions in production to be served here; blocks.
+
+        Raises:
+            RegistryUnavailable: MLflow is down.
+        """
+        return [
+            self._registry.get_version(model.name, model.aliases[PRODUCTION])
+            for model in self._registry.all_models()
+            if PRODUCTION in model.aliases and self._is_served(model)
+        ]
+
     async def look(self, name: str, number: str) -> tuple[RegisteredModel, ModelVersion | None]:
         """Ask the registry for one model, and at the same time for the version that is thought to be in production.
 
@@ -62,6 +74,10 @@ class Directory:
             RegistryUnavailable: MLflow is down.
         """
         return await asyncio.to_thread(self._registry.get_version, name, number)
+
+    def covers(self, name: str) -> bool:
+        """Whether this process may serve a model of this name."""
+        return any(fnmatchcase(name, pattern) for pattern in self._patterns)
 
     def staged(self) -> list[tuple[str, str]]:
         """List the models with a version in staging to be served here, and that version, as of the last poll."""
@@ -112,4 +128,4 @@ class Directory:
             return None
 
     def _is_served(self, model: RegisteredModel) -> bool:
-        return model.served_by == SERVED_HERE and any(fnmatchcase(model.name, pattern) for pattern in self._patterns)
+        return model.served_by == SERVED_HERE and self.covers(model.name)

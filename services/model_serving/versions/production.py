@@ -15,6 +15,7 @@ from services.model_serving.errors import ModelNotLoadedError, reason
 from services.model_serving.loading.background import attempt
 from services.model_serving.metrics import ALIAS_MISSING, ON_DISK, SWAP_DURATION
 from services.model_serving.versions.failures import Failure, failed
+from services.model_serving.versions.image import Image
 from services.model_serving.versions.last_known import LastKnown
 from services.model_serving.versions.loads import Loads, Source
 from services.model_serving.versions.retirement import Retirement
@@ -91,6 +92,10 @@ class Production:
     def adopt(self, model: LoadedModel) -> None:
         """Start with a version that is in memory already."""
         self._place(model)
+
+    def differs(self, image: Image) -> bool:
+        """Whether a version was promoted since an image was loaded."""
+        return any(model.identity not in image.considered for model in self._store.production.values())
 
     def want(self, wanted: Mapping[str, Wanted]) -> None:
         """Take note of everything that is in production now, and begin to bring it in."""

@@ -85,6 +85,8 @@ class AliasWatcher:
         async for event in self._events:
             if event.type == ModelPromoted.event_type:
                 promoted = ModelPromoted.from_event(event)
+                if not self._directory.covers(promoted.model):
+                    continue
                 self._production.forgive(promoted.model)
                 self._begin(self._look(promoted.model, promoted.version))
 
