@@ -17,6 +17,7 @@ from typing import Literal
 from mlplatform.monitoring.columns import Column
 from mlplatform.monitoring.profile import ColumnProfile, Profile
 from mlplatform.monitoring.statistics import (
+    Result,
     adjust,
     chi_square,
     kolmogorov_smirnov,
@@ -116,6 +117,7 @@ def compare_column(name: str, part: Part, reference: ColumnProfile, column: Colu
     reference_counts = (*reference.counts, reference.missing)
     stability = population_stability(reference_counts, counts)
     probabilities = [stability.p]
+    test: Result | None
     if numbers is None:
         test = chi_square(reference_counts, counts)
     else:

@@ -155,4 +155,5 @@ def _read(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, ColumnProfile]:
 
 
 def _read_column(stored: Mapping[str, Any]) -> ColumnProfile:
-    return ColumnProfile(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    return ColumnProfile(**fields)

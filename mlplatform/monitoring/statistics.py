@@ -117,11 +117,11 @@ def merge(left: Counts, right: Counts, least: float) -> Counts:
     """Merge the bins that are expected to have fewer rows than `least` in the window; return (2, bins)."""
     pooled = (left + right) / (left.sum() + right.sum()) * right.sum()
     small = pooled < least
-    table = np.stack([left, right])
+    table: Counts = np.stack([left, right])
     if not small.any():
         return table
-    rest = table[:, small].sum(axis=1, keepdims=True)
-    kept = table[:, ~small]
+    rest: Counts = table[:, small].sum(axis=1, keepdims=True)
+    kept: Counts = table[:, ~small]
     if not kept.shape[1]:
         return rest
     if pooled[small].sum() >= least:

@@ -102,7 +102,7 @@ def _as_number(value: object, *, lengths: bool) -> float:
         return value.timestamp()
     if isinstance(value, str):
         stamp = pd.to_datetime(value, errors="coerce", utc=True)
-        return float("nan") if stamp is pd.NaT else stamp.timestamp()
+        return stamp.timestamp() if isinstance(stamp, pd.Timestamp) else float("nan")
     if isinstance(value, int | float | np.number):
         return float(value)
     return float("nan")

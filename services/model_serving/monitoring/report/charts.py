@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from math import ceil, floor, log10
 
 Point = tuple[float, float]
 PLOT_WIDTH, PLOT_HEIGHT = 640, 200
@@ -96,8 +97,7 @@ class _Frame:
 
     def grid(self, unit: str) -> str:
         parts = []
-        for tick in range(TICKS + 1):
-            value = self.low + (self.high - self.low) * tick / TICKS
+        for value in _ticks(self.low, self.high):
             height = self.y(value)
             parts.append(
                 f'<line class="grid" x1="{LEFT}" x2="{PLOT_WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>'

@@ -16,7 +16,7 @@ h1 { font-size: 26px; margin: 0; } h2 { font-size: 19px; margin: 40px 0 10px; } 
 p { margin: 4px 0; } .soft, .empty { color: var(--soft); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 18px 0; }
 .card { background: var(--card); border-radius: 8px; padding: 12px 14px; }
-.card b { display: block; font-size: 22px; font-weight: 600; } .card span { color: var(--soft); font-size: 13px; }
+.card b { display: block; font-size: 22px; font-weight: 600; } .card > span { color: var(--soft); font-size: 13px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fill, minmax(310px, 1fr)); gap: 14px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 20px; }
 .major { color: var(--bad); } .minor { color: var(--warn); } .none { color: var(--good); }
