@@ -59,7 +59,7 @@ bench-stack: install ## Time start, memory, promotion and prediction of the stac
 	@$(VENV)/python benchmarks/stack/run.py $(ARGS)
 
 .PHONY: bench-serving
-bench-serving: install ## Measure serving against other servers (half an hour; ARGS=--quick: 5 minutes)
+bench-serving: install ## Measure serving against other servers (most of an hour; ARGS=--quick: minutes)
 	@$(VENV)/python -m benchmarks.serving $(ARGS)
 
 .PHONY: eval-search

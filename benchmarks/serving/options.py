@@ -53,7 +53,7 @@ class Options:
 def parse(arguments: list[str] | None = None) -> Options:
     """Read the command line; `--quick` changes the defaults, and what is given beside it still counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about five minutes: one round of the targets' cells")
+    parser.add_argument("--quick", action="store_true", help="some minutes: one round of the targets' cells")
     parser.add_argument("--rounds", type=int, help="how often every contender is measured (3; quick: 1)")
     parser.add_argument("--seconds", type=float, help="whole seconds for each measurement (4; quick: 2)")
     parser.add_argument("--slices", type=int, help="of each way that is compared in pairs (10; quick: 4)")

@@ -61,7 +61,8 @@ class Plan:
         bursts: With a bad request among good ones; 0 leaves that out.
         flood_seconds: Of a flood; 0 leaves that out.
         patience: Seconds that the answers to a flood are waited for.
-        floods_every_round: Names of the contenders that are flooded in every round and not in the first only.
+        floods_every_round: Names of the contenders that are flooded in every round.
+        floods_once: Whether the others are flooded in the first round.
     """
 
     seconds: float
@@ -70,6 +71,7 @@ class Plan:
     flood_seconds: float
     patience: float
     floods_every_round: frozenset[str]
+    floods_once: bool
 
 
 def run(
@@ -135,7 +137,8 @@ def visit(
         cell for cell in CELLS if cell.name in plan.cells and cell.subject == subject.name and cell.suits(contender)
     ]
     bursts = plan.bursts if subject.name == LINEAR and number == 0 else 0
-    floods = subject.name == LINEAR and (number == 0 or contender.name in plan.floods_every_round)
+    chosen = contender.name in plan.floods_every_round or (plan.floods_once and number == 0)
+    floods = subject.name == LINEAR and chosen
     flood_seconds = plan.flood_seconds if floods else 0
     if not cells and not bursts and not flood_seconds:
         return

@@ -84,7 +84,7 @@ class Run:
         return result
 
     def _attempt(self, part: str, measure: Callable[[], dict[str, Any]], result: dict[str, Any]) -> None:
-        """Add a part's figures, or say why there are none: what the other parts took half an hour for is not lost."""
+        """Add a part's figures, or say why there are none: what the others took so long for is not lost."""
         try:
             result[part] = measure()
         except (StartError, WrkError, RuntimeError, httpx.HTTPError) as error:
@@ -104,6 +104,7 @@ class Run:
             flood_seconds=max(4.0, options.seconds) if "overload" in options.parts else 0,
             patience=self._deadline + EXTRA_PATIENCE,
             floods_every_round=frozenset({NAME}),
+            floods_once=not options.quick,
         )
         return rounds.run(
             contenders,
