@@ -97,5 +97,3 @@ def _same_numbers(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> bool:
     unknown = np.isnan(right)
     same = np.array_equal(np.isnan(left), unknown)
     return bool(same and left[~unknown].tobytes() == right[~unknown].tobytes())
-
-

@@ -22,9 +22,7 @@ from services.model_serving.flavors.proof import Proof
 from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import ModelInput, Signature
 
-LIBRARIES = frozenset(
-    {"lightgbm", "onnx", "pytorch", "sentence_transformers", "sklearn", "transformers", "xgboost"}
-)
+LIBRARIES = frozenset({"lightgbm", "onnx", "pytorch", "sentence_transformers", "sklearn", "transformers", "xgboost"})
 """Each has a file in this package, imported with the first model of the library: some are optional, some take seconds."""
 FALLBACK = "pyfunc"
 SLOW = 0.5
@@ -70,14 +68,14 @@ def choose_predict(
     library = None if flavor == FALLBACK else _library(flavor)
     rows = example_rows(example.inputs, _schema(description))
     native, reason = None, "no other way to call this kind of model is known"
-    with Proof(signature, model.predict, params, budget=BUDGET) as proof:
-        if library is not None and _seconds(predict, inputs, params) > SLOW:
-            reason = "a prediction takes so long that MLflow's share of it does not count"
-        elif library is not None:
-            candidates = library.candidates(Source(model, folder, description))
-            native, reason = _proven(proof, candidates, example.inputs, rows, takes_params=params is not None)
+    proof = Proof(signature, model.predict, params, budget=BUDGET)
+    if library is not None and _seconds(predict, inputs, params) > SLOW:
+        reason = "a prediction takes so long that MLflow's share of it does not count"
+    elif library is not None:
+        candidates = library.candidates(Source(model, folder, description))
+        native, reason = _proven(proof, candidates, example.inputs, rows, takes_params=params is not None)
         predict = predict if native is None else native.predict
-        objection = _barred(description, signature, library) or _row_objection(proof, predict, rows)
+    objection = _barred(description, signature, library) or _row_objection(proof, predict, rows)
     return Chosen(
         predict,
         "pyfunc" if native is None else "native",

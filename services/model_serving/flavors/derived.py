@@ -66,7 +66,9 @@ class TableExample:
     def apart(self) -> list[object]:
         """Return the same rows, one by one."""
         columns = self._varied().columns
-        return [self._given({name: values[row : row + 1] for name, values in columns.items()}) for row in range(SEVERAL)]
+        return [
+            self._given({name: values[row : row + 1] for name, values in columns.items()}) for row in range(SEVERAL)
+        ]
 
     def variants(self) -> Iterator[tuple[str, object]]:
         """Walk over one row, several, whole numbers, nulls, and left out columns."""

@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,8 +32,6 @@ class Failure:
 class Proof:
     """What MLflow answers to a model's example and to inputs derived from it, against what others answer.
 
-    A context manager: calls run in a thread of their own, since a model may raise anything.
-
     Args:
         signature: what inputs are read with.
         ask_mlflow: `predict` of MLflow's form of the model, to compare with.
@@ -50,16 +46,7 @@ class Proof:
         self._ask_mlflow = ask_mlflow
         self._params = params
         self._deadline = time.monotonic() + budget
-        self._executor = ThreadPoolExecutor(1)
         self._answers: list[tuple[str, ModelInput, object]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._executor.shutdown()
 
     @property
     def asked(self) -> list[str]:
@@ -71,18 +58,18 @@ class Proof:
         for name, given, reference in self._questions(inputs, example):
             if time.monotonic() > self._deadline:
                 return False
-            read = self._outcome(self._signature.inputs.read, given)
+            read = _outcome(self._signature.inputs.read, given)
             if read == Failure(InvalidInputs):  # a caller is told so, and no model is called
                 continue
             if not isinstance(read, ModelInput):
                 return False
-            self._answers.append((name, read, self._outcome(reference, read)))
+            self._answers.append((name, read, _outcome(reference, read)))
         return True
 
     def objection(self, candidate: Candidate) -> str | None:
         """Say where a candidate answers differently; None when it never does."""
         for name, given, expected in self._answers:
-            answer = self._outcome(candidate.predict, given, self._params)
+            answer = _outcome(candidate.predict, given, self._params)
             if time.monotonic() > self._deadline:
                 return "took too long to compare"
             if found := _compare(answer, expected, candidate.tolerance):
@@ -91,7 +78,7 @@ class Proof:
 
     def row_objection(self, predict: Predict, example: Example) -> str | None:
         """Say why rows cannot be scored together; None when each comes out as if alone."""
-        together = self._outcome(self._score, predict, example.several())
+        together = _outcome(self._score, predict, example.several())
         if isinstance(together, Failure):
             return f"several rows raise {together.kind.__name__}"
         if count_rows(together) != SEVERAL:
@@ -99,7 +86,7 @@ class Proof:
         for row, given in enumerate(example.apart()):
             if time.monotonic() > self._deadline:
                 return "took too long to compare"
-            alone = self._outcome(self._score, predict, given)
+            alone = _outcome(self._score, predict, given)
             mine = cut_rows(together, row, row + 1)
             if found := _compare(mine, alone, ROW_TOLERANCES[narrowest_float(alone)]):
                 return f"a row alone is answered otherwise than among others: {found}"
@@ -130,11 +117,6 @@ class Proof:
     def _score(self, predict: Predict, given: object) -> object:
         return predict(self._signature.inputs.read(given), self._params)
 
-    def _outcome(self, work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (a model may answer anything)
-        future = self._executor.submit(work, *arguments)
-        error = future.exception()
-        return future.result() if error is None else Failure(type(error))
-
 
 def narrowest_float(answer: Any) -> int:  # noqa: ANN401 (a model may answer anything)
     """Return the bytes of the least precise float in an answer, 8 when there is none."""
@@ -147,6 +129,13 @@ def narrowest_float(answer: Any) -> int:  # noqa: ANN401 (a model may answer any
     if isinstance(answer, np.ndarray | np.generic | pd.Series) and answer.dtype.kind == "f":
         return int(answer.dtype.itemsize)
     return 8
+
+
+def _outcome(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (a model may answer anything)
+    try:
+        return work(*arguments)
+    except Exception as error:  # noqa: BLE001 (a model's code may raise anything, and is compared by it)
+        return Failure(type(error))
 
 
 def _compare(answer: object, expected: object, tolerance: float) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from services.model_serving.flavors import linear
+from services.model_serving.flavors import arithmetic
 from services.model_serving.flavors.arrays import array_of
 from services.model_serving.flavors.names import needs_names, without_names
 from services.model_serving.flavors.predictor import Candidate, Source, without_enforcement
@@ -21,7 +21,7 @@ def candidates(source: Source) -> Iterator[Candidate]:
     yield from _of_another_library(model, function)
     if isinstance(model, BaseEstimator) and not needs_names(model):
         nameless = _on_array(without_names(model), function)
-        if shortcut := linear.shortcut(model, function, otherwise=nameless.predict):
+        if shortcut := arithmetic.shortcut(model, function, otherwise=nameless.predict):
             yield shortcut
         yield nameless
     yield without_enforcement(source)
