@@ -177,6 +177,8 @@ def _table(inputs: object, schema: Schema) -> TableExample | None:
         columns = {name: inputs[name] for name in names if name in inputs}
     elif isinstance(inputs, list) and inputs and all(isinstance(row, dict) for row in inputs):
         columns = {name: [row.get(name) for row in inputs] for name in names if any(name in row for row in inputs)}
+    elif isinstance(inputs, list) and len(names) == 1 and not any(isinstance(row, list) for row in inputs):
+        columns = {names[0]: inputs}
     elif isinstance(inputs, list) and all(isinstance(row, list) for row in inputs):
         columns = dict(zip(names, map(list, zip(*inputs, strict=True)), strict=False))
     else:
