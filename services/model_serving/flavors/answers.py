@@ -18,21 +18,13 @@ def difference(left: Any, right: Any, tolerance: float) -> str | None:  # noqa: 
     """
     if type(left) is not type(right):
         return f"a {type(left).__name__} in place of a {type(right).__name__}"
-    if isinstance(right, np.ndarray):
-        return _arrays(left, right, tolerance)
     if isinstance(right, pd.DataFrame):
         return _frames(left, right, tolerance)
     if isinstance(right, pd.Series):
-        return None if left.index.equals(right.index) and not _columns(left, right, tolerance) else "other values"
-    if isinstance(right, dict):
-        if list(left) != list(right):
-            return "other keys"
-        return _first(difference(left[key], right[key], tolerance) for key in right)
-    if isinstance(right, list | tuple):
-        if len(left) != len(right):
-            return f"{len(left)} entries in place of {len(right)}"
-        return _first(difference(one, other, tolerance) for one, other in zip(left, right, strict=True))
-    if isinstance(right, float | np.floating):
+        return _columns(left, right, tolerance) if left.index.equals(right.index) else "other rows"
+    if isinstance(right, dict | list | tuple):
+        return _parts(left, right, tolerance)
+    if isinstance(right, np.ndarray | float | np.floating):
         return _arrays(np.asarray(left), np.asarray(right), tolerance)
     return None if left is right or bool(left == right) else "other values"
 
@@ -58,6 +50,16 @@ def cut_rows(answer: Any, start: int, stop: int) -> Any:  # noqa: ANN401 (a mode
 
 def _first(found: Iterable[str | None]) -> str | None:
     return next((text for text in found if text), None)
+
+
+def _parts(left: Any, right: Any, tolerance: float) -> str | None:  # noqa: ANN401 (dicts or lists, both)
+    if isinstance(right, dict):
+        if list(left) != list(right):
+            return "other keys"
+        left, right = left.values(), right.values()
+    elif len(left) != len(right):
+        return f"{len(left)} entries in place of {len(right)}"
+    return _first(difference(one, other, tolerance) for one, other in zip(left, right, strict=True))
 
 
 def _frames(left: pd.DataFrame, right: pd.DataFrame, tolerance: float) -> str | None:

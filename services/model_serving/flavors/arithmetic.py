@@ -35,9 +35,9 @@ def shortcut(model: BaseEstimator, function: str, *, otherwise: Predict) -> Cand
     *before, last = [part for _, part in model.steps] if type(model) is Pipeline else [model]
     steps = [_step(part) for part in before]
     known = [step for step in steps if step is not None]
-    score, dtype = linear.score(last, function), np.float64
-    if score is None:
-        score, dtype = forest.score(last, function), np.float32
+    score = linear.score(last, function)
+    single = score is None
+    score = score or forest.score(last, function)
     if score is None or len(known) < len(steps):
         return None
     scored = score
@@ -48,15 +48,15 @@ def shortcut(model: BaseEstimator, function: str, *, otherwise: Predict) -> Cand
             return otherwise(inputs, params)
         for step in known:
             matrix = step(matrix)
-        if dtype is not np.float64:
+        if single:
             with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
-                matrix = matrix.astype(dtype)
+                matrix = matrix.astype(np.float32)
         return scored(matrix) if np.isfinite(matrix).all() else otherwise(inputs, params)
 
     return Candidate(f"the arithmetic of {type(last).__name__}.{function}", predict)
 
 
-def _step(part: object) -> Step | None:
+def _step(part: Any) -> Step | None:  # noqa: ANN401 (any estimator)
     """Return what a transformer does to a matrix; the matrix itself stays as it is, for others read it too."""
     if type(part) is StandardScaler:
         mean, deviation = (part.mean_ if part.with_mean else None), (part.scale_ if part.with_std else None)

@@ -23,7 +23,7 @@ from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import ModelInput, Signature
 
 LIBRARIES = frozenset({"lightgbm", "onnx", "pytorch", "sentence_transformers", "sklearn", "transformers", "xgboost"})
-"""Each has a file in this package, imported with the first model of the library: some are optional, some take seconds."""
+"""Each has a file in this package, imported with the first model of the library: some are optional, some are slow."""
 FALLBACK = "pyfunc"
 SLOW = 0.5
 """Seconds of a prediction beyond which MLflow's share of it is too small to be worth a proof."""

@@ -7,7 +7,7 @@ product of matrices that adds up in another order for two rows than for one.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ _FACTORS = (1.0, 0.5, 1.75, -1.0, 3.0, 0.0)
 _FLOATS = frozenset({DataType.double, DataType.float})
 _INTEGERS = frozenset({DataType.integer, DataType.long})
 _ANY_LENGTH = -1
+Columns: TypeAlias = Mapping[str | int, Sequence[object]]
 
 
 class Example(Protocol):
@@ -54,7 +55,7 @@ class TableExample:
         named: whether a caller may name them.
     """
 
-    columns: Mapping[str | int, Sequence[object]]
+    columns: Columns
     types: Mapping[str | int, object]
     optional: frozenset[str | int]
     named: bool
@@ -79,11 +80,11 @@ class TableExample:
         if floats:
             whole = {name: [_whole(value) for value in varied.columns[name]] for name in floats}
             yield "whole numbers in columns of doubles", self._given({**varied.columns, **whole})
-            yield "nulls", self._given(varied._with_nulls(floats))
+            yield "nulls", self._given(_with_nulls(varied.columns, floats))
             yield "nulls only", self._given({**first, **{name: [None] for name in floats}})
         nullable = [name for name in self.columns if name in self.optional and name not in floats]
         if nullable:
-            yield "nulls in optional columns", self._given(varied._with_nulls(nullable))
+            yield "nulls in optional columns", self._given(_with_nulls(varied.columns, nullable))
         if 0 < len(self.optional & self.columns.keys()) < len(self.columns):
             kept = {name: values for name, values in varied.columns.items() if name not in self.optional}
             yield "without the optional columns", self._given(kept)
@@ -100,17 +101,7 @@ class TableExample:
             return [value + row % 3 if type(value) is int else value for row, value in enumerate(cycled)]
         return cycled
 
-    def _with_nulls(self, names: Sequence[str | int]) -> dict[str | int, Sequence[object]]:
-        """Put a null into each of these columns, in some rows, so that rows of many kinds come about."""
-        changed = dict(self.columns)
-        for position, name in enumerate(names):
-            values = list(self.columns[name])
-            values[position % len(values)] = None
-            values[(position * 3 + 1) % len(values)] = None
-            changed[name] = values
-        return changed
-
-    def _given(self, columns: Mapping[str | int, Sequence[object]]) -> object:
+    def _given(self, columns: Columns) -> object:
         if self.named:
             return {name: list(values) for name, values in columns.items()}
         return [list(row) for row in zip(*columns.values(), strict=True)]
@@ -147,7 +138,7 @@ class TensorExample:
 
     def _given(self, arrays: Mapping[str | None, npt.NDArray[Any]]) -> object:
         given = {name: array.tolist() for name, array in arrays.items()}
-        return given[None] if None in given else given
+        return given.get(None, given)
 
 
 @dataclass(frozen=True)
@@ -168,6 +159,17 @@ class ListExample:
         """Walk over one entry and several."""
         yield "one row", self.entries[:1]
         yield "several rows", self.several()
+
+
+def _with_nulls(columns: Columns, names: Sequence[str | int]) -> Columns:
+    """Put a null into some rows of each of these columns, so that rows of many kinds come about."""
+    changed = dict(columns)
+    for position, name in enumerate(names):
+        values = list(columns[name])
+        values[position % len(values)] = None
+        values[(position * 3 + 1) % len(values)] = None
+        changed[name] = values
+    return changed
 
 
 def _table(inputs: object, schema: Schema) -> TableExample | None:

@@ -4,7 +4,8 @@ An estimator that was fitted on a DataFrame warns about every array that it is g
 compared. Here the columns are in the order of the signature already, so it is given none to compare.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ OUTPUT = "_sklearn_output_config"
 
 def needs_names(estimator: BaseEstimator) -> bool:
     """Whether an estimator, or one inside it, selects columns or hands DataFrames on."""
-    return any(isinstance(part, ColumnTransformer) or OUTPUT in vars(part) for part in _walk(estimator, set()))
+    return any(isinstance(part, ColumnTransformer) or OUTPUT in vars(part) for part in parts(estimator))
 
 
 def without_names(estimator: BaseEstimator) -> Any:  # noqa: ANN401 (of the given type)
@@ -26,48 +27,56 @@ def without_names(estimator: BaseEstimator) -> Any:  # noqa: ANN401 (of the give
     return _without_names(estimator, {})
 
 
-def _without_names(value: Any, done: dict[int, Any]) -> Any:  # noqa: ANN401 (any attribute of an estimator)
-    if id(value) in done:
-        return done[id(value)]
-    if isinstance(value, BaseEstimator):
-        fields = vars(value)
-        changed = {name: new for name, old in fields.items() if (new := _without_names(old, done)) is not old}
-        if not changed and NAMES not in fields:
-            return value
-        copy = object.__new__(type(value))
-        vars(copy).update({name: old for name, old in (fields | changed).items() if name != NAMES})
-        done[id(value)] = copy
-        return copy
-    if isinstance(value, list | tuple):
-        parts = [_without_names(part, done) for part in value]
-        if all(new is old for new, old in zip(parts, value, strict=True)):
-            return value
-        return parts if isinstance(value, list) else tuple(parts)
+def parts(model: object) -> list[Any]:
+    """Return an estimator and all inside it, each once; none for an object of another kind."""
+    found: dict[int, Any] = {}
+    waiting = [model]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, BaseEstimator):
+            if id(value) in found:
+                continue
+            found[id(value)] = value
+            waiting.extend(vars(value).values())
+        else:
+            waiting.extend(_contents(value))
+    return list(found.values())
+
+
+def _contents(value: object) -> Iterable[Any]:
     if isinstance(value, dict):
-        changed = {key: new for key, old in value.items() if (new := _without_names(old, done)) is not old}
-        return type(value)(**(value | changed)) if changed else value
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        flat = [_without_names(part, done) for part in value.flat]
-        if all(new is old for new, old in zip(flat, value.flat, strict=True)):
-            return value
-        copy = np.empty(value.shape, dtype=object)
-        copy.flat[:] = flat
-        return copy
-    return value
+        return value.values()
+    if isinstance(value, np.ndarray):
+        return value.flat if value.dtype == object else ()
+    return value if isinstance(value, list | tuple) else ()
 
 
-def _walk(value: Any, seen: set[int]) -> Iterator[BaseEstimator]:  # noqa: ANN401 (any attribute of an estimator)
-    if id(value) in seen:
-        return
+def _without_names(value: Any, done: dict[int, Any]) -> Any:  # noqa: ANN401 (any attribute of an estimator)
+    """Return the value itself when nothing in it has names, else a copy as deep as needed."""
     if isinstance(value, BaseEstimator):
-        seen.add(id(value))
-        yield value
-        parts: Any = vars(value).values()
-    elif isinstance(value, dict):
-        parts = value.values()
-    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object):
-        parts = value if not isinstance(value, np.ndarray) else value.flat
-    else:
-        return
-    for part in parts:
-        yield from _walk(part, seen)
+        if id(value) not in done:
+            done[id(value)] = _nameless(value, done)
+        return done[id(value)]
+    old = list(_contents(value))
+    new = [_without_names(part, done) for part in old]
+    if all(part is other for part, other in zip(new, old, strict=True)):
+        return value
+    if isinstance(value, dict):
+        mapping = copy(value)  # of its own kind: scikit-learn's Bunch gives its entries as attributes
+        mapping.update(zip(value, new, strict=True))
+        return mapping
+    if isinstance(value, np.ndarray):
+        array = np.empty(value.shape, dtype=object)
+        array.flat[:] = new
+        return array
+    return type(value)(new)
+
+
+def _nameless(estimator: BaseEstimator, done: dict[int, Any]) -> BaseEstimator:
+    fields = vars(estimator)
+    changed = {name: new for name, old in fields.items() if (new := _without_names(old, done)) is not old}
+    if not changed and NAMES not in fields:
+        return estimator
+    nameless: BaseEstimator = object.__new__(type(estimator))
+    vars(nameless).update({name: value for name, value in (fields | changed).items() if name != NAMES})
+    return nameless

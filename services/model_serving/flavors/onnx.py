@@ -31,10 +31,11 @@ def candidates(source: Source) -> Iterator[Candidate]:
 
 
 def _session(source: Source) -> Candidate:
+    declared = source.options("onnx").get("onnx_session_options") or {}
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    level = (source.options("onnx").get("onnx_session_options") or {}).get("graph_optimization_level")
-    if level:
+    options.intra_op_num_threads = declared.get("intra_op_num_threads") or 1
+    options.inter_op_num_threads = declared.get("inter_op_num_threads") or 1
+    if level := declared.get("graph_optimization_level"):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel(level)
     file = source.folder / source.options("onnx")["data"]
     session = onnxruntime.InferenceSession(str(file), providers=CPU, sess_options=options)

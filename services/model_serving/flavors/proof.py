@@ -126,9 +126,8 @@ def narrowest_float(answer: Any) -> int:  # noqa: ANN401 (a model may answer any
         return min((narrowest_float(answer.iloc[:, column]) for column in range(answer.shape[1])), default=8)
     if isinstance(answer, list | tuple):
         return min(map(narrowest_float, answer), default=8)
-    if isinstance(answer, np.ndarray | np.generic | pd.Series) and answer.dtype.kind == "f":
-        return int(answer.dtype.itemsize)
-    return 8
+    dtype = getattr(answer, "dtype", None)
+    return dtype.itemsize if isinstance(dtype, np.dtype) and dtype.kind == "f" else 8
 
 
 def _outcome(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (a model may answer anything)

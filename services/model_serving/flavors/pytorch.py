@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -28,7 +29,7 @@ def candidates(source: Source) -> Iterator[Candidate]:
 def _module(module: torch.nn.Module) -> Candidate:
     def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401, ARG001 (the common form)
         if inputs.matrix is not None:
-            return pd.DataFrame(_run(module, np.ascontiguousarray(inputs.matrix, dtype=np.float32)))
+            return pd.DataFrame(_run(module, inputs.matrix.astype(np.float32)))
         data = inputs.data
         if isinstance(data, pd.DataFrame):
             return pd.DataFrame(_run(module, data.to_numpy(dtype=np.float32)))
@@ -37,10 +38,13 @@ def _module(module: torch.nn.Module) -> Candidate:
     return Candidate(f"{type(module).__name__} in inference mode", predict)
 
 
-def _run(module: torch.nn.Module, array: Any) -> Any:  # noqa: ANN401 (arrays of any type)
+def _run(module: torch.nn.Module, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if not array.flags.writeable:  # such as one that was cut out of a request's body; PyTorch warns of it
+        array = array.copy()
     with torch.inference_mode():
         answer = module(torch.from_numpy(array))
     if not isinstance(answer, torch.Tensor):
         message = f"The module answers a {type(answer).__name__}, and MLflow knows tensors only."
         raise TypeError(message)
-    return answer.numpy()
+    numbers: npt.NDArray[Any] = answer.numpy()
+    return numbers
