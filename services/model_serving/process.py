@@ -9,18 +9,21 @@ from types import ModuleType
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PICKLE_VARIABLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 TORCH_ADAPTER = "sklearn.externals.array_api_compat.torch"
 
 
 def prepare_process() -> None:
-    """Set the defaults of a serving process; what the operator has set is kept, except for the pickle switch.
+    """Set the defaults of a serving process; what the operator has set is kept, except for two switches.
 
     A prediction runs on one thread: several run at once, and teams of threads of each would fight for the cores. The
-    switch is off for every model that `serialization` has not cleared.
+    pickle switch is off for every model that `serialization` has not cleared. Nothing is fetched from a model hub.
     """
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     os.environ[PICKLE_VARIABLE] = "false"
+    for name in OFFLINE_VARIABLES:
+        os.environ[name] = "1"
     _import_skops_without_torch()
 
 

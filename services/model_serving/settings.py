@@ -20,6 +20,7 @@ TRUSTED_TYPES = (
     "collections.defaultdict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBM*",
+    "numpy.dtype",
     "sklearn._loss.*",
     "sklearn.ensemble._hist_gradient_boosting.*",
     "sklearn.tree._tree.Tree",

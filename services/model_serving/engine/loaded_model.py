@@ -47,12 +47,18 @@ class LoadReport:
         seconds: from the folder on disk to the first prediction.
         size: bytes of its artifacts.
         path: whether it is called past MLflow or through it.
+        flavor: the library, `pyfunc` for any other.
+        path_reason: why this path.
+        row_wise_reason: why its rows may or may not be scored together with those of other callers.
     """
 
     loaded_at: datetime
     seconds: float
     size: int
     path: Literal["native", "pyfunc"]
+    flavor: str = "pyfunc"
+    path_reason: str = ""
+    row_wise_reason: str = ""
 
 
 class Lane(Protocol):

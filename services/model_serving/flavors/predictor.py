@@ -1,85 +1,92 @@
-"""How a loaded model is called: through MLflow, or past it where that is proven to answer the same.
-
-`pyfunc.predict` enforces the signature a column at a time, some 2 ms for 30 columns. The inputs here have passed
-:mod:`services.model_serving.signature` already, so the library's own predict function is called where it gives, on the
-model's input example, the same answer to the last bit.
-"""
+"""What a library's file in this package offers, and what comes of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import lightgbm
-import numpy as np
-import pandas as pd
+from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
-from services.model_serving.loading.example import InputExample
-from services.model_serving.signature import ModelInput, Signature
+from services.model_serving.signature import ModelInput
 
 Predict: TypeAlias = Callable[[ModelInput, dict[str, object] | None], Any]
-UNWRAPPED_LOADERS = frozenset({"mlflow.sklearn", "mlflow.lightgbm", "mlflow.xgboost"})
-"""Flavors whose pyfunc adds nothing to the library's predict function but the enforcement."""
+CallPath: TypeAlias = Literal["native", "pyfunc"]
 
 
-def choose_predict(
-    model: PyFuncModel, signature: Signature, example: InputExample | None
-) -> tuple[Predict, Literal["native", "pyfunc"]]:
-    """Warm a model up on its input example, and find the shortest way to call it.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model as MLflow loaded it.
 
-    Args:
-        model: as MLflow loaded it.
-        signature: what a caller's inputs are read with.
-        example: what to predict; without one nothing is warm and nothing can be proven.
-
-    Raises:
-        InvalidInputs: the example does not fit the signature.
-        Exception: whatever the model raises on its own example.
+    Attributes:
+        pyfunc: MLflow's form of it.
+        folder: its artifacts.
+        description: the content of its `MLmodel` file.
     """
-    through_mlflow = _through_mlflow(model)
-    if example is None:
-        return through_mlflow, "pyfunc"
-    inputs, params = signature.inputs.read(example.inputs), signature.parameters.read(example.params)
-    answer = through_mlflow(inputs, params)
-    native = None if signature.parameters.declared else _native(model)
-    if native is None or not _equal(native(inputs, None), answer):
-        return through_mlflow, "pyfunc"
-    return native, "native"
+
+    pyfunc: PyFuncModel
+    folder: Path
+    description: Model
+
+    @property
+    def raw(self) -> Any:  # noqa: ANN401 (an object of the library)
+        """The library's own object."""
+        return self.pyfunc.get_raw_model()
+
+    @property
+    def function(self) -> str:
+        """Name of the method that MLflow calls."""
+        return str(self.description.flavors["python_function"].get("predict_fn", "predict"))
+
+    def options(self, flavor: str) -> dict[str, Any]:
+        """Return what the `MLmodel` file says about a library."""
+        return dict(self.description.flavors.get(flavor, {}))
 
 
-def _through_mlflow(model: PyFuncModel) -> Predict:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to call a model that may answer as `pyfunc.predict` does; it is used only when that is proven.
+
+    Attributes:
+        name: what is called, for an operator to read.
+        predict: the call.
+        tolerance: how far floats may be from MLflow's, relative to the largest of the answer; 0 asks for every bit.
+        takes_params: whether it passes on the parameters of a call.
+    """
+
+    name: str
+    predict: Predict
+    tolerance: float = 0.0
+    takes_params: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How a loaded model is called.
+
+    Attributes:
+        predict: the call.
+        path: past MLflow, or through it.
+        row_wise: whether rows of several callers may be scored in one call.
+        flavor: the library.
+        reason: why this path.
+        row_wise_reason: why rows may or may not be put together.
+    """
+
+    predict: Predict
+    path: CallPath
+    row_wise: bool
+    flavor: str
+    reason: str
+    row_wise_reason: str
+
+
+def without_enforcement(source: Source) -> Candidate:
+    """Call MLflow's wrapper of the library, past the check of the signature, which the reader has made already."""
+    wrapper = source.pyfunc._model_impl  # noqa: SLF001 (MLflow calls it "a stable developer API")
+    function = getattr(wrapper, source.function)
+
     def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401 (a model may answer anything)
-        return model.predict(inputs.data, params=params)
+        return function(inputs.data) if params is None else function(inputs.data, params=params)
 
-    return predict
-
-
-def _native(model: PyFuncModel) -> Predict | None:
-    if model.loader_module not in UNWRAPPED_LOADERS:
-        return None
-    raw = model.get_raw_model()
-    if isinstance(raw, lightgbm.Booster):
-        return _booster(raw)
-    function = getattr(raw, model.metadata.flavors["python_function"].get("predict_fn", "predict"))
-
-    def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401, ARG001 (the common form)
-        return function(inputs.data)
-
-    return predict
-
-
-def _booster(booster: lightgbm.Booster) -> Predict:
-    def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401, ARG001 (the common form)
-        data = inputs.data if inputs.matrix is None else inputs.matrix
-        return booster.predict(data, num_threads=1)
-
-    return predict
-
-
-def _equal(left: Any, right: Any) -> bool:  # noqa: ANN401 (a model may answer anything)
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, pd.DataFrame | pd.Series):
-        return bool(left.equals(right))
-    if isinstance(left, np.ndarray):
-        return bool(left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes())
-    return False
+    return Candidate(f"{type(wrapper).__name__}.{source.function}", predict, takes_params=True)

@@ -14,12 +14,16 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry, cache_key
 from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.errors import LoadError
-from services.model_serving.flavors.predictor import UNWRAPPED_LOADERS, choose_predict
+from services.model_serving.flavors import choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
 from services.model_serving.loading.example import read_example
+from services.model_serving.loading.memory import memory_of
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
 from services.model_serving.settings import ServingSettings
 from services.model_serving.signature import compile_signature
+
+EXPLAINED = frozenset({"lightgbm", "sklearn", "xgboost"})
+"""Libraries whose own objects are kept for explanations."""
 
 
 class ModelLoader:
@@ -90,20 +94,30 @@ class ModelLoader:
         example = read_example(folder, description)
         pyfunc = self._load_pyfunc(folder, identity.name, description, names)
         try:
-            predict, path = choose_predict(pyfunc, signature, example)
+            chosen = choose_predict(pyfunc, signature, example, description, folder)
         except ModuleNotFoundError as error:
             raise late_import(error, names) or error from error
-        report = LoadReport(datetime.now(UTC), time.perf_counter() - started, _size(folder), path)
+        size = _size(folder)
+        report = LoadReport(
+            datetime.now(UTC),
+            time.perf_counter() - started,
+            size,
+            chosen.path,
+            chosen.flavor,
+            chosen.reason,
+            chosen.row_wise_reason,
+        )
         return LoadedModel(
             identity,
             signature,
             description.signature,
             example,
-            predict,
+            chosen.predict,
             report,
             _input_rows(description),
-            raw=pyfunc.get_raw_model() if pyfunc.loader_module in UNWRAPPED_LOADERS else None,
-            size=report.size,
+            chosen.row_wise,
+            raw=pyfunc.get_raw_model() if chosen.flavor in EXPLAINED else None,
+            size=memory_of(chosen.flavor, size),
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:

@@ -2,7 +2,8 @@
 
 MLflow's own switch, `MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false`, refuses the skops format as well (3.17), because the
 types it trusts are listed in the model itself. Here the list is the platform's, so a skops model whose types are all on
-it is cleared, and MLflow's switch stays off for everything that was not.
+it is cleared, and MLflow's switch stays off for everything that was not. The formats of other libraries are judged by
+:mod:`.formats`, before the library is even imported.
 """
 
 import os
@@ -10,15 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 from mlflow.models import Model
 from skops.io import get_untrusted_types
 
 from services.model_serving.errors import UnsafeModelError
+from services.model_serving.loading.formats import FILE_CHECKS
 from services.model_serving.process import PICKLE_VARIABLE
 
-CODE_LOADER = "mlflow.pyfunc.model"
+CODE_LOADERS = frozenset({"mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model"})
 PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".cloudpickle"})
 
 
@@ -49,14 +52,26 @@ class SerializationPolicy:
         if name in self._allow_pickle:
             return True
         function = model.flavors.get("python_function", {})
-        if function.get("loader_module") == CODE_LOADER:
+        loader = str(function.get("loader_module", ""))
+        if loader in CODE_LOADERS:
             if "model_code_path" not in function:
                 raise UnsafeModelError(_advice(name, "is a pickled Python object; log it as models-from-code"))
             return False
-        native = model.flavors.get(str(function.get("loader_module", "")).rpartition(".")[2], {})
+        package, _, flavor = loader.rpartition(".")
+        native = model.flavors.get(flavor, {})
         files = _files(folder, function, native)
         if any(file.suffix in PICKLES for file in files):
             raise UnsafeModelError(_advice(name, "is pickled; log it with serialization_format='skops'"))
+        if package == "mlflow" and flavor in {"sklearn", "lightgbm"}:
+            return self._clear_skops(name, native, files, bundled)
+        if package == "mlflow" and flavor in FILE_CHECKS:
+            if fault := FILE_CHECKS[flavor](folder, function, native):
+                raise UnsafeModelError(_advice(name, fault))
+        elif loader.partition(".")[0] not in bundled:
+            raise UnsafeModelError(_advice(name, f"is loaded by {loader}, which is not known to be safe"))
+        return False
+
+    def _clear_skops(self, name: str, native: dict[str, Any], files: list[Path], bundled: frozenset[str]) -> bool:
         suspects = [file for file in files if file.suffix == ".skops"]
         if native.get("serialization_format") != "skops" or not suspects:
             return False
@@ -103,4 +118,4 @@ def _files(folder: Path, function: dict[str, object], native: dict[str, object])
 
 
 def _advice(name: str, what: str) -> str:
-    return f"Model {name!r} {what}, or name it in ML_SERVING_ALLOW_PICKLE if you trust everyone who may register it."
+    return f"Model {name!r} {what}. If you trust everyone who may register it, name it in ML_SERVING_ALLOW_PICKLE."

@@ -83,6 +83,8 @@ class TableReader:
             return self._read_records(inputs, policy)
         if kinds <= {list}:
             return self._read_rows(inputs)
+        if not self._named and len(self._order) == 1 and not kinds & {dict, list}:  # texts, for a model of texts
+            return Table({self._order[0]: inputs}, len(inputs), "rows")
         raise refuse("body.inputs", FORMS if self._named else ROWS_ONLY)
 
     def read_split(self, columns: Sequence[object] | None, rows: list[list[object]], policy: ReadPolicy) -> Table:
