@@ -30,6 +30,7 @@ from mlplatform.service.request_context import (
 from mlplatform.telemetry import RequestSpans, request_spans
 from mlplatform.telemetry.metrics import HTTP_DURATION
 
+UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 Pairs = tuple[tuple[str, str], ...]
@@ -137,8 +138,9 @@ class DirectServer:
             duration = HTTP_DURATION.labels(self._service, route.method, route.path, str(status))
             self._durations[key] = duration
         duration.observe(seconds)
-        # Successes are counted; at the default level a line for each would cost more than many an answer does.
-        if status >= HTTPStatus.BAD_REQUEST:
+        # The rest is counted; at the default level a line for each would cost more than many an answer does, and a
+        # line for each refusal would cost most when there is most to do.
+        if status >= HTTPStatus.BAD_REQUEST and status not in UNDER_LOAD:
             self._log.info("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))
         elif self._log.is_enabled_for(DEBUG):
             self._log.debug("request", method=route.method, route=route.path, status=status, latency_ms=_ms(seconds))

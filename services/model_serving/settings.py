@@ -69,8 +69,9 @@ class ServingSettings(MonitoringSettings):
     """How long a prediction may take before the caller is answered 504."""
     serving_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=lambda: os.cpu_count() or 1)
     """Calls of models that run at the same time. Default: as many as there are cores."""
-    serving_queue_size: Annotated[int, Field(ge=0)] = 1024
-    """Requests that wait for their model; more are answered 503."""
+    serving_queue_size: Annotated[int, Field(ge=0)] = 10_000
+    """Requests that wait for their models; more are answered 503, as are those whose model is too slow to answer all
+    that wait for it within ML_SERVING_TIMEOUT."""
     serving_batching: bool = True
     """Whether requests that wait for the same model are scored in one call, where the model allows it."""
     serving_max_batch_rows: Annotated[int, Field(ge=1)] = 1024

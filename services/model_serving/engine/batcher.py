@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from mlplatform.errors import DeadlineExceeded
 from services.model_serving.engine.batch import Outcome, Request, score
-from services.model_serving.engine.cost import Cost
+from services.model_serving.engine.cost import WEIGHT, Cost
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.engine.metrics import Meters
 
@@ -81,8 +81,14 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Ticket] = deque()
         self._cost = Cost()
+        self._pace = 0.0
         self._busy = 0
         self._due = False
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a request that comes now is answered, by the pace of the calls before."""
+        return len(self._waiting) * self._pace
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; its future is resolved when it is answered."""
@@ -144,6 +150,7 @@ class Batcher:
     def _finish(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
         rows = sum(ticket.request.given.rows for ticket in batch)
         self._cost.learn(rows, end - begin)
+        self._pace += WEIGHT * ((end - begin) / len(batch) / self._slots - self._pace)
         self._meters.called(rows, len(batch), end - begin)
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._meters.waited(ticket.waited)

@@ -1,6 +1,7 @@
 """Predictions within bounds of time and number. Knows no HTTP and nothing of how a model got into memory."""
 
 import asyncio
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -63,8 +64,12 @@ class Engine:
             Overloaded: the queue is full.
             DeadlineExceeded: it took too long.
         """
+        lane = model.lane or self._lane(model)
         if self._pending >= self._capacity:
             raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
+        if (wait := lane.expected_wait) > self._timeout:
+            detail = "More predictions of this model wait than it can answer within the time limit; try again later."
+            raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - self._timeout))})
         loop = asyncio.get_running_loop()
         now = time.perf_counter()
         ticket = Ticket(
@@ -76,7 +81,7 @@ class Engine:
             now + self._timeout,
         )
         self._pending += 1
-        (model.lane or self._lane(model)).submit(ticket)
+        lane.submit(ticket)
         timer = loop.call_later(self._timeout, self._expire, ticket)
         try:
             outcome = await ticket.answer

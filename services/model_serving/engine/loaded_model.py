@@ -64,6 +64,10 @@ class LoadReport:
 class Lane(Protocol):
     """Where requests for a version wait."""
 
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a request that comes now is answered."""
+
     def submit(self, ticket: Any) -> None:  # noqa: ANN401 (the engine's own)
         """Queue a request."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlplatform.errors import Overloaded
 from services.model_serving.engine.engine import Engine
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InputsRefused
@@ -134,3 +135,21 @@ class TestFailures:
         async with engine_of() as engine:
             answers = await asyncio.gather(*(ask(engine, model, float(n), 1.0) for n in range(5)))
         assert answers == [[1.0], [2.0], [3.0], [4.0], [5.0]]
+
+
+class TestDeadlines:
+    async def test_what_cannot_be_answered_in_time_is_refused_at_once(self) -> None:
+        recorder = Recorder(row_wise=False)
+        async with engine_of(timeout=timedelta(seconds=0.5)) as engine:
+            for _ in range(10):  # each call takes a fifth of the time limit, so that three in a row exceed it
+                recorder.open.clear()
+                asyncio.get_running_loop().call_later(0.2, recorder.open.set)
+                await ask(engine, recorder.model, 1.0)
+            recorder.open.clear()
+            waiting = [asyncio.create_task(ask(engine, recorder.model, 1.0)) for _ in range(5)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded) as caught:
+                await ask(engine, recorder.model, 1.0)
+            recorder.open.set()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        assert int(caught.value.headers["Retry-After"]) >= 1
