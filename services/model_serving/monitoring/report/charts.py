@@ -125,6 +125,14 @@ class _Frame:
         return f'{band}<polyline class="line c{place}" points="{path}"/>{dots}'
 
 
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round values within a range: steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / TICKS
+    power = 10 ** floor(log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return [number * step for number in range(ceil(low / step), floor(high / step) + 1)]
+
+
 def _legend(series: Sequence[Line]) -> str:
     names = "".join(f'<span><i class="c{place}"></i>{escape(line.name)}</span>' for place, line in enumerate(series))
     return f'<p class="legend">{names}</p>'
