@@ -18,6 +18,7 @@ from services.model_serving.drift import DriftWatch
 from services.model_serving.engine.engine import Engine
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
 from services.model_serving.monitoring.composition import open_monitoring
+from services.model_serving.monitoring.references import References
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
 from services.model_serving.routes import feedback, models, monitoring, promotions
 from services.model_serving.routes import traffic as traffic_routes
@@ -80,7 +81,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image 
         parts = await stack.enter_async_context(open_versions(kernel, registry, settings, image))
         engine = _make_engine(settings)
         stack.push_async_callback(engine.close)
-        explanations = _make_explanations(settings)
+        explanations = _make_explanations(settings, registry)
         stack.push_async_callback(explanations.close)
         drift = DriftWatch(DriftDetector(kernel.database, registry, kernel.audit), settings.serving_drift_interval)
         kernel.health.register("s3", kernel.objects.ping)
@@ -131,7 +132,8 @@ def _make_engine(settings: ServingSettings) -> Engine:
     )
 
 
-def _make_explanations(settings: ServingSettings) -> Explanations:
+def _make_explanations(settings: ServingSettings, registry: Registry) -> Explanations:
+    references = References(registry, settings.cache_folder)
     return Explanations(
         ExplanationLimits(
             rows=settings.serving_explain_max_rows,
@@ -139,5 +141,6 @@ def _make_explanations(settings: ServingSettings) -> Explanations:
             threads=settings.serving_explain_threads,
             queue_size=settings.serving_explain_queue_size,
             timeout=settings.serving_explain_timeout,
-        )
+        ),
+        lambda model, version: references.of(model, version).profile,
     )

@@ -1,18 +1,29 @@
-"""The rows that a linear model's columns are compared with."""
+"""The rows that a linear model's columns are compared with.
 
+Behind steps that keep columns apart only the distribution of each column counts, not what goes with what. So the
+quantiles and counts of a reference profile stand for the training data.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from mlplatform.monitoring.profile import ColumnProfile, Profile
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.errors import NotExplainable
+from services.model_serving.errors import InvalidInputs
 from services.model_serving.explanation.explanation import Background, Table
+
+ROWS = 1024
+"""Rows made of a profile."""
+TRUE = "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows of the training data.
+    """Rows to compare with.
 
     Attributes:
         table: as a caller would send them.
@@ -23,14 +34,55 @@ class Rows:
     source: Background
 
 
-def background_of(model: LoadedModel) -> Rows:
-    """Return the rows of the model's input example.
-
-    Raises:
-        NotExplainable: it has none.
-    """
+def backgrounds_of(model: LoadedModel, profile: Profile | None) -> Iterator[Rows]:
+    """Yield what a model's columns may be compared with, the best first."""
+    table = None if profile is None else _of_profile(model, profile)
+    if table is not None:
+        yield Rows(table, "reference_profile")
     if model.example is not None:
-        table = model.signature.inputs.read(model.example.inputs).data
-        if isinstance(table, pd.DataFrame | np.ndarray) and len(table):
-            return Rows(table, "input_example")
-    raise NotExplainable("was logged without an input example, which a linear model's columns are compared with")
+        example = model.signature.inputs.read(model.example.inputs).data
+        if isinstance(example, pd.DataFrame | np.ndarray) and len(example):
+            yield Rows(example, "input_example")
+
+
+def _of_profile(model: LoadedModel, profile: Profile) -> pd.DataFrame | None:
+    """Make a table whose columns are distributed as those of the profile; None when it does not describe them all."""
+    try:
+        empty = model.signature.inputs.read({name: [] for name in profile.inputs}).data
+    except InvalidInputs:  # a column was left out of the profile, or the model takes no table
+        return None
+    if not isinstance(empty, pd.DataFrame):
+        return None
+    try:
+        columns = {name: _values(profile.inputs[str(name)], kind) for name, kind in empty.dtypes.items()}
+        return pd.DataFrame(columns).astype(empty.dtypes)
+    except (ValueError, TypeError):  # the profile holds what the column's type does not
+        return None
+
+
+def _values(column: ColumnProfile, kind: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    if column.kind == "text" or kind.kind in "mM":
+        raise TypeError("lengths and seconds are not the values")
+    values = _categories(column, kind) if column.kind == "categorical" else _numbers(column)
+    missing = round(ROWS * column.missing / column.rows)
+    if not missing:
+        return values
+    with_holes = values.astype(np.float64 if kind.kind == "f" else object)
+    with_holes[np.linspace(0, ROWS - 1, missing).astype(int)] = np.nan if kind.kind == "f" else None
+    return with_holes
+
+
+def _numbers(column: ColumnProfile) -> npt.NDArray[np.generic]:
+    """Spread the quantiles over the rows; by the trapezoidal rule the first and the last count half."""
+    inner = np.repeat(np.asarray(column.quantiles), 2)[1:-1]
+    return inner[np.linspace(0, len(inner) - 1, ROWS).round().astype(int)]
+
+
+def _categories(column: ColumnProfile, kind: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    """Spread the categories over the rows by their counts; the rare ones, which have no names here, are left out."""
+    ends = np.cumsum(column.counts[: len(column.categories)])
+    places = np.searchsorted(ends / ends[-1], (np.arange(ROWS) + 0.5) / ROWS)
+    names = np.asarray(column.categories, dtype=object)[places]
+    if kind.kind == "b":
+        return np.asarray([name.lower() == TRUE for name in names])
+    return names.astype(np.float64) if kind.kind in "fiu" else names

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ import pandas as pd
 from structlog import get_logger
 
 from mlplatform.errors import DeadlineExceeded, FieldError, Overloaded, PlatformError
+from mlplatform.monitoring.profile import Profile
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InvalidInputs, NotExplainable
 from services.model_serving.explanation.deadline import Deadline
@@ -44,10 +46,16 @@ class ExplanationLimits:
 
 
 class Explanations:
-    """Explains predictions; what explains a version is made when it is first asked for."""
+    """Explains predictions; what explains a version is made when it is first asked for.
 
-    def __init__(self, limits: ExplanationLimits) -> None:
+    Args:
+        limits: how much.
+        profile_of: looks up the reference profile of a model's version; blocks.
+    """
+
+    def __init__(self, limits: ExplanationLimits, profile_of: Callable[[str, str], Profile | None]) -> None:
         self._limits = limits
+        self._profile_of = profile_of
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="explain")
         self._seconds = limits.timeout.total_seconds()
         self._pending = 0
@@ -78,6 +86,7 @@ class Explanations:
             InvalidInputs, NotExplainable, Overloaded: as `check` does, or for what only the work itself shows.
             ModelFailedError: the model broke.
             DeadlineExceeded: it took too long.
+            RegistryUnavailable: MLflow is down, and it was to be asked for the profile of the training data.
         """
         self.check(model, given)
         deadline = Deadline.after(self._seconds)
@@ -127,7 +136,9 @@ class Explanations:
         with self._making:
             found = self._explainers.get(model)
             if found is None:
-                found = self._explainers[model] = make_explainer(model)
+                name, version = model.identity.name, model.identity.version
+                found = make_explainer(model, lambda: self._profile_of(name, version))
+                self._explainers[model] = found
             return found
 
 

@@ -12,7 +12,9 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression
 
+from mlplatform.monitoring.storage import log_reference_profile
 from mlplatform.registry.model_version import ModelVersion
 from services.model_serving.schemas import PredictResponse
 from tests.integration.model_serving.publisher import REQUIREMENTS, Publisher, frame_of, records_of
@@ -95,6 +97,27 @@ class TestExplain:
         expected = np.zeros((5, 3))
         expected[:, 0] = 3 * (FRAME["a"] - example["a"].mean())
         np.testing.assert_allclose(found["contributions"], expected, atol=1e-9)
+
+    async def test_a_profile_of_the_training_data_is_a_better_background(
+        self, service: Service, publisher: Publisher
+    ) -> None:
+        frame = frame_of(200)
+        model = LinearRegression().fit(frame, 3 * frame["a"])
+        logged = mlflow.sklearn.log_model(
+            model,
+            name="model",
+            serialization_format="skops",
+            signature=infer_signature(frame, model.predict(frame)),
+            input_example=frame[:2],
+            pip_requirements=REQUIREMENTS,
+        )
+        log_reference_profile(logged.model_uri, frame, tracking_url=publisher.registry.tracking_url)
+        await promoted(service, publisher, publisher.register(logged.model_uri))
+        found = explained(await service.predict(publisher.name, INPUTS, explain=True))
+        assert found["background"] == "reference_profile"
+        expected = np.zeros((5, 3))
+        expected[:, 0] = 3 * (FRAME["a"] - frame["a"].mean())
+        np.testing.assert_allclose(found["contributions"], expected, atol=0.02)
 
     async def test_classes_are_a_level_between_rows_and_columns(self, service: Service, publisher: Publisher) -> None:
         await promoted(service, publisher, classifier(publisher, 3))

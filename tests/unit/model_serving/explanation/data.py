@@ -1,5 +1,6 @@
 """Small training data, and models of it as serving has them in memory."""
 
+import warnings
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from mlflow.models import Model, infer_signature
 
+from mlplatform.monitoring.profile import Profile
 from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, ModelIdentity
 from services.model_serving.explanation.deadline import Deadline
 from services.model_serving.explanation.explainers import make_explainer
@@ -27,7 +29,9 @@ MIXED_ROWS = MIXED[:5]
 
 def loaded(raw: Any, example: pd.DataFrame | None = ROWS, table: pd.DataFrame = NUMBERS) -> LoadedModel:
     """Return a model in memory that takes the columns of a table."""
-    declared = infer_signature(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # MLflow's advice on columns of integers
+        declared = infer_signature(table)
     inputs = None if example is None else InputExample(example.to_dict("records"), {})
     return LoadedModel(
         ModelIdentity("model", "1", key="key", digest=None, run_id=None),
@@ -40,9 +44,9 @@ def loaded(raw: Any, example: pd.DataFrame | None = ROWS, table: pd.DataFrame = 
     )
 
 
-def explain(raw: Any, rows: Any = ROWS, **options: Any) -> Explanation:
+def explain(raw: Any, rows: Any = ROWS, *, profile: Profile | None = None, **options: Any) -> Explanation:
     """Explain rows with a model that was never asked before."""
-    return make_explainer(loaded(raw, **options)).explain(rows, Deadline.after(60))
+    return make_explainer(loaded(raw, **options), lambda: profile).explain(rows, Deadline.after(60))
 
 
 def total(explanation: Explanation) -> Any:

@@ -54,7 +54,7 @@ async def make() -> AsyncIterator[Callable[..., Explanations]]:
     made: list[Explanations] = []
 
     def make(**limits: Any) -> Explanations:
-        made.append(Explanations(replace(LIMITS, **limits)))
+        made.append(Explanations(replace(LIMITS, **limits), lambda *_: None))
         return made[-1]
 
     yield make

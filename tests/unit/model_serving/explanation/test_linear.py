@@ -48,14 +48,16 @@ from tests.unit.model_serving.explanation.data import (
 )
 from tests.unit.model_serving.explanation.games import explain_score
 
+CHECKED = 2
+"""Rows that are worked out by the definition, which takes long."""
 BACKGROUND = NUMBERS[20:30]
 MIXED_BACKGROUND = MIXED[20:30]
 HOLES = MIXED.assign(a=NUMBERS["a"].mask(NUMBERS["a"] > 1))
 
 
 def agree(explanation: Any, score: Any, background: pd.DataFrame, rows: pd.DataFrame) -> None:
-    base, contributions = explain_score(score, background, rows)
-    np.testing.assert_allclose(explanation.contributions, contributions, atol=1e-9)
+    base, contributions = explain_score(score, background, rows[:CHECKED])
+    np.testing.assert_allclose(explanation.contributions[:CHECKED], contributions, atol=1e-9)
     np.testing.assert_allclose(explanation.base_values, base, atol=1e-9)
 
 
@@ -163,7 +165,7 @@ class TestRefusal:
             explain(model)
 
     def test_without_an_example_there_is_nothing_to_compare_with(self) -> None:
-        with pytest.raises(NotExplainable, match="without an input example"):
+        with pytest.raises(NotExplainable, match="neither a reference profile nor an input example"):
             explain(LinearRegression().fit(NUMBERS, TARGET), example=None)
 
     def test_scores_that_are_no_weighted_sum(self) -> None:
