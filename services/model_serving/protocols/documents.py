@@ -31,5 +31,5 @@ def answers(content: Document, errors: Document, *, statuses: tuple[int, ...] = 
         errors: The same for every error.
         statuses: That an error can have.
     """
-    failures = {status: {"description": "Refused, or failed.", "content": errors} for status in statuses}
+    failures: Answers = {status: {"description": "Refused, or failed.", "content": errors} for status in statuses}
     return {200: {"description": "The answer.", "content": content, "headers": HEADERS}, **failures}

@@ -7,7 +7,7 @@ from mlplatform.errors import NotFound
 from mlplatform.service import DirectRequest
 from services.model_serving.calls import Call
 from services.model_serving.engine.loaded_model import LoadedModel, Params
-from services.model_serving.protocols.native import ROUTING_KEY
+from services.model_serving.protocols.addressing import addressed
 from services.model_serving.schemas import ALIAS, MODEL_NAME, VERSION
 from services.model_serving.signature import ModelInput
 
@@ -30,13 +30,9 @@ def call_of(
     """
     return Call(
         model=model,
-        version=version[0],
-        alias=version[1],
         read=read,
         size=len(request.body),
-        routing_key=request.headers.get(ROUTING_KEY),
-        tenant=request.principal.tenant,
-        request_id=request.request_id,
+        **addressed(request, version=version[0], alias=version[1]),
     )
 
 

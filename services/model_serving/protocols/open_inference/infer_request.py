@@ -108,7 +108,7 @@ def _tensor(position: int, given: Any) -> Tensor:  # noqa: ANN401 (JSON)
         raise InvalidTensor(f"{field}.parameters.binary_data_size", "must be a number of bytes")
     if (binary_size is None) == ("data" not in given):
         raise InvalidTensor(field, "must have either `data` or the parameter `binary_data_size`")
-    return Tensor(name, field, datatype, shape, size, given.get("data"), binary_size, parameters)  # type: ignore[arg-type]  # an int, as checked
+    return Tensor(name, field, datatype, shape, size, given.get("data"), binary_size, parameters)
 
 
 def _shape(field: str, given: Any) -> tuple[tuple[int, ...], int]:  # noqa: ANN401 (JSON)
