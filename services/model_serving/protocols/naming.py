@@ -1,5 +1,7 @@
 """Fields of a caller's body in errors, named as the caller's own protocol names them."""
 
+from collections.abc import Iterable
+
 from mlplatform.errors import FieldError
 from services.model_serving.errors import InvalidInputs
 
@@ -24,6 +26,6 @@ def _rename(field: str, inputs: str, params: str) -> str:
     return params + field.removeprefix(PARAMS) if field.startswith(PARAMS) else field
 
 
-def sentence(error: InvalidInputs) -> str:
+def sentence(errors: Iterable[FieldError]) -> str:
     """Return what is wrong as one line, for protocols whose errors are a text."""
-    return "; ".join(f"{wrong.field} {wrong.message}" for wrong in error.errors)
+    return "; ".join(f"{wrong.field} {wrong.message}" for wrong in errors)

@@ -67,7 +67,7 @@ class UndeclaredInputs:
             raise refuse("body.inputs", "must be a list")
         try:
             frame = pd.DataFrame(inputs)
-        except ValueError as error:  # its message may repeat values
+        except (ValueError, TypeError) as error:  # its message may repeat values
             raise refuse("body.inputs", "must be records, or columns or rows of equal length") from error
         return self._bounded(frame, len(frame))
 

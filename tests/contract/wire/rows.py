@@ -238,6 +238,7 @@ ROWS = [
     _row("csv of nothing", "two", "", CSV),
     _row("csv that is no UTF-8", "two", b"a,b\n\xff,2\n", CSV),
     _row("csv with a column twice", "two", "a,b,a\n1,2,3\n", CSV, ours=(400, INVALID), why=TWICE),
+    _row("csv with a value too many", "two", "a,b\n1,2,3\n", CSV, ours=(400, BAD), why="it shifts the columns"),
     _row("parquet with another column", "two", _parquet(pd.DataFrame({"a": [1.0], "b": [2.0], "c": ["x"]})), PARQUET),
     _row("parquet of integers", "typed", _parquet(pd.DataFrame({"n": [1, 2], "s": ["x", None]})), PARQUET),
     _row("parquet without a column", "two", _parquet(pd.DataFrame({"a": [1.0]})), PARQUET),

@@ -31,7 +31,7 @@ def render_error(error: PlatformError, request_id: str) -> DirectResponse:
     if isinstance(error, UnsupportedMediaType):
         return DirectResponse(error.detail.encode(), error.status, "text/plain; charset=utf-8")
     if isinstance(error, InvalidInputs):
-        found: dict[str, object] = {"error_code": _code_of(error.errors), "message": sentence(error)}
+        found: dict[str, object] = {"error_code": _code_of(error.errors), "message": sentence(error.errors)}
         found["errors"] = [{"field": wrong.field, "message": wrong.message} for wrong in error.errors]
     else:
         found = {"error_code": CODES.get(error.status, BAD_REQUEST), "message": error.detail}

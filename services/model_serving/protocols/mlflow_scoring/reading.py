@@ -1,8 +1,10 @@
 """The JSON forms of the scoring protocol to what a model is called with."""
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from mlflow.types.schema import DataType
 
 from mlplatform.errors import BadRequest, FieldError
@@ -16,6 +18,7 @@ from services.model_serving.signature.tensors import TensorSignature
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 FORMATS = frozenset({SPLIT, RECORDS, INSTANCES, INPUTS})
 SPLIT_KEYS = frozenset({"columns", "data", "index"})
+MOST_DIMENSIONS = 16
 LLM_KEYS = frozenset({"messages", "prompt", "input"})
 
 
@@ -118,9 +121,8 @@ def read_tensors(model: LoadedModel, inputs: Any, policy: ReadPolicy) -> ModelIn
     declared = Declared(model)
     reader = model.signature.inputs
     if declared.undeclared:
-        if isinstance(inputs, dict | list) and not _has_numbers_only(inputs):
-            return reader.read(inputs, policy)
-        return reader.read_arrays(np.array(inputs), policy)
+        array = _numbers(inputs)
+        return reader.read(inputs, policy) if array is None else reader.read_arrays(array, policy)
     if isinstance(inputs, dict):
         one_row = not declared.tensors and inputs and not any(isinstance(value, list) for value in inputs.values())
         return reader.read([inputs] if one_row else inputs, policy)
@@ -158,10 +160,13 @@ def _read_only_column(model: LoadedModel, declared: Declared, inputs: Any, polic
     return model.signature.inputs.read(values if in_rows else [[value] for value in values], policy)
 
 
-def _has_numbers_only(inputs: Any) -> bool:  # noqa: ANN401 (JSON)
-    if isinstance(inputs, dict):
-        return False
-    if isinstance(inputs, list):
-        widths = {len(value) if isinstance(value, list) else None for value in inputs}
-        return len(widths) == 1 and all(map(_has_numbers_only, inputs))
-    return isinstance(inputs, int | float)
+def _numbers(inputs: Any) -> npt.NDArray[Any] | None:  # noqa: ANN401 (JSON)
+    """Return a number or a rectangular list of numbers as an array; None for all else."""
+    values, shape = [inputs], []
+    while values and len(shape) < MOST_DIMENSIONS and type(values[0]) is list:
+        lengths = {len(value) if type(value) is list else None for value in values}
+        if len(lengths) != 1:
+            return None
+        shape.append(len(values[0]))
+        values = list(chain.from_iterable(values))
+    return np.array(values).reshape(shape) if set(map(type, values)) <= {int, float} else None

@@ -5,7 +5,7 @@ through orjson, which is much faster and writes the same digits as long as no nu
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ def render(predictions: Any, *, wrapped: bool = True) -> bytes:  # noqa: ANN401 
         if numbers is not None:
             return b'{"predictions": ' + numbers + b"}" if wrapped else numbers
     content = _jsonable(predictions)
-    return _text({"predictions": content} if wrapped else content).encode("ascii")
+    return _text({"predictions": content} if wrapped else content)
 
 
 def _numbers(array: npt.NDArray[Any]) -> bytes | None:
@@ -62,20 +62,24 @@ def _jsonable(predictions: Any) -> Any:  # noqa: ANN401 (a model may answer anyt
     return predictions.to_dict("records") if isinstance(predictions, pd.DataFrame) else predictions
 
 
-def _text(content: object) -> str:
+def _text(content: object) -> bytes:
     try:
-        return _encode(content)
+        return _ascii(content)
     except ValueError:  # a NaN or an infinity, or a circle
         return _text_without_nan(content)
     except (TypeError, RecursionError) as error:
         raise _no_form() from error
 
 
-def _text_without_nan(content: object) -> str:
+def _text_without_nan(content: object) -> bytes:
     try:
-        return _encode(_finite(content))
+        return _ascii(_finite(content))
     except (ValueError, TypeError, RecursionError) as error:
         raise _no_form() from error
+
+
+def _ascii(content: object) -> bytes:
+    return cast("str", _encode(content)).encode("ascii")
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 (a model may answer anything)

@@ -65,9 +65,12 @@ class TableRequest:
                 raise _wrong("columns", "has a name twice")
             types = {name: kind.to_pandas() for name, kind in kinds.items() if isinstance(kind, DataType)}
             types |= {name: np.dtype(object) for name, kind in kinds.items() if kind is DataType.datetime}
-            return _parse_csv(text, types, self._max_rows + 1)
+            frame = _parse_csv(text, types, self._max_rows + 1)
         except (UnicodeDecodeError, csv.Error, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
             raise BadRequest(NO_CSV) from error
+        if not isinstance(frame.index, pd.RangeIndex):  # values too many became an index, and columns shifted
+            raise BadRequest("A line of the CSV table has more values than its first line has names.")
+        return frame
 
     def _read_parquet(self) -> pd.DataFrame:
         try:
@@ -78,9 +81,10 @@ class TableRequest:
             names = file.schema_arrow.names
             if len(set(names)) != len(names):
                 raise _wrong("columns", "has a name twice")
-            return file.read().to_pandas()
+            frame: pd.DataFrame = file.read().to_pandas()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # pandas' own metadata can be wrong too
             raise BadRequest(NO_PARQUET) from error
+        return frame
 
     def _fit(self, model: LoadedModel, frame: pd.DataFrame, kinds: dict[str, Any]) -> ModelInput:
         reader = model.signature.inputs
@@ -127,12 +131,17 @@ def _column(column: "pd.Series[Any]", kind: object) -> np.ndarray[Any, Any]:
     """Return a column as a typed array of the types that signatures read: numbers, or text, bytes and null."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         moments = column.to_numpy(dtype="datetime64[us]")
-        text = np.datetime_as_string(moments).astype(object)
-        return np.where(np.isnat(moments), None, text)
+        return _nullable(np.datetime_as_string(moments), np.isnat(moments))
     values = column.to_numpy()
     if values.dtype.kind in "biuf" and not (values.dtype.kind == "f" and kind is DataType.string):
-        return values
-    return np.where(column.isna(), None, column.astype(object).to_numpy())
+        return np.asarray(values)
+    return _nullable(values, column.isna().to_numpy())
+
+
+def _nullable(values: Any, missing: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401 (arrays of any type)
+    objects = np.array(values, dtype=object)
+    objects[missing] = None
+    return objects
 
 
 def _wrong(field: str, message: str) -> InvalidInputs:

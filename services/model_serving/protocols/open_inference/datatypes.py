@@ -29,7 +29,7 @@ _COLUMNS = {
     DataType.float: "FP32",
     DataType.double: "FP64",
 }
-_HOLDS = re.compile(r"^holds (\w+)")
+_TYPE = re.compile(r"\b(holds|range of) (\w+)")
 
 
 def name_of(dtype: np.dtype[Any]) -> str:
@@ -43,8 +43,8 @@ def name_of_column(kind: object) -> str:
 
 
 def translate(message: str) -> str:
-    """Name numpy's type at the beginning of an error as the protocol does."""
-    return _HOLDS.sub(lambda found: f"holds {_name_of(found[1])}", message)
+    """Name numpy's types in an error as the protocol does."""
+    return _TYPE.sub(lambda found: f"{found[1]} {_name_of(found[2])}", message)
 
 
 def _name_of(numpy_name: str) -> str:

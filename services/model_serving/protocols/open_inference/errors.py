@@ -2,7 +2,7 @@
 
 import orjson
 
-from mlplatform.errors import BadRequest, PlatformError
+from mlplatform.errors import BadRequest, FieldError, PlatformError
 from mlplatform.service import DirectResponse
 from services.model_serving.errors import InvalidInputs
 from services.model_serving.protocols.naming import sentence
@@ -34,6 +34,6 @@ def render_error(error: PlatformError, request_id: str) -> DirectResponse:  # no
     """Write an error."""
     text = error.detail
     if isinstance(error, InvalidInputs):
-        text = translate(sentence(error)) if len(error.errors) == 1 else sentence(error)
+        text = sentence([FieldError(wrong.field, translate(wrong.message)) for wrong in error.errors])
     status = STATUS_OF_INPUTS if error.status == 422 else error.status  # noqa: PLR2004 (the protocol has no 422)
     return DirectResponse(orjson.dumps({"error": text}), status)

@@ -13,7 +13,7 @@ from services.model_serving.protocols.open_inference import binary_data
 from services.model_serving.protocols.open_inference.datatypes import BYTES, NUMPY
 from services.model_serving.protocols.open_inference.infer_request import InferRequest, read_infer_request
 from services.model_serving.protocols.open_inference.json_data import read_json_data
-from services.model_serving.protocols.open_inference.model_tensors import ANY, TensorMetadata, inputs_of
+from services.model_serving.protocols.open_inference.model_tensors import ANY, TensorMetadata, tensors_of
 from services.model_serving.protocols.open_inference.reading import read_tensors
 from services.model_serving.protocols.parameters import read_declared
 from services.model_serving.signature import ModelInput
@@ -66,7 +66,7 @@ class InferBody:
 
     def _read_raw(self, model: LoadedModel) -> dict[str, npt.NDArray[Any]]:
         """Read a body that is one row of a model's only tensor, or of its columns when they are all of one type."""
-        tensors = inputs_of(model)
+        tensors = tensors_of(model).inputs
         datatypes = {tensor.datatype for tensor in tensors}
         if len(datatypes) != 1:
             raise BadRequest("A body without JSON is for models whose inputs are declared and all of one datatype.")

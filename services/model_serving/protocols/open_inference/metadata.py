@@ -6,7 +6,7 @@ import orjson
 
 from mlplatform import __version__
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.protocols.open_inference.model_tensors import inputs_of, outputs_of
+from services.model_serving.protocols.open_inference.model_tensors import tensors_of
 
 EXTENSIONS = ("binary_tensor_data", "model_repository", "statistics")
 PLATFORM = "mlflow"
@@ -24,6 +24,6 @@ def model_metadata(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
         "name": model.identity.name,
         "versions": sorted(versions, key=int),
         "platform": PLATFORM,
-        "inputs": [tensor.to_json() for tensor in inputs_of(model)],
-        "outputs": [tensor.to_json() for tensor in outputs_of(model)],
+        "inputs": [tensor.to_json() for tensor in tensors_of(model).inputs],
+        "outputs": [tensor.to_json() for tensor in tensors_of(model).outputs],
     }

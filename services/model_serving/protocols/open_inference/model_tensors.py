@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from mlflow.models import ModelSignature
 from mlflow.types.schema import DataType, Schema
 
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.protocols.open_inference.datatypes import BYTES, name_of, name_of_column
+from services.model_serving.signature import Signature
 
 INPUT, OUTPUT = "input-0", "output-0"
 ANY = -1
@@ -35,22 +38,32 @@ class TensorMetadata:
         return found | {"parameters": {"optional": True}} if self.optional else found
 
 
-def inputs_of(model: LoadedModel) -> list[TensorMetadata]:
-    """Return what a model takes; nothing when it does not say."""
-    return _tensors(None if model.declared is None else model.declared.inputs, INPUT)
+class ModelTensors:
+    """What a version takes and gives; made once for each that is in memory.
+
+    Attributes:
+        inputs: Nothing when the model does not say.
+        outputs: The same.
+        kinds: Name → type of the named columns; empty when it has none.
+    """
+
+    def __init__(self, declared: ModelSignature | None) -> None:
+        inputs = None if declared is None else declared.inputs
+        self.inputs = _tensors(inputs, INPUT)
+        self.outputs = _tensors(None if declared is None else declared.outputs, OUTPUT)
+        named = inputs is not None and not inputs.is_tensor_spec() and inputs.has_input_names()
+        self.kinds: dict[str, Any] = dict(zip(inputs.input_names(), inputs.input_types(), strict=True)) if named else {}
 
 
-def outputs_of(model: LoadedModel) -> list[TensorMetadata]:
-    """Return what a model gives; nothing when it does not say."""
-    return _tensors(None if model.declared is None else model.declared.outputs, OUTPUT)
+_known: "WeakKeyDictionary[Signature, ModelTensors]" = WeakKeyDictionary()
 
 
-def column_kinds(model: LoadedModel) -> dict[str, Any]:
-    """Return name → type of a model's named columns; empty when it has none."""
-    schema = None if model.declared is None else model.declared.inputs
-    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
-        return {}
-    return dict(zip(schema.input_names(), schema.input_types(), strict=True))
+def tensors_of(model: LoadedModel) -> ModelTensors:
+    """Return what a version takes and gives."""
+    found = _known.get(model.signature)
+    if found is None:
+        found = _known[model.signature] = ModelTensors(model.declared)
+    return found
 
 
 def _tensors(schema: Schema | None, unnamed: str) -> list[TensorMetadata]:

@@ -11,7 +11,7 @@ import pandas as pd
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.engine.plain import render
 from services.model_serving.errors import ModelFailedError
-from services.model_serving.protocols.open_inference.model_tensors import OUTPUT, TensorMetadata, outputs_of
+from services.model_serving.protocols.open_inference.model_tensors import OUTPUT, TensorMetadata, tensors_of
 
 Array = npt.NDArray[Any]
 COLUMN, TABLE = 1, 2
@@ -26,7 +26,7 @@ def outputs_from(predictions: Any, model: LoadedModel) -> dict[str, Array]:  # n
     Raises:
         ModelFailedError: the model answered something that is no tensor.
     """
-    declared = outputs_of(model)
+    declared = tensors_of(model).outputs
     return {name: _typed(array) for name, array in _named(predictions, declared)}
 
 

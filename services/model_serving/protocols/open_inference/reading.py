@@ -10,7 +10,7 @@ from mlflow.types.schema import DataType
 
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.protocols.open_inference.errors import InvalidTensor
-from services.model_serving.protocols.open_inference.model_tensors import column_kinds
+from services.model_serving.protocols.open_inference.model_tensors import tensors_of
 from services.model_serving.signature import ModelInput
 from services.model_serving.signature.columns import ColumnSignature
 from services.model_serving.signature.compiled import UndeclaredInputs
@@ -47,7 +47,7 @@ def read_tensors(model: LoadedModel, arrays: Mapping[str, Array], content_type: 
 
 
 def _read_columns(model: LoadedModel, reader: ColumnSignature, arrays: Mapping[str, Array]) -> ModelInput:
-    kinds = column_kinds(model)
+    kinds = tensors_of(model).kinds
     if len(arrays) == 1:
         name, array = next(iter(arrays.items()))
         if name not in kinds:
