@@ -75,7 +75,8 @@ def _values(column: ColumnProfile, kind: np.dtype[np.generic]) -> npt.NDArray[np
 def _numbers(column: ColumnProfile) -> npt.NDArray[np.generic]:
     """Spread the quantiles over the rows; by the trapezoidal rule the first and the last count half."""
     inner = np.repeat(np.asarray(column.quantiles), 2)[1:-1]
-    return inner[np.linspace(0, len(inner) - 1, ROWS).round().astype(int)]
+    spread: npt.NDArray[np.generic] = inner[np.linspace(0, len(inner) - 1, ROWS).round().astype(int)]
+    return spread
 
 
 def _categories(column: ColumnProfile, kind: np.dtype[np.generic]) -> npt.NDArray[np.generic]:

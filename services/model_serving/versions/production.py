@@ -184,7 +184,9 @@ class Production:
             self._ensure(name, time.perf_counter(), None)
 
     async def _bring_in(self, name: str, wanted: Wanted, noticed: float, version: ModelVersion | None) -> None:
-        found = version or await attempt(None, lambda: self._registry.get_version(name, wanted.version))
+        found: ModelVersion | BaseException | None = version
+        if found is None:
+            found = await attempt(None, lambda: self._registry.get_version(name, wanted.version))
         if isinstance(found, BaseException):
             self._note_failure(name, wanted, found)
             return

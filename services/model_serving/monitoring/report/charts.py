@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from math import ceil, floor, log10
 
 Point = tuple[float, float]
 PLOT_WIDTH, PLOT_HEIGHT = 640, 200

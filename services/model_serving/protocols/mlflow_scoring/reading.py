@@ -162,7 +162,8 @@ def _read_only_column(model: LoadedModel, declared: Declared, inputs: Any, polic
 
 def _numbers(inputs: Any) -> npt.NDArray[Any] | None:  # noqa: ANN401 (JSON)
     """Return a number or a rectangular list of numbers as an array; None for all else."""
-    values, shape = [inputs], []
+    values: list[Any] = [inputs]
+    shape: list[int] = []
     while values and len(shape) < MOST_DIMENSIONS and type(values[0]) is list:
         lengths = {len(value) if type(value) is list else None for value in values}
         if len(lengths) != 1:

@@ -51,8 +51,9 @@ class ModelTensors:
         inputs = None if declared is None else declared.inputs
         self.inputs = _tensors(inputs, INPUT)
         self.outputs = _tensors(None if declared is None else declared.outputs, OUTPUT)
-        named = inputs is not None and not inputs.is_tensor_spec() and inputs.has_input_names()
-        self.kinds: dict[str, Any] = dict(zip(inputs.input_names(), inputs.input_types(), strict=True)) if named else {}
+        self.kinds: dict[str, Any] = {}
+        if inputs is not None and not inputs.is_tensor_spec() and inputs.has_input_names():
+            self.kinds.update(zip(inputs.input_names(), inputs.input_types(), strict=True))
 
 
 _known: "WeakKeyDictionary[Signature, ModelTensors]" = WeakKeyDictionary()
