@@ -65,7 +65,7 @@ def _interval(count: int, windows: int) -> list[float]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=200, help="windows per scenario (%(default)s)")
+    parser.add_argument("--windows", type=int, default=60, help="windows per scenario (%(default)s)")
     parser.add_argument("--columns", type=int, nargs="+", default=[10, 30], help="columns of a row (%(default)s)")
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 1000], help="rows of a window (%(default)s)")
     parser.add_argument("--reference-rows", type=int, default=5000, help="rows of the reference (%(default)s)")

@@ -91,8 +91,8 @@ class TestMonitor:
     async def test_a_model_that_is_not_there_is_said(self, service: Watched, settings_env: dict[str, str]) -> None:
         async with listening(service) as url:
             done = await mlp(settings_env | {"ML_SERVING_URL": url}, "monitor", "report", f"{service.model}-not")
-        assert (done.status, "404" in done.error) == (1, True)
+        assert (done.status, "No model is registered" in done.error) == (1, True)
 
     async def test_a_service_that_is_down_is_said(self, settings_env: dict[str, str]) -> None:
         done = await mlp(settings_env | {"ML_SERVING_URL": "http://127.0.0.1:9"}, "monitor", "report", "m")
-        assert (done.status, "does not answer" in done.error) == (1, True)
+        assert (done.status, "does not answer" in done.error) == (5, True)
