@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mlflow.types.schema import DataType
 
 from mlplatform.monitoring.profile import ColumnProfile, Profile
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.errors import InvalidInputs
 from services.model_serving.explanation.explanation import Background, Table
 
 ROWS = 1024
@@ -47,21 +47,32 @@ def backgrounds_of(model: LoadedModel, profile: Profile | None) -> Iterator[Rows
 
 def _of_profile(model: LoadedModel, profile: Profile) -> pd.DataFrame | None:
     """Make a table whose columns are distributed as those of the profile; None when it does not describe them all."""
-    try:
-        empty = model.signature.inputs.read({name: [] for name in profile.inputs}).data
-    except InvalidInputs:  # a column was left out of the profile, or the model takes no table
-        return None
-    if not isinstance(empty, pd.DataFrame):
+    types = _types(model)
+    if not types or not types.keys() <= profile.inputs.keys():
         return None
     try:
-        columns = {name: _values(profile.inputs[str(name)], kind) for name, kind in empty.dtypes.items()}
-        return pd.DataFrame(columns).astype(empty.dtypes)
+        columns = {name: _values(profile.inputs[name], kind) for name, kind in types.items()}
+        return pd.DataFrame(columns).astype(types)
     except (ValueError, TypeError):  # the profile holds what the column's type does not
         return None
 
 
+def _types(model: LoadedModel) -> dict[str, np.dtype[np.generic]]:
+    """Return the types of named columns, text as objects; nothing for a model that takes something else."""
+    schema = None if model.declared is None else model.declared.inputs
+    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
+        return {}
+    kinds = schema.input_types()
+    if not all(isinstance(kind, DataType) for kind in kinds):
+        return {}
+    return {
+        name: np.dtype(object) if kind == DataType.string else kind.to_numpy()
+        for name, kind in zip(schema.input_names(), kinds, strict=True)
+    }
+
+
 def _values(column: ColumnProfile, kind: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    if column.kind == "text" or kind.kind in "mM":
+    if column.kind == "text" or kind.kind not in "fiubO":
         raise TypeError("lengths and seconds are not the values")
     values = _categories(column, kind) if column.kind == "categorical" else _numbers(column)
     missing = round(ROWS * column.missing / column.rows)

@@ -148,7 +148,7 @@ class TestAdditivity:
         np.testing.assert_allclose(np.exp(total(explanation)[:, 0]), model.predict(ROWS))
         assert explanation.unit == "log"
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(arrays(np.float64, (5, 4), elements=st.floats(-1e6, 1e6)))
     def test_any_rows(self, rows: Any) -> None:
         frame = pd.DataFrame(rows, columns=list("abcd"))

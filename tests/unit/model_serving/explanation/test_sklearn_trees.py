@@ -148,13 +148,17 @@ class TestAdditivity:
         np.testing.assert_allclose(np.exp(total(explanation)[:, 0]), model.predict(NUMBERS))
         assert explanation.unit == "log"
 
-    @pytest.mark.parametrize("model", [GradientBoostingClassifier(n_estimators=20), HistGradientBoostingClassifier()])
+    @pytest.mark.parametrize(
+        "model", [GradientBoostingClassifier(n_estimators=20), HistGradientBoostingClassifier(max_iter=8)]
+    )
     def test_two_classes(self, model: Any) -> None:
         explanation = explain(model.fit(NUMBERS, TWO_CLASSES), NUMBERS)
         np.testing.assert_allclose(1 / (1 + np.exp(-total(explanation)[:, 0])), model.predict_proba(NUMBERS)[:, 1])
         assert (explanation.unit, explanation.outputs) == ("log_odds", ["yes"])
 
-    @pytest.mark.parametrize("model", [GradientBoostingClassifier(n_estimators=5), HistGradientBoostingClassifier()])
+    @pytest.mark.parametrize(
+        "model", [GradientBoostingClassifier(n_estimators=5), HistGradientBoostingClassifier(max_iter=8)]
+    )
     def test_three_classes(self, model: Any) -> None:
         explanation = explain(model.fit(NUMBERS, CLASSES), NUMBERS)
         np.testing.assert_allclose(total(explanation), model.decision_function(NUMBERS), atol=1e-9)
@@ -180,7 +184,7 @@ class TestAdditivity:
         rows = frame[:20].to_numpy()
         np.testing.assert_allclose(total(explain(model, rows))[:, 0], model.predict(rows))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(arrays(np.float64, (7, 4), elements=st.floats(-1e6, 1e6) | st.just(np.nan)))
     def test_any_rows(self, rows: Any) -> None:
         frame = pd.DataFrame(rows, columns=list("abcd"))
