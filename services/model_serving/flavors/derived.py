@@ -76,7 +76,7 @@ class TableExample:
         first, varied = {name: values[:1] for name, values in self.columns.items()}, self._varied()
         yield "one row", self._given(first)
         yield "several rows", self._given(varied.columns)
-        floats = [name for name in self.columns if self.types[name] in _FLOATS]
+        floats = [name for name in self.columns if _is_one(self.types[name], _FLOATS)]
         if floats:
             whole = {name: [_whole(value) for value in varied.columns[name]] for name in floats}
             yield "whole numbers in columns of doubles", self._given({**varied.columns, **whole})
@@ -95,9 +95,9 @@ class TableExample:
 
     def _vary(self, values: Sequence[object], kind: object) -> list[object]:
         cycled = [values[row % len(values)] for row in range(SEVERAL)]
-        if kind in _FLOATS:
+        if _is_one(kind, _FLOATS):
             return [_scaled(value, factor) for value, factor in zip(cycled, _FACTORS, strict=True)]
-        if kind in _INTEGERS:
+        if _is_one(kind, _INTEGERS):
             return [value + row % 3 if type(value) is int else value for row, value in enumerate(cycled)]
         return cycled
 
@@ -229,6 +229,11 @@ def _holed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     flat = array.reshape(-1).copy()
     flat[:: max(2, flat.size // SEVERAL)] = np.nan
     return flat.reshape(array.shape)
+
+
+def _is_one(kind: object, scalars: frozenset[DataType]) -> bool:
+    """Whether a column is of these types; one of lists or objects has a type that cannot be hashed."""
+    return isinstance(kind, DataType) and kind in scalars
 
 
 def _scaled(value: object, factor: float) -> object:

@@ -40,7 +40,7 @@ def _module(module: torch.nn.Module) -> Candidate:
 
 def _run(module: torch.nn.Module, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if not array.flags.writeable:  # such as one that was cut out of a request's body; PyTorch warns of it
-        array = array.copy()
+        array = array.copy(order="K")
     with torch.inference_mode():
         answer = module(torch.from_numpy(array))
     if not isinstance(answer, torch.Tensor):

@@ -35,24 +35,23 @@ from tests.unit.model_serving.flavors.comparing import COLUMNS, Pair, Sent, pair
 DOUBLES: Mapping[str, Any] = dict.fromkeys(COLUMNS, np.float64)
 X, Y = training_data()
 TWO, THREE = Y > 0, pd.cut(Y, 3, labels=["low", "middle", "high"]).astype(str)
-SCALED = StandardScaler()
 MODELS = {
     "line": LinearRegression().fit(X, Y),
     "lines": Ridge().fit(X, np.column_stack([Y, -Y])),
-    "logistic": make_pipeline(SCALED, LogisticRegression()).fit(X, TWO),
+    "logistic": make_pipeline(StandardScaler(), LogisticRegression()).fit(X, TWO),
     "three classes": make_pipeline(MinMaxScaler(), LogisticRegression()).fit(X, THREE),
-    "imputed": make_pipeline(SimpleImputer(), SCALED, SGDClassifier(random_state=0)).fit(X, TWO),
+    "imputed": make_pipeline(SimpleImputer(), StandardScaler(), SGDClassifier(random_state=0)).fit(X, TWO),
     "vectors": LinearSVC().fit(X, TWO),
     "forest": RandomForestClassifier(12, random_state=0).fit(X, THREE),
     "forest of jobs": RandomForestRegressor(12, random_state=0, n_jobs=2).fit(X, Y),
     "extra trees": ExtraTreesRegressor(12, random_state=0).fit(X, np.column_stack([Y, -Y])),
-    "tree": make_pipeline(SCALED, DecisionTreeClassifier(random_state=0)).fit(X, TWO),
+    "tree": make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(X, TWO),
     "boosting": GradientBoostingClassifier(n_estimators=5, random_state=0).fit(X, TWO),
     "histograms": HistGradientBoostingRegressor(max_iter=5).fit(X, Y),
     "neighbours": KNeighborsClassifier().fit(X, TWO),
     "vote": VotingRegressor([("a", LinearRegression()), ("b", Ridge())]).fit(X, Y),
     "selected columns": make_pipeline(
-        make_column_transformer((SCALED, ["b", "a"]), (SimpleImputer(), ["d"])), LogisticRegression()
+        make_column_transformer((StandardScaler(), ["b", "a"]), (SimpleImputer(), ["d"])), LogisticRegression()
     ).fit(X, TWO),
     "polynomial": make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(X, Y),
     "frames inside": make_pipeline(StandardScaler().set_output(transform="pandas"), LinearRegression()).fit(X, Y),
@@ -83,6 +82,31 @@ def save(folder: Path, model: BaseEstimator, signature: ModelSignature | None = 
         **options,
     )
     return pair(folder, serving_allow_pickle=("model",))
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    kinds = {"a": "double", "b": "float", "c": "long", "d": "integer"}
+    signature = ModelSignature(Schema([ColSpec(kind, name) for name, kind in kinds.items()]))
+    whole = X.astype({"b": np.float32, "c": np.int64, "d": np.int32})
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(whole, Y)
+    folder = tmp_path_factory.mktemp("mixed") / "m"
+    mlflow.sklearn.save_model(
+        model,
+        folder,
+        serialization_format="cloudpickle",
+        signature=signature,
+        input_example=whole.head(3),
+        pip_requirements=["mlflow"],
+    )
+    return pair(folder, serving_allow_pickle=("model",))
+
+
+@pytest.fixture(scope="module")
+def optional(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    signature = ModelSignature(Schema([ColSpec("double", name, required=name in {"a", "b"}) for name in COLUMNS]))
+    model = make_pipeline(SimpleImputer(), LinearRegression()).fit(X, Y)
+    return save(tmp_path_factory.mktemp("optional") / "m", model, signature)
 
 
 class TestEquality:
@@ -119,29 +143,6 @@ class TestEquality:
     def test_optional_columns(self, optional: Pair, data: st.DataObject) -> None:
         sent = data.draw(tables(DOUBLES, optional=("c", "d")))
         optional.check(sent.body, sent.frame)
-
-    @pytest.fixture(scope="class")
-    def mixed(self, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-        kinds = {"a": "double", "b": "float", "c": "long", "d": "integer"}
-        signature = ModelSignature(Schema([ColSpec(kind, name) for name, kind in kinds.items()]))
-        whole = X.astype({"b": np.float32, "c": np.int64, "d": np.int32})
-        model = make_pipeline(StandardScaler(), LinearRegression()).fit(whole, Y)
-        folder = tmp_path_factory.mktemp("mixed") / "m"
-        mlflow.sklearn.save_model(
-            model,
-            folder,
-            serialization_format="cloudpickle",
-            signature=signature,
-            input_example=whole.head(3),
-            pip_requirements=["mlflow"],
-        )
-        return pair(folder, serving_allow_pickle=("model",))
-
-    @pytest.fixture(scope="class")
-    def optional(self, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-        signature = ModelSignature(Schema([ColSpec("double", name, required=name in {"a", "b"}) for name in COLUMNS]))
-        model = make_pipeline(SimpleImputer(), LinearRegression()).fit(X, Y)
-        return save(tmp_path_factory.mktemp("optional") / "m", model, signature)
 
 
 class TestPath:
