@@ -93,4 +93,4 @@ async def open_versions(
         kernel.health.register("models", checks.models)
         kernel.health.register("alias watcher", watching)
         versions = Versions(store=store, extras=extras, directory=directory, registry=registry, production=production)
-        yield VersionParts(directory, store, production, versions, Residents(store, directory, retirement))
+        yield VersionParts(directory, store, production, versions, Residents(store, production, retirement))

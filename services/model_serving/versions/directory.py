@@ -24,8 +24,6 @@ class Directory:
         self._registry = registry
         self._patterns = patterns
         self._models: Mapping[str, RegisteredModel] = {}
-        self.in_production: frozenset[str] = frozenset()
-        """Names of the models that have a version in production, of those served here."""
 
     async def refresh(self) -> Mapping[str, RegisteredModel]:
         """Poll the registry, and return the models that have a version in production to be served here.
@@ -35,9 +33,7 @@ class Directory:
         """
         models = await asyncio.to_thread(lambda: list(self._registry.all_models()))
         self._models = {model.name: model for model in models}
-        promoted = {model.name: model for model in models if PRODUCTION in model.aliases and self._is_served(model)}
-        self.in_production = frozenset(promoted)
-        return promoted
+        return {model.name: model for model in models if PRODUCTION in model.aliases and self._is_served(model)}
 
     def production_versions(self) -> list[ModelVersion]:
         """Ask the registry for the versions in production to be served here; blocks.

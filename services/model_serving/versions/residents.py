@@ -1,6 +1,6 @@
 """What protocols ask about the models here beside predictions: which there are, and to let one go."""
 
-from services.model_serving.versions.directory import Directory
+from services.model_serving.versions.production import Production
 from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.store import LoadedModels
 
@@ -10,19 +10,24 @@ class Residents:
 
     Args:
         store: the versions in memory.
-        directory: names and aliases.
+        production: what is served.
         retirement: where versions go that leave memory.
     """
 
-    def __init__(self, store: LoadedModels, directory: Directory, retirement: Retirement) -> None:
+    def __init__(self, store: LoadedModels, production: Production, retirement: Retirement) -> None:
         self._store = store
-        self._directory = directory
+        self._production = production
         self._retirement = retirement
 
     @property
     def in_production(self) -> frozenset[str]:
         """The names of the models with a version in production, in memory or not."""
-        return self._directory.in_production | frozenset(self._store.production)
+        return self._production.known
+
+    @property
+    def on_disk(self) -> frozenset[str]:
+        """Those of them that their next request has to load."""
+        return self._production.on_disk
 
     def find(self, name: str) -> dict[str, str]:
         """Return version → role of what is in memory of a model."""

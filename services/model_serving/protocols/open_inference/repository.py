@@ -19,6 +19,7 @@ PAGE = 200
 MOST_MODELS = 10_000
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 NO_VERSION = "no version is in memory"
+ON_DISK = "in production; its next request loads it"
 
 
 async def list_models(request: DirectRequest) -> DirectResponse:
@@ -26,9 +27,12 @@ async def list_models(request: DirectRequest) -> DirectResponse:
     ready = _body(request).get("ready", False)
     if not isinstance(ready, bool):
         raise InvalidTensor("ready", "must be true or false")
+    serving = serving_of(request.app)
+    on_disk = serving.residents.on_disk
     rows: list[dict[str, str]] = []
-    async for model in _models(serving_of(request.app).catalog):
-        rows += [row for row in _rows(model) if not ready or row["state"] == READY]
+    async for model in _models(serving.catalog):
+        found = _rows(model, ON_DISK if model.name in on_disk else NO_VERSION)
+        rows += [row for row in found if not ready or row["state"] == READY]
     return DirectResponse(orjson.dumps(rows))
 
 
@@ -73,11 +77,11 @@ async def _models(catalog: Catalog) -> AsyncIterator[ModelSummary]:
             return
 
 
-def _rows(model: ModelSummary) -> list[dict[str, str]]:
+def _rows(model: ModelSummary, absent: str) -> list[dict[str, str]]:
     rows = [{"name": model.name, "version": found.version, "state": READY, "reason": ""} for found in model.loaded]
     if model.failure is not None:
         rows.append(_row(model.name, model.failure.version, model.failure.reason))
-    return rows or [_row(model.name, "", NO_VERSION)]
+    return rows or [_row(model.name, "", absent)]
 
 
 def _row(name: str, version: str, reason: str) -> dict[str, str]:
