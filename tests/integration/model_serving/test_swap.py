@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,11 +31,18 @@ BROKEN = """
 """
 
 
-async def keep_asking(service: Service, model: str, until: asyncio.Event) -> list[httpx.Response]:
-    answers = []
-    while not until.is_set():
-        answers.append(await service.predict(model, INPUTS))
-    return answers
+class Caller:
+    """Asks without pause, and keeps the answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[httpx.Response] = []
+
+    async def ask(self, service: Service, model: str, until: asyncio.Event) -> None:
+        while not until.is_set():
+            self.answers.append(await service.predict(model, INPUTS))
+
+    async def sees(self, version: str) -> bool:
+        return bool(self.answers) and self.answers[-1].json()["version"] == version
 
 
 def versions_in(answers: Iterable[httpx.Response]) -> list[str]:
@@ -56,13 +64,15 @@ class TestPromotion:
         async with serving(settings_env, publisher, tmp_path) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             done = asyncio.Event()
-            callers = [asyncio.create_task(keep_asking(service, publisher.name, done)) for _ in range(4)]
-            await asyncio.to_thread(publisher.promote, second)
-            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
-            await asyncio.to_thread(publisher.promote, first)
-            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            callers = [Caller() for _ in range(4)]
+            asking = [asyncio.create_task(caller.ask(service, publisher.name, done)) for caller in callers]
+            for version in (first, second, first):
+                await asyncio.to_thread(publisher.promote, version)
+                for caller in callers:
+                    await eventually(partial(caller.sees, version.version))
             done.set()
-            answers = await asyncio.gather(*callers)
+            await asyncio.gather(*asking)
+            answers = [caller.answers for caller in callers]
         assert {answer.status_code for caller in answers for answer in caller} == {200}
         assert all(versions_in(caller) == ["1", "2", "1"] for caller in answers)
         for answer in (answer for caller in answers for answer in caller):
@@ -192,14 +202,16 @@ class TestVanishedAlias:
         async with serving(settings_env, publisher, tmp_path) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             done = asyncio.Event()
-            caller = asyncio.create_task(keep_asking(service, publisher.name, done))
+            caller = Caller()
+            asking = asyncio.create_task(caller.ask(service, publisher.name, done))
             await asyncio.to_thread(mlflow.MlflowClient().delete_registered_model, publisher.name)
             await eventually(lambda: alarmed(publisher.name))
             assert await service.serves(publisher.name, "1", INPUTS)
             await asyncio.to_thread(lambda: publisher.promote(publisher.linear(3.0)))
             await eventually(lambda: slope_is(service, publisher.name, 3))
             done.set()
-            assert {answer.status_code for answer in await caller} == {200}
+            await asking
+            assert {answer.status_code for answer in caller.answers} == {200}
             await eventually(lambda: ready(service))
 
 
@@ -214,7 +226,7 @@ class TestStaging:
 
 
 async def is_there(file: Path) -> bool:
-    return file.is_file()
+    return await asyncio.to_thread(file.is_file)
 
 
 async def slope_is(service: Service, model: str, slope: int) -> bool:
