@@ -184,15 +184,22 @@ class Production:
             self._ensure(name, time.perf_counter(), None)
 
     async def _bring_in(self, name: str, wanted: Wanted, noticed: float, version: ModelVersion | None) -> None:
-        found: ModelVersion | BaseException | None = version
-        if found is None:
+        found: ModelVersion | BaseException
+        if version is None:
             found = await attempt(None, lambda: self._registry.get_version(name, wanted.version))
+        else:
+            found = version
         if isinstance(found, BaseException):
             self._note_failure(name, wanted, found)
             return
         present = self._store.production.get(name)
         if _is_same(present, found):  # restored from disk, adopted, or registered anew with the same artifacts
             self._note_served(name, wanted, found)
+            return
+        kept = self._store.find(name, wanted.version)
+        if kept is not None and _is_same(kept, found):  # after a roll-back, or of a canary
+            self._place(kept)
+            await self._announce(kept, wanted, found, noticed)
             return
         needed = present is not None or self._store.is_pinned(name)
         model = await self._loads.load(
@@ -207,10 +214,14 @@ class Production:
         elif self._wanted.get(name) == wanted:
             if self._store.holds(model):  # as an extra version, when somebody who named it began the load
                 self._place(model)
-            self._note_served(name, wanted, found)
-            SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
-            log.info("model_served", model=name, version=wanted.version, path=model.report.path)
-            await self._remember()
+            await self._announce(model, wanted, found, noticed)
+
+    async def _announce(self, model: LoadedModel, wanted: Wanted, found: ModelVersion, noticed: float) -> None:
+        name = model.identity.name
+        self._note_served(name, wanted, found)
+        SWAP_DURATION.labels(name).observe(time.perf_counter() - noticed)
+        log.info("model_served", model=name, version=wanted.version, path=model.report.path)
+        await self._remember()
 
     async def _fetch_back(self, name: str) -> LoadedModel | BaseException:
         """Load what is in production, else the last version of it that could be loaded."""

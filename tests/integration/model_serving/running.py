@@ -62,9 +62,9 @@ async def serving(
             yield Service(client, app.state.serving, app)
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:
+async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:
     """Poll a condition until it gives something true, and return that."""
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(seconds):
         while True:
             if found := await condition():
                 return found

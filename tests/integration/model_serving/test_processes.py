@@ -17,6 +17,7 @@ from tests.integration.model_serving.running import eventually
 from tests.integration.model_serving.test_server import answered, log_of, server
 
 INPUTS = records_of(frame_of(3, seed=7))
+RENEWAL_SECONDS = 240.0
 DELAYED = 0.035
 """Seconds; an answer in two packets without TCP_NODELAY waits 40 ms for the first one to be acknowledged."""
 
@@ -39,6 +40,12 @@ async def ready(client: httpx.AsyncClient) -> bool:
         return await answered(client, "/health/ready") is not None
     except httpx.TransportError:
         return False
+
+
+async def ready_once(url: httpx.URL) -> bool:
+    """Ask without keeping a connection, which a process that retires would wait for."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        return await ready(client)
 
 
 def descendants(pid: int) -> list[int]:
@@ -130,14 +137,15 @@ class TestRenewal:
         publisher.promote(publisher.linear(1.0))
         values = environment(settings_env, publisher, ML_SERVING_RENEW_AFTER="1s")
         async with server(values, tmp_path) as (client, process):
-            await eventually(lambda: ready(client))
+            url = client.base_url
+            await eventually(lambda: ready_once(url))
             before = workers(process.pid)
             body = {"model": publisher.name, "inputs": INPUTS}
-            with Load(f"{client.base_url}/api/v1/predict", body, clients=4) as load:
+            with Load(f"{url}/api/v1/predict", body, clients=2) as load:
                 await asyncio.to_thread(publisher.promote, publisher.linear(2.0))
-                await eventually(lambda: _true(load.versions[-4:] == ["2"] * 4))
-                await eventually(lambda: _true(not any(exists(pid) for pid in before)))
-                await eventually(lambda: ready(client))
+                await eventually(lambda: _true(load.versions[-2:] == ["2"] * 2))
+                await eventually(lambda: _true(not any(exists(pid) for pid in before)), RENEWAL_SECONDS)
+                await eventually(lambda: ready_once(url))
                 sent = len(load.statuses)
                 await eventually(lambda: _true(len(load.statuses) > sent + 20))
             assert load.errors == []

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import httpx
+import mlflow
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from mlplatform.events import CloudEvent, ModelPromoted
-from mlplatform.registry.stages import PRODUCTION
+from mlplatform.registry.stages import PRODUCTION, STAGING
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -29,11 +31,18 @@ BROKEN = """
 """
 
 
-async def keep_asking(service: Service, model: str, until: asyncio.Event) -> list[httpx.Response]:
-    answers = []
-    while not until.is_set():
-        answers.append(await service.predict(model, INPUTS))
-    return answers
+class Caller:
+    """Asks without pause, and keeps the answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[httpx.Response] = []
+
+    async def ask(self, service: Service, model: str, until: asyncio.Event) -> None:
+        while not until.is_set():
+            self.answers.append(await service.predict(model, INPUTS))
+
+    async def sees(self, version: str) -> bool:
+        return bool(self.answers) and self.answers[-1].json()["version"] == version
 
 
 def versions_in(answers: Iterable[httpx.Response]) -> list[str]:
@@ -55,13 +64,15 @@ class TestPromotion:
         async with serving(settings_env, publisher, tmp_path) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             done = asyncio.Event()
-            callers = [asyncio.create_task(keep_asking(service, publisher.name, done)) for _ in range(4)]
-            await asyncio.to_thread(publisher.promote, second)
-            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
-            await asyncio.to_thread(publisher.promote, first)
-            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            callers = [Caller() for _ in range(4)]
+            asking = [asyncio.create_task(caller.ask(service, publisher.name, done)) for caller in callers]
+            for version in (first, second, first):
+                await asyncio.to_thread(publisher.promote, version)
+                for caller in callers:
+                    await eventually(partial(caller.sees, version.version))
             done.set()
-            answers = await asyncio.gather(*callers)
+            await asyncio.gather(*asking)
+            answers = [caller.answers for caller in callers]
         assert {answer.status_code for caller in answers for answer in caller} == {200}
         assert all(versions_in(caller) == ["1", "2", "1"] for caller in answers)
         for answer in (answer for caller in answers for answer in caller):
@@ -160,6 +171,67 @@ class TestVanishedAlias:
             assert await service.serves(publisher.name, "1", INPUTS)
             model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
             assert model["alias_missing"] is True
+            report = (await service.readiness())["models"]
+            assert report["status"] == "degraded"
+            assert publisher.name in report["reason"]
+            assert (await service.client.get("/health/ready")).status_code == 200
+
+            publisher.promote(publisher.linear(2.0))
+            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
+            await eventually(lambda: ready(service))
+            assert not await alarmed(publisher.name)
+
+    async def test_the_same_version_under_the_alias_again_ends_the_alarm(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        version = publisher.linear()
+        publisher.promote(version)
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            publisher.registry.delete_alias(publisher.name, PRODUCTION)
+            await eventually(lambda: alarmed(publisher.name))
+            publisher.promote(version)
+            await eventually(lambda: ready(service))
+            assert not await alarmed(publisher.name)
+            assert await service.serves(publisher.name, "1", INPUTS)
+
+    async def test_a_model_that_was_deleted_is_served_until_there_is_another_of_its_name(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear(1.0))
+        async with serving(settings_env, publisher, tmp_path) as service:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            done = asyncio.Event()
+            caller = Caller()
+            asking = asyncio.create_task(caller.ask(service, publisher.name, done))
+            await asyncio.to_thread(mlflow.MlflowClient().delete_registered_model, publisher.name)
+            await eventually(lambda: alarmed(publisher.name))
+            assert await service.serves(publisher.name, "1", INPUTS)
+            await asyncio.to_thread(lambda: publisher.promote(publisher.linear(3.0)))
+            await eventually(lambda: slope_is(service, publisher.name, 3))
+            done.set()
+            await asking
+            assert {answer.status_code for answer in caller.answers} == {200}
+            await eventually(lambda: ready(service))
+
+
+class TestStaging:
+    async def test_a_staged_version_is_on_disk_before_it_is_promoted(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        version = publisher.linear(2.0)
+        publisher.registry.set_alias(publisher.name, STAGING, version.version)
+        async with serving(settings_env, publisher, tmp_path):
+            await eventually(lambda: is_there(tmp_path / str(version.digest) / "digest"))
+
+
+async def is_there(file: Path) -> bool:
+    return await asyncio.to_thread(file.is_file)
+
+
+async def slope_is(service: Service, model: str, slope: int) -> bool:
+    answer = await service.predict(model, INPUTS)
+    return round(answer.json()["predictions"][0] / INPUTS[0]["a"]) == slope
 
 
 async def ready(service: Service) -> bool:
