@@ -103,6 +103,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image 
                 directory=parts.directory,
                 health=kernel.health,
                 settings=settings,
+                outcomes=traffic.experiments,
             )
         )
         yield Serving(
