@@ -53,7 +53,7 @@ _ERROR: Document = {
 _ERRORS: Document = {"application/json": {"schema": _ERROR}}
 VERSION: dict[str, Any] = {
     "summary": "Say which MLflow the answers are compatible with",
-    "responses": {200: {"description": "The version, bare.", "content": {"application/json": {"schema": {}}}}},
+    "responses": {200: {"description": "The version, bare.", "content": {"application/json": {}}}},
 }
 
 

@@ -6,6 +6,7 @@ from services.model_serving.protocols.documents import Document, answers, path_p
 from services.model_serving.protocols.open_inference.binary_data import HEADER
 from services.model_serving.protocols.open_inference.datatypes import BYTES, NUMPY
 from services.model_serving.protocols.open_inference.infer_response import BINARY_TYPE
+from services.model_serving.schemas import ALIAS, VERSION
 
 JSON = "application/json"
 INFERENCE = """One tensor per column of the model (`[n]` or `[n, 1]`), or one of all columns `[n, k]` by position, or
@@ -65,11 +66,21 @@ _HEADER: Document = {
     "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 _OBJECT: Document = {"schema": {"type": "object"}}
-_PARAMETERS_BODY: Document = {"type": "object", "properties": {"parameters": {"type": ["object", "null"]}}}
+_ONE_VERSION: Document = {
+    "version": {"type": "string", "pattern": VERSION},
+    "alias": {"type": "string", "pattern": ALIAS},
+}
+
+
+def _with_parameters(properties: Document, **more: object) -> Document:
+    parameters = {"type": ["object", "null"], "additionalProperties": False, "properties": properties, **more}
+    return {"type": "object", "properties": {"parameters": parameters}}
+
+
 _BODIES: dict[str, Document] = {
     "index": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
-    "load": _PARAMETERS_BODY,
-    "unload": _PARAMETERS_BODY,
+    "load": _with_parameters(_ONE_VERSION, maxProperties=1),
+    "unload": _with_parameters({"unload_dependents": {}}),
 }
 
 
