@@ -44,10 +44,10 @@ class Publisher:
         return self.register(uri, name=name, served_by=served_by)
 
     def wide(self, *, name: str | None = None) -> ModelVersion:
-        """Register a booster of some 300 kB, many times what `linear` takes."""
+        """Register a booster of more than 1 MB, many times what `linear` takes."""
         frame = frame_of(2000)
         parameters = {"verbosity": -1, "num_threads": 1, "seed": 1, "num_leaves": 31, "min_data_in_leaf": 2}
-        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, np.sin(frame["a"] * 9) * frame["b"]), 100)
+        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, np.sin(frame["a"] * 9) * frame["b"]), 400)
         signature = infer_signature(frame, booster.predict(frame))
         logged = mlflow.lightgbm.log_model(
             booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS

@@ -29,7 +29,7 @@ STUBBORN = """
 
 
 def publish(publisher: Publisher, *suffixes: str, big: bool = False) -> dict[str, ModelVersion]:
-    """Promote a model for each suffix; a big one takes about 15 times the memory of the others."""
+    """Promote a model for each suffix; a big one takes many times the memory of the others."""
     versions = {}
     for suffix in suffixes:
         name = f"{publisher.name}-{suffix}"
