@@ -1,5 +1,6 @@
 """What must hold for the whole process before numpy and MLflow are imported."""
 
+import gc
 import importlib
 import os
 import random
@@ -7,6 +8,8 @@ import sys
 from collections.abc import MutableMapping
 from types import ModuleType
 
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
+"""New objects before the youngest are looked through, and how often that is before the older ones are."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PICKLE_VARIABLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -17,8 +20,11 @@ def prepare_process() -> None:
     """Set the defaults of a serving process; what the operator has set is kept, except for two switches.
 
     A prediction runs on one thread: several run at once, and teams of threads of each would fight for the cores. The
-    pickle switch is off for every model that `serialization` has not cleared. Nothing is fetched from a model hub.
+    pickle switch is off for every model that `serialization` has not cleared. Nothing is fetched from a model hub. The
+    garbage collector runs seldom: bodies of many lists make no garbage in cycles, and looking through them takes as long
+    as reading them.
     """
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     os.environ[PICKLE_VARIABLE] = "false"
