@@ -21,7 +21,7 @@ def prepare_process() -> None:
 
     A prediction runs on one thread: several run at once, and teams of threads of each would fight for the cores. The
     pickle switch is off for every model that `serialization` has not cleared. Nothing is fetched from a model hub. The
-    garbage collector runs seldom: bodies of many lists make no garbage in cycles, and looking through them takes as long
+    garbage collector runs seldom: bodies of many lists make no garbage in cycles, and looking through takes as long
     as reading them.
     """
     gc.set_threshold(*GARBAGE_THRESHOLDS)
