@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 
+from mlflow.models import Model
 from structlog import get_logger
 
 from mlplatform.registry.cache import Lease
@@ -17,6 +18,9 @@ from services.model_serving.loading.loader import ModelLoader, make_loader
 from services.model_serving.settings import ServingSettings
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.last_known import LastKnown
+
+THREADED = frozenset({"onnx", "tensorflow", "keras"})
+"""Flavors whose library starts threads when it is imported; each process loads such models for itself."""
 
 log = get_logger(__name__)
 
@@ -63,7 +67,11 @@ def load_image(settings: ServingSettings) -> Image:
 
 def _load(loader: ModelLoader, identity: ModelIdentity) -> LoadedModel | None:
     try:
-        return loader.open(loader.fetch(identity), identity)
+        folder = loader.fetch(identity)
+        if threaded := THREADED & Model.load(str(folder)).flavors.keys():
+            log.info("model_not_shared", model=identity.name, reason=f"{min(threaded)} starts threads")
+            return None
+        return loader.open(folder, identity)
     except Exception as error:  # noqa: BLE001 (a model's own code may raise anything; each process tries it again)
         log.warning("model_not_shared", model=identity.name, version=identity.version, reason=reason(error))
         return None

@@ -11,6 +11,7 @@ from typing import Any
 import lightgbm
 import mlflow
 import numpy as np
+import onnx
 import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
@@ -51,6 +52,22 @@ class Publisher:
         signature = infer_signature(frame, booster.predict(frame))
         logged = mlflow.lightgbm.log_model(
             booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
+        )
+        return self.register(logged.model_uri, name=name)
+
+    def onnx(self, *, name: str | None = None) -> ModelVersion:
+        """Register a graph of one node that doubles a tensor of three columns."""
+        rows = np.zeros((2, 3), dtype=np.float32)
+        shape, kind = ["rows", 3], onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Add", ["x", "x"], ["y"])],
+            "double",
+            [onnx.helper.make_tensor_value_info("x", kind, shape)],
+            [onnx.helper.make_tensor_value_info("y", kind, shape)],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        logged = mlflow.onnx.log_model(
+            model, name="model", signature=infer_signature(rows, rows), pip_requirements=REQUIREMENTS
         )
         return self.register(logged.model_uri, name=name)
 

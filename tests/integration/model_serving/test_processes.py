@@ -130,6 +130,21 @@ class TestTwoProcesses:
             assert await total(client, "ml_model_load_duration_seconds_count", model=publisher.name) == 0
 
 
+class TestThreads:
+    async def test_a_model_whose_library_starts_threads_is_loaded_by_each_and_the_others_are_shared(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear(2.0))
+        threaded = f"{publisher.name}-onnx"
+        publisher.promote(publisher.onnx(name=threaded))
+        async with server(environment(settings_env, publisher), tmp_path) as (client, _):
+            await eventually(lambda: ready(client))
+            assert await total(client, "ml_model_load_duration_seconds_count", model=threaded) == 2
+            assert await total(client, "ml_model_load_duration_seconds_count", model=publisher.name) == 0
+            answer = await client.post("/api/v1/predict", json={"model": threaded, "inputs": [[1.0, 2.0, 3.0]]})
+            assert answer.status_code == 200
+
+
 class TestRenewal:
     async def test_a_promotion_is_served_and_then_shared_without_a_failed_request(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
