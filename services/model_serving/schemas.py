@@ -107,8 +107,11 @@ class LoadedState(BaseModel):
     digest: str | None
     loaded_at: datetime
     load_seconds: float
-    size_bytes: int = Field(description="Of the artifacts on disk.")
+    size_bytes: int = Field(description="What it is thought to take in memory.")
     path: Literal["native", "pyfunc"] = Field(description="Whether predictions go past MLflow or through it.")
+    path_reason: str = Field(description="Why: what was compared with MLflow and found equal, or where it differed.")
+    row_wise: bool = Field(description="Whether rows of several callers may be scored in one call.")
+    row_wise_reason: str = Field(description="Why.")
 
 
 class LoadFailure(BaseModel):

@@ -56,6 +56,9 @@ def state(model: LoadedModel, role: str) -> LoadedState:
         load_seconds=round(report.seconds, 3),
         size_bytes=model.size,
         path=report.path,
+        path_reason=report.path_reason,
+        row_wise=model.row_wise,
+        row_wise_reason=report.row_wise_reason,
     )
 
 

@@ -81,6 +81,8 @@ class TestReadVersion:
         content = (await service.client.get(f"/api/v1/models/{publisher.name}/versions/1")).json()
         assert content["loaded"]["role"] == "extra"
         assert content["loaded"]["path"] == "native"
+        assert "equals MLflow" in content["loaded"]["path_reason"]
+        assert content["loaded"]["row_wise"] is True
         assert content["loaded"]["size_bytes"] > 0
 
     async def test_shows_the_metrics_of_its_run(self, service: Service, publisher: Publisher) -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -229,6 +230,15 @@ def write_model(folder: Path, flavor: str, loader: str | None = None, **conf: An
     function = {"loader_module": loader or f"mlflow.{flavor}", "data": conf.get("data", "data")}
     content = {"flavors": {"python_function": function, flavor: conf}, "model_uuid": "0"}
     (folder / "MLmodel").write_text(yaml.safe_dump(content))
+
+
+class TestModelHub:
+    def test_a_serving_process_fetches_nothing(self) -> None:
+        pytest.importorskip("huggingface_hub", reason="the extra `flavors` is not installed")
+        script = "from services.model_serving.process import prepare_process\nprepare_process()\n"
+        script += "from huggingface_hub import constants\nprint(constants.HF_HUB_OFFLINE)"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "True"
 
 
 class TestOtherLibraries:

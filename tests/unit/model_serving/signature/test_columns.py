@@ -57,6 +57,14 @@ class TestForms:
     def test_anything_else_is_refused(self, inputs: Any) -> None:
         assert set(faults(DOUBLES, inputs)) == {"body.inputs"}
 
+    def test_texts_are_the_rows_of_a_model_of_texts(self) -> None:
+        texts = signature_of(ColSpec("string"))
+        given = read(texts, ["one", "two"])
+        pd.testing.assert_frame_equal(given.data, read(texts, [["one"], ["two"]]).data)
+        assert given.rows == 2
+        assert list(faults(texts, ["one", 2])) == ["body.inputs.1.0"]
+        assert list(faults(signature_of(ColSpec("string"), ColSpec("string")), ["one"])) == ["body.inputs"]
+
 
 class TestNames:
     def test_each_missing_column_is_named(self) -> None:
