@@ -1,10 +1,10 @@
 """What makes a FastAPI application a service of the platform."""
 
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
-from mlplatform.service.direct_json import read_json
+from mlplatform.service.direct_json import validate_body
 from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
-from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter
+from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter, check_content_type
 from mlplatform.service.kernel import Kernel, connect_http, connect_redis, get_kernel, open_kernel
 from mlplatform.service.runner import run_service
 
@@ -17,11 +17,12 @@ __all__ = [
     "JsonRoute",
     "Kernel",
     "ServiceRouter",
+    "check_content_type",
     "connect_http",
     "connect_redis",
     "create_service",
     "get_kernel",
     "open_kernel",
-    "read_json",
     "run_service",
+    "validate_body",
 ]

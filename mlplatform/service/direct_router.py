@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from mlplatform.auth import require
 from mlplatform.errors import PlatformError
 from mlplatform.service.direct import DirectRequest, DirectRoute
-from mlplatform.service.json_route import Handler, ServiceRouter
+from mlplatform.service.json_route import Handler, JsonRoute, ServiceRouter
 
 
 def direct_router(routes: Sequence[DirectRoute]) -> ServiceRouter:
@@ -20,6 +20,7 @@ def direct_router(routes: Sequence[DirectRoute]) -> ServiceRouter:
         router.add_api_route(
             route.path,
             _endpoint(route),
+            route_class_override=_route_class(route),
             methods=[route.method],
             dependencies=[require(route.permission)],
             response_class=Response,
@@ -44,26 +45,40 @@ def _operation_id(route: DirectRoute) -> str:
     return "_".join([route.method.lower(), *words])
 
 
+def _route_class(route: DirectRoute) -> type[JsonRoute]:
+    class RenderedRoute(JsonRoute):
+        """Writes errors in the route's own protocol, those of its credentials too."""
+
+        def get_route_handler(self) -> Handler:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except PlatformError as error:
+                    answer = route.render_error(error, request.state.request_id)
+                    headers = {**(error.headers or {}), **dict(answer.headers)}
+                    return Response(answer.body, answer.status, headers, answer.content_type)
+
+            return handle
+
+    return RenderedRoute
+
+
 def _endpoint(route: DirectRoute) -> Handler:
     async def endpoint(request: Request) -> Response:
         state = request.state
-        try:
-            answer = await route.handle(
-                DirectRequest(
-                    request.app,
-                    request.scope,
-                    request.path_params,
-                    request.headers,
-                    await request.body(),
-                    state.principal,
-                    state.request_id,
-                )
+        answer = await route.handle(
+            DirectRequest(
+                request.app,
+                request.scope,
+                request.path_params,
+                request.headers,
+                await request.body(),
+                state.principal,
+                state.request_id,
             )
-        except PlatformError as error:
-            answer = route.render_error(error, state.request_id)
-            return Response(
-                answer.body, answer.status, {**(error.headers or {}), **dict(answer.headers)}, answer.content_type
-            )
+        )
         return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
 
     return endpoint

@@ -62,7 +62,7 @@ class DirectServer:
         """Serve one request."""
         begin = perf_counter()
         route, params = match
-        fields: dict[bytes, bytes] = dict(scope["headers"])
+        fields: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of a name that is there twice, the first
         request_id = request_id_of(fields.get(REQUEST_ID_BYTES))
         scope["app"] = self._app
         scope["route"] = route

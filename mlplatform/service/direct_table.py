@@ -10,6 +10,7 @@ from mlplatform.service.direct import DirectRoute
 Match = tuple[DirectRoute, Mapping[str, str]]
 REMEMBERED = 1024
 """Paths whose route is kept; only those that matched, so that nobody can fill the memory with made-up ones."""
+REMEMBERED_LENGTH = 256
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -41,6 +42,8 @@ class DirectTable:
             if verb == method and (groups := pattern.match(path)):
                 if len(self._found) >= REMEMBERED:
                     self._found.clear()
-                match = self._found[key] = route, MappingProxyType(groups.groupdict())
+                match = route, MappingProxyType(groups.groupdict())
+                if len(path) <= REMEMBERED_LENGTH:
+                    self._found[key] = match
                 return match
         return None

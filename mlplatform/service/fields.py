@@ -7,7 +7,7 @@ Default = TypeVar("Default")
 
 
 class Fields(Mapping[str, str]):
-    """Header fields by name, in any case; of a name that was sent twice, the last.
+    """Header fields by name, in any case.
 
     Args:
         raw: Names in lower case, as ASGI has them.

@@ -34,13 +34,19 @@ def score(model: LoadedModel, requests: Sequence[Request]) -> list[Outcome]:
     Returns:
         An answer or an error for each request.
     """
+    outcomes = score_together(model, requests)
+    if outcomes is not None:
+        return outcomes
+    middle = len(requests) // 2
+    return [*score(model, requests[:middle]), *score(model, requests[middle:])]
+
+
+def score_together(model: LoadedModel, requests: Sequence[Request]) -> list[Outcome] | None:
+    """Score requests in one call; None when it failed and the requests to blame must be found first."""
     try:
         return _together(model, requests)
     except BaseException as error:  # noqa: BLE001 (a model's code may raise anything; it is its caller's answer)
-        if len(requests) == 1:
-            return [error]
-    middle = len(requests) // 2
-    return [*score(model, requests[:middle]), *score(model, requests[middle:])]
+        return [error] if len(requests) == 1 else None
 
 
 def _together(model: LoadedModel, requests: Sequence[Request]) -> list[Outcome]:

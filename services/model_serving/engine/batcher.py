@@ -14,12 +14,15 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mlplatform.errors import DeadlineExceeded
-from services.model_serving.engine.batch import Outcome, Request, score
+from services.model_serving.engine.batch import Outcome, Request, score, score_together
 from services.model_serving.engine.cost import WEIGHT, Cost
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.engine.metrics import Meters
+
+Outcomes = TypeVar("Outcomes")
 
 INLINE_SECONDS = 0.001
 """Longest call that the event loop makes itself."""
@@ -108,13 +111,20 @@ class Batcher:
         batch = self._next()
         if batch:
             rows = sum(ticket.request.given.rows for ticket in batch)
-            if self._cost.expect(rows) <= INLINE_SECONDS:
-                begin = time.perf_counter()
-                self._finish(batch, _run(self._model, batch), begin, time.perf_counter())
-            else:
+            small = all(ticket.request.given.is_small for ticket in batch)
+            if not (small and self._cost.expect(rows) <= INLINE_SECONDS and self._made_here(batch)):
                 self._busy += 1
                 self._pool.submit(self._run_in_thread, batch)
         self._arrange()
+
+    def _made_here(self, batch: list[Ticket]) -> bool:
+        """Make the call on the event loop; False when it failed and somebody must find out whose inputs did it."""
+        begin = time.perf_counter()
+        outcomes = _run(score_together, self._model, batch)
+        if outcomes is None:
+            return False
+        self._finish(batch, outcomes, begin, time.perf_counter())
+        return True
 
     def _next(self) -> list[Ticket]:
         """Take the requests of the next call, in order of arrival; those that nobody waits for are dropped."""
@@ -139,7 +149,7 @@ class Batcher:
 
     def _run_in_thread(self, batch: list[Ticket]) -> None:
         begin = time.perf_counter()
-        outcomes = _run(self._model, batch)
+        outcomes = _run(score, self._model, batch)
         self._loop.call_soon_threadsafe(self._come_back, batch, outcomes, begin, time.perf_counter())
 
     def _come_back(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
@@ -163,7 +173,8 @@ class Batcher:
         self._leave()
 
 
-def _run(model: LoadedModel, batch: Sequence[Ticket]) -> list[Outcome]:
+def _run(
+    how: Callable[[LoadedModel, Sequence[Request]], Outcomes], model: LoadedModel, batch: Sequence[Ticket]
+) -> Outcomes:
     """Score in the context of the first caller."""
-    requests = [ticket.request for ticket in batch]
-    return batch[0].context.run(score, model, requests)
+    return batch[0].context.run(how, model, [ticket.request for ticket in batch])

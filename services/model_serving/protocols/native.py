@@ -1,11 +1,16 @@
 """The platform's own protocol: `POST /api/v1/predict`."""
 
+import asyncio
+from collections.abc import Iterator
+
 from mlplatform.auth import Permission
-from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, read_json
+from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, validate_body
 from services.model_serving.calls import Answer, Call
+from services.model_serving.dataplane import LARGE_BODY
 from services.model_serving.engine.loaded_model import LoadedModel, Params
 from services.model_serving.engine.plain import render, to_plain
 from services.model_serving.protocols.addressing import addressed
+from services.model_serving.protocols.json_body import read_json_body, refuse_repeated_keys
 from services.model_serving.schemas import PredictRequest, PredictResponse
 from services.model_serving.serving import serving_of
 from services.model_serving.signature import ModelInput
@@ -18,6 +23,8 @@ HEADERS = {
         "X-Model-Route": "How the version was chosen: primary, canary, ab: and an arm, version or alias.",
     }.items()
 }
+LARGE_ANSWER = 10_000
+"""Rows from which on an answer is written in a thread."""
 DESCRIPTION = """Answer with the version in production, or with the version or alias that is named.
 
 Inputs are checked against the model's signature before the model sees them: a column that is missing or unknown, a
@@ -27,7 +34,9 @@ number where text is declared, or 1.9 where an integer is, is answered 422 with 
 
 async def predict(request: DirectRequest) -> DirectResponse:
     """Answer a prediction."""
-    wanted = read_json(request, PredictRequest)
+    check_content_type(request.headers)
+    body = request.body
+    wanted = _read(body) if len(body) < LARGE_BODY else await asyncio.to_thread(_read, body)
     serving = serving_of(request.app)
 
     def read(model: LoadedModel) -> tuple[ModelInput, Params]:
@@ -40,7 +49,7 @@ async def predict(request: DirectRequest) -> DirectResponse:
         Call(
             model=wanted.model,
             read=read,
-            size=len(request.body),
+            size=len(body),
             **addressed(request, version=wanted.version, alias=wanted.alias),
         )
     )
@@ -51,7 +60,24 @@ async def predict(request: DirectRequest) -> DirectResponse:
     content["predictions"] = to_plain(answer.predictions)
     if wanted.explain:
         content["explanations"] = (await serving.explanations.explain(answer.model, answer.given)).wire()
-    return DirectResponse(render(content), headers=model_headers(answer))
+    large = answer.given.rows > LARGE_ANSWER
+    text = await asyncio.to_thread(render, content) if large else render(content)
+    return DirectResponse(text, headers=model_headers(answer))
+
+
+def _read(body: bytes) -> PredictRequest:
+    content = read_json_body(body)
+    refuse_repeated_keys(body, _objects(content))
+    return validate_body(content, PredictRequest)
+
+
+def _objects(content: object) -> Iterator[object]:
+    """Walk over the dictionaries of a body that have keys of the caller's."""
+    if isinstance(content, dict):
+        inputs = content.get("inputs")
+        yield from (content, inputs, content.get("params"))
+        if isinstance(inputs, list):
+            yield from inputs
 
 
 def model_headers(answer: Answer) -> tuple[tuple[str, str], ...]:

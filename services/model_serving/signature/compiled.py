@@ -18,6 +18,10 @@ from services.model_serving.signature.tensors import TensorSignature
 __all__ = ["ModelInput", "Signature", "compile_signature"]
 
 
+MOST_CELLS = 5_000_000
+"""Of a table that is made of inputs which no signature describes."""
+
+
 class InputReader(Protocol):
     """Turns a caller's JSON into what a model is called with."""
 
@@ -63,6 +67,7 @@ class UndeclaredInputs:
         if isinstance(inputs, list):
             if self._as_given:
                 return self._bounded(inputs, len(inputs))
+            self._check_cells(inputs)
         elif not isinstance(inputs, dict) or self._as_given:
             raise refuse("body.inputs", "must be a list")
         try:
@@ -98,9 +103,20 @@ class UndeclaredInputs:
         frame = pd.DataFrame(flat)
         return self._bounded(frame, len(frame))
 
-    def _bounded(self, data: object, rows: int) -> ModelInput:
+    def _check_cells(self, rows: list[object]) -> None:
+        """Refuse rows that would fill a table far larger than they are, such as records of a name of their own each."""
+        self._check_rows(len(rows))
+        names = {name for row in rows if isinstance(row, dict) for name in row}
+        width = max(len(names), max((len(row) for row in rows if isinstance(row, list)), default=0))
+        if len(rows) * width > MOST_CELLS:
+            raise refuse("body.inputs", f"makes a table of {len(rows)} rows and {width} columns, which is too large")
+
+    def _check_rows(self, rows: int) -> None:
         if rows > self._max_rows:
             raise refuse("body.inputs", f"has {rows} rows; at most {self._max_rows} are scored at once")
+
+    def _bounded(self, data: object, rows: int) -> ModelInput:
+        self._check_rows(rows)
         return ModelInput(data, rows)
 
 

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 Matrix = npt.NDArray[np.float64]
+SMALL_ARRAY = 64 * 1024
+"""Bytes."""
 
 
 class ModelInput:
@@ -43,12 +45,20 @@ class ModelInput:
         return self._data
 
     @property
+    def is_small(self) -> bool:
+        """Whether the number of rows says how long a model takes: these are numbers, and few for each row."""
+        if self.matrix is not None:
+            return True
+        arrays = self._data.values() if isinstance(self._data, dict) else [self._data]
+        return all(isinstance(array, np.ndarray) and array.nbytes <= SMALL_ARRAY for array in arrays)
+
+    @property
     def layout(self) -> Hashable:
         """Inputs of one model with equal layouts may be joined; None may not."""
         if self.matrix is not None:
             return "matrix"
         if isinstance(self._data, pd.DataFrame):
-            return "frame", tuple(self._data.columns)
+            return "frame", tuple(self._data.columns), tuple(self._data.dtypes)
         if isinstance(self._data, np.ndarray):
             return _shape(self._data)
         if isinstance(self._data, dict):

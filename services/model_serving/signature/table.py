@@ -140,8 +140,11 @@ class TableReader:
         findings = Findings()
         for position, row in enumerate(inputs):
             self._check_names(findings, f"body.inputs.{position}", row.keys(), policy)
+            if findings.full:
+                break
         findings.raise_any()
-        present = [name for name in self._order if any(name in row for row in inputs)]
+        given = set().union(*inputs)
+        present = [name for name in self._order if name in given]
         return Table({name: [row.get(name) for row in inputs] for name in present}, len(inputs), "records")
 
     def _read_rows(self, inputs: list[list[object]]) -> Table:

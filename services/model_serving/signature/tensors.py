@@ -47,7 +47,7 @@ class TensorSignature:
             findings.add("body.inputs", "has tensors that the model does not have")
         findings.raise_any()
         arrays = {spec.name: self._tensor(f"body.inputs.{spec.name}", inputs[spec.name], spec) for spec in self._specs}
-        return ModelInput(arrays, max(_rows(arrays[spec.name], spec) for spec in self._specs))
+        return ModelInput(arrays, self._count(arrays))
 
     def read_split(
         self,
@@ -89,11 +89,18 @@ class TensorSignature:
             findings.add("body.inputs", "has tensors that the model does not have")
         findings.raise_any()
         cast_to = {spec.name: self._cast(f"body.inputs.{spec.name}", arrays[spec.name], spec) for spec in self._specs}
-        return ModelInput(cast_to, max(_rows(cast_to[spec.name], spec) for spec in self._specs))
+        return ModelInput(cast_to, self._count(cast_to))
 
     def _cast(self, path: str, array: Array, spec: TensorSpec) -> Array:
         self._check_shape(path, array.shape, spec)
         return cast(array, np.dtype(spec.type), path)
+
+    def _count(self, arrays: Mapping[str, Array]) -> int:
+        """Count the rows, which every tensor with an open first dimension has: else rows of callers could get mixed."""
+        lengths = {len(arrays[spec.name]) for spec in self._specs if spec.shape[0] == _ANY_DIMENSION}
+        if len(lengths) > 1:
+            raise refuse("body.inputs", "has tensors of different lengths: each has one entry per row")
+        return lengths.pop() if lengths else 1
 
     def _check_shape(self, path: str, given: tuple[int, ...], spec: TensorSpec) -> None:
         shape = tuple(spec.shape)
