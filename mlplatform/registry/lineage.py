@@ -14,7 +14,7 @@ class Lineage:
     Attributes:
         production: The version in production.
         staging: The version in staging.
-        way_back: The versions that were in production before, oldest first; a rollback takes the last one.
+        way_back: The versions that were in production before by the ledger, oldest first; a rollback takes the last.
     """
 
     production: str | None = None
@@ -50,7 +50,8 @@ class Lineage:
         if promotion.action is Action.ROLLBACK:
             steps = self.way_back if version == self.production else _shorten(self.way_back, version)
             return replace(self, production=version, way_back=_tidy(steps, version))
-        left = [] if promotion.from_version is None else [promotion.from_version]
+        # Not what was left: a version that was put there by hand passed no gate, and a rollback asks for none.
+        left = [] if self.production is None else [self.production]
         return replace(self, production=version, way_back=_tidy([*self.way_back, *left], version))
 
 

@@ -188,6 +188,15 @@ class TestRollback:
         await promoter.rollback(back(bench.name))
         assert bench.aliases() == {"production": "1"}
 
+    async def test_never_goes_to_a_version_that_passed_no_gate(self, promoter, bench):
+        first, by_hand, third = bench.version(), bench.version(), bench.version()
+        await promoter.promote(to_production(first))
+        bench.registry.set_alias(bench.name, "production", by_hand.version)
+        await promoter.promote(to_production(third))
+        assert bench.aliases() == {"production": "3", "previous": "1"}
+        await promoter.rollback(back(bench.name))
+        assert bench.aliases() == {"production": "1"}
+
     async def test_a_deleted_version_is_no_way_back(self, promoter, bench):
         first, second = bench.version(), bench.version()
         await promoter.promote(to_production(first))
