@@ -36,6 +36,11 @@ class Lineage:
             return Stage.PRODUCTION
         return Stage.STAGING if version == self.staging else Stage.ARCHIVED
 
+    def known_stage_of(self, version: str) -> Stage | None:
+        """The stage of a version; None of one that stands nowhere and is not on the way back."""
+        known = version in (self.production, self.staging, *self.way_back)
+        return self.stage_of(version) if known else None
+
     def after(self, promotion: Promotion) -> "Lineage":
         """Give the lineage after one more promotion."""
         version = promotion.to_version
