@@ -1,7 +1,7 @@
 """Who moves versions: proved by a token where there is one, else whoever the operating system says it is."""
 
-import getpass
 import os
+import pwd
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,8 +71,8 @@ def is_same_person(one: str, other: str) -> bool:
 
 
 def system_user() -> str:
-    """Name the user of the operating system."""
+    """Name the user of the operating system, by the id of the process: the environment is whatever its user says."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user id without a name
         return f"uid {os.getuid()}"

@@ -14,7 +14,7 @@ class Lineage:
     Attributes:
         production: The version in production.
         staging: The version in staging.
-        way_back: The versions that were in production before, oldest first; a rollback takes the last one.
+        way_back: The versions that were in production before by the ledger, oldest first; a rollback takes the last.
     """
 
     production: str | None = None
@@ -36,6 +36,11 @@ class Lineage:
             return Stage.PRODUCTION
         return Stage.STAGING if version == self.staging else Stage.ARCHIVED
 
+    def known_stage_of(self, version: str) -> Stage | None:
+        """The stage of a version; None of one that stands nowhere and is not on the way back."""
+        known = version in (self.production, self.staging, *self.way_back)
+        return self.stage_of(version) if known else None
+
     def after(self, promotion: Promotion) -> "Lineage":
         """Give the lineage after one more promotion."""
         version = promotion.to_version
@@ -50,7 +55,8 @@ class Lineage:
         if promotion.action is Action.ROLLBACK:
             steps = self.way_back if version == self.production else _shorten(self.way_back, version)
             return replace(self, production=version, way_back=_tidy(steps, version))
-        left = [] if promotion.from_version is None else [promotion.from_version]
+        # Not what was left: a version that was put there by hand passed no gate, and a rollback asks for none.
+        left = [] if self.production is None else [self.production]
         return replace(self, production=version, way_back=_tidy([*self.way_back, *left], version))
 
 

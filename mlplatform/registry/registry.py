@@ -174,6 +174,19 @@ class Registry:
             )
         return [_version(entity, aliases) for entity in page], page.token or None
 
+    def all_versions(self, name: str) -> Iterator[ModelVersion]:
+        """Walk over every version of a model, a page at a time.
+
+        Raises:
+            ModelNotFound: There is no such model.
+        """
+        cursor = None
+        while True:
+            versions, cursor = self.list_versions(name, cursor=cursor)
+            yield from versions
+            if cursor is None:
+                return
+
     def metrics(self, version: ModelVersion) -> dict[str, float]:
         """Give the last value of each metric of a version: of its logged model, else of its run."""
         with self._errors():

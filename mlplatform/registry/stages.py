@@ -6,6 +6,8 @@ STAGING = "staging"
 PRODUCTION = "production"
 PREVIOUS = "previous"
 """Alias of the version that was in production before; a roll-back goes there."""
+NO_STAGE = "None"
+"""What MLflow calls the stage of a version that never had one."""
 
 
 class Stage(StrEnum):

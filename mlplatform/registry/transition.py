@@ -11,7 +11,7 @@ from mlplatform.registry.ledger import Action, Promotion, State
 from mlplatform.registry.lineage import Lineage
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.repository import Connection
-from mlplatform.registry.stages import PREVIOUS, PRODUCTION, STAGING
+from mlplatform.registry.stages import NO_STAGE, PREVIOUS, PRODUCTION, STAGING
 from mlplatform.registry.steps import Observer, Step
 
 SOURCE = "promote-model"
@@ -20,8 +20,6 @@ AUDIT_ACTIONS = {
     Action.ROLLBACK: "model.rolled_back",
     Action.ARCHIVE: "model.archived",
 }
-NO_STAGE = "None"
-"""What MLflow calls the stage of a version that never had one."""
 UNRECORDED = "unrecorded"
 """Digest in the event of a version that was archived without ever having had one."""
 
@@ -52,7 +50,8 @@ class Transition:
             repaired_by: Who finishes it after a crash.
 
         Raises:
-            PromotionRefused: Somebody moves the alias meanwhile; the intent is closed as failed.
+            PromotionRefused: Somebody moves the alias meanwhile; the intent is withdrawn.
+            RegistryRefused: MLflow will not do it; the intent is withdrawn.
             RegistryUnavailable: MLflow is down; the intent stays open.
             psycopg.OperationalError: Postgres is down; the intent stays open.
         """
@@ -60,15 +59,17 @@ class Transition:
         try:
             await self._move(promotion, after)
         except (PromotionRefused, RegistryRefused) as error:
-            await repository.close(connection, promotion.id, State.FAILED, error.detail)
+            await self.withdraw(connection, promotion, lineage, error.detail)
             raise
         await self._commit(connection, promotion, repaired_by)
         self._observe(Step.COMMITTED)
 
     async def withdraw(self, connection: Connection, promotion: Promotion, lineage: Lineage, failure: str) -> None:
         """Close an intent as failed, with the aliases that it moved put back to where the ledger has them."""
-        with suppress(ModelNotFound):  # a model that was deleted has no aliases
-            await asyncio.to_thread(self._put_back, promotion, lineage)
+        for put_back in (self._put_back, self._mirror_back):
+            # A deleted model has no aliases; and what MLflow will not do, a verification finds.
+            with suppress(ModelNotFound, RegistryRefused):
+                await asyncio.to_thread(put_back, promotion, lineage)
         await repository.close(connection, promotion.id, State.FAILED, failure)
 
     async def _move(self, promotion: Promotion, after: Lineage) -> None:
@@ -95,23 +96,20 @@ class Transition:
     def _put_back(self, promotion: Promotion, lineage: Lineage) -> None:
         found = self._registry.get_model(promotion.model).aliases
         self._point(promotion.model, PREVIOUS, lineage.aliases[PREVIOUS])
-        alias = promotion.stage.alias
-        # MLflow takes the aliases of a version away when it is deleted.
-        if alias is not None and alias not in found and lineage.aliases[alias] is not None:
-            self._point(promotion.model, alias, lineage.aliases[alias])
-        self._mirror_back(promotion, lineage)
+        for alias in _aliases(promotion, lineage):
+            # MLflow takes the aliases of a version away when it is deleted. What somebody moved stays where it is.
+            if alias not in found and lineage.aliases[alias] is not None:
+                self._point(promotion.model, alias, lineage.aliases[alias])
 
     def _mirror_back(self, promotion: Promotion, lineage: Lineage) -> None:
         """Put the stages back that were mirrored for a promotion which is not to be."""
-        alias, model, version = promotion.stage.alias, promotion.model, promotion.to_version
-        if alias is None or lineage.aliases[alias] == version:
-            return
-        holder = lineage.aliases[alias]
-        if holder is not None and self._registry.has_version(model, holder):
-            self._registry.mirror_stage(model, holder, lineage.stage_of(holder))
-        if self._registry.has_version(model, version):
-            known = version in (lineage.production, lineage.staging, *lineage.way_back)
-            self._registry.mirror_stage(model, version, lineage.stage_of(version) if known else NO_STAGE)
+        model, version = promotion.model, promotion.to_version
+        holders = [lineage.aliases[alias] for alias in _aliases(promotion, lineage)]
+        for holder in holders:
+            if holder is not None and self._registry.has_version(model, holder):
+                self._registry.mirror_stage(model, holder, lineage.stage_of(holder))
+        if promotion.stage.alias is not None and version not in holders and self._registry.has_version(model, version):
+            self._registry.mirror_stage(model, version, lineage.known_stage_of(version) or NO_STAGE)
 
     def _move_alias(self, promotion: Promotion) -> None:
         if promotion.stage.alias is not None:
@@ -180,3 +178,10 @@ class Transition:
                 detail=detail if repaired_by is None else {**detail, "repaired_by": repaired_by},
                 connection=connection,
             )
+
+
+def _aliases(promotion: Promotion, lineage: Lineage) -> list[str]:
+    """Give the aliases that a promotion moves: that of its stage, or those of the version that it archives."""
+    if promotion.stage.alias is not None:
+        return [promotion.stage.alias]
+    return [alias for alias in (PRODUCTION, STAGING) if lineage.aliases[alias] == promotion.to_version]

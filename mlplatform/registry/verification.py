@@ -1,4 +1,4 @@
-"""Whether the aliases stand where the ledger has them."""
+"""Whether the aliases stand where the ledger has them, and whether the stage fields say so too."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from mlplatform.registry.errors import ModelNotFound
 from mlplatform.registry.identity import Identity
 from mlplatform.registry.ledger import Action, State
 from mlplatform.registry.lineage import Lineage
+from mlplatform.registry.mirror import find_stage_drift, mirror_again
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.repair import settle
 from mlplatform.registry.repository import Connection
@@ -29,9 +30,11 @@ class Problem(StrEnum):
     MOVED = "moved"
     DELETED = "deleted"
     UNREGISTERED = "unregistered"
+    UNMIRRORED = "unmirrored"
+    MIRRORED = "mirrored"
 
 
-SETTLED = frozenset({Problem.FINISHED, Problem.WITHDRAWN, Problem.UNREGISTERED})
+SETTLED = frozenset({Problem.FINISHED, Problem.WITHDRAWN, Problem.UNREGISTERED, Problem.MIRRORED})
 """What needs nobody's attention any more."""
 
 
@@ -68,12 +71,13 @@ class Verification:
         """Look at one model, or at each that was ever promoted.
 
         Args:
-            repair: Whether to finish or withdraw what was interrupted.
+            repair: Whether to finish or withdraw what was interrupted, and to mirror stages again.
             actor: Who has it repaired.
             model: Which; all when None.
 
         Raises:
             PromotionRefused: A promotion of the model is under way.
+            RegistryRefused: MLflow will not have a stage mirrored.
             RegistryUnavailable: MLflow is down.
             psycopg.OperationalError: Postgres is down.
         """
@@ -120,8 +124,25 @@ class Verification:
             found,
             exists=lambda version: self._registry.has_version(model, version),
         )
-        return [
+        moved = [
             Remark(model, Problem.DELETED if drift.kind is DriftKind.DELETED else Problem.MOVED, drift.message)
+            for drift in drifts
+        ]
+        return [*moved, *await asyncio.to_thread(self._compare_stages, model, lineage, repair=repair)]
+
+    def _compare_stages(self, model: str, lineage: Lineage, *, repair: bool) -> list[Remark]:
+        drifts = find_stage_drift(lineage, self._registry.all_versions(model))
+        if repair:
+            mirror_again(self._registry, model, drifts)
+        problem = Problem.MIRRORED if repair else Problem.UNMIRRORED
+        remedy = "It was mirrored again." if repair else "Mirror it again with: promote_model.py verify --repair"
+        return [
+            Remark(
+                model,
+                problem,
+                f"MLflow's stage field of version {drift.version} said {drift.found}, the ledger has {drift.recorded}. "
+                f"{remedy}",
+            )
             for drift in drifts
         ]
 

@@ -39,23 +39,25 @@ class DriftDetector:
         self._audit = audit
         self._lineages: dict[str, tuple[int, Lineage, Promotion | None]] = {}
         self._suspects: frozenset[Drift] = frozenset()
+        self._unseen: frozenset[int] = frozenset()
 
     async def look(self) -> list[Incident]:
         """Compare once, and return what differs.
 
-        A difference counts when two looks in a row see it: in between, a promotion may have been on its way.
+        A difference counts when two looks in a row see it, and is over when two in a row do not: in between, a
+        promotion may have been on its way. Of models with a promotion under way nothing begins and nothing ends.
 
         Raises:
             DependencyUnavailable: Postgres or MLflow does not answer.
             psycopg.Error: The record could not be written.
         """
-        open_models, overdue = await self._read_ledger()
+        under_way, overdue = await self._read_ledger()
         models = await asyncio.to_thread(lambda: {model.name: model for model in self._registry.all_models()})
-        found = await asyncio.to_thread(self._compare, models, open_models)
+        found = await asyncio.to_thread(self._compare, models, under_way)
         found |= {Drift(name, EVERY_ALIAS, DriftKind.INTERRUPTED, None, None) for name in overdue}
         confirmed = found & self._suspects
         self._suspects = frozenset(found)
-        return await self._record(confirmed, found, models)
+        return await self._record(confirmed, await self._sort_out(found, under_way), models)
 
     async def _read_ledger(self) -> tuple[set[str], set[str]]:
         async with self._database.transaction() as connection:
@@ -90,15 +92,23 @@ class DriftDetector:
             exists=lambda version: self._registry.has_version(name, version),
         )
 
-    async def _record(
-        self, confirmed: set[Drift], found: set[Drift], models: Mapping[str, RegisteredModel]
-    ) -> list[Incident]:
+    async def _sort_out(self, found: set[Drift], under_way: set[str]) -> list[Incident]:
+        """Close the incidents that are over, and return the others."""
         async with self._database.transaction() as connection:
             known = [read_incident(row, is_new=False) for row in await repository.open_incidents(connection)]
-        current = [incident for incident in known if incident.drift in found]
+        unseen = {
+            incident.id for incident in known if incident.drift not in found and incident.drift.model not in under_way
+        }
+        over = unseen & self._unseen
+        self._unseen = frozenset(unseen)
         for incident in known:
-            if incident.drift not in found:
+            if incident.id in over:
                 await self._close(incident)
+        return [incident for incident in known if incident.id not in over]
+
+    async def _record(
+        self, confirmed: set[Drift], current: list[Incident], models: Mapping[str, RegisteredModel]
+    ) -> list[Incident]:
         for drift in sorted(confirmed - {incident.drift for incident in current}, key=lambda drift: drift.message):
             opened = await self._open(drift, models.get(drift.model))
             current += [] if opened is None else [opened]

@@ -111,6 +111,35 @@ class TestLook:
         assert (first[0].is_new, second[0].is_new) == (True, False)
         assert [row["action"] for row in rows("audit_events")].count("model.drifted") == 1
 
+    async def test_an_incident_lasts_while_a_promotion_is_under_way(
+        self, *, make_promoter, detector, versions, verification, bench, rows
+    ):
+        third = bench.version()
+        bench.registry.set_alias(bench.name, "production", third.version)
+        (incident,) = await twice(detector)
+
+        def stop(step: Step) -> None:
+            if step is Step.INTENT:
+                raise CrashError
+
+        with pytest.raises(CrashError):
+            await make_promoter(stop).promote(to_production(versions[0]))
+        assert [lasting.id for lasting in await twice(detector)] == [incident.id]
+        assert rows("registry_drift")[0]["resolved_at"] is None
+        await verification.run(repair=True, actor=EVE, model=bench.name)
+        assert await twice(detector) == []
+        assert [row["resolved_at"] is None for row in rows("registry_drift")] == [False]
+
+    @pytest.mark.usefixtures("versions")
+    async def test_an_incident_that_one_look_misses_goes_on(self, detector, bench, rows):
+        third = bench.version()
+        bench.registry.set_alias(bench.name, "production", third.version)
+        (incident,) = await twice(detector)
+        for alias in ("2", "3"):
+            bench.registry.set_alias(bench.name, "production", alias)
+            assert [lasting.id for lasting in await detector.look()] == [incident.id]
+        assert [row["action"] for row in rows("audit_events")].count("model.drift_ended") == 0
+
     async def test_a_promotion_under_way_is_no_drift_and_an_old_one_is(
         self, make_promoter, detector, versions, database_urls
     ):

@@ -8,13 +8,15 @@ import pytest
 import redis
 
 from mlplatform.objects import ObjectStore
-from mlplatform.registry.errors import GateBlocked, ModelNotFound, PromotionRefused, VersionNotFound
+from mlplatform.registry.errors import GateBlocked, ModelNotFound, PromotionRefused, RegistryRefused, VersionNotFound
+from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.ledger import Action
 from mlplatform.registry.report import report_key
 from mlplatform.registry.request import PromotionRequest
 from mlplatform.registry.session import locked
 from mlplatform.registry.stages import Stage
 from mlplatform.registry.steps import Step
+from mlplatform.registry.verification import Problem
 from tests.integration.registry.requests import ACTOR, back, to, to_production
 
 PROMOTED = "ml.model.promoted.v1"
@@ -165,6 +167,35 @@ class TestPromote:
         assert "moved it meanwhile" in row["failure"]
         assert rows("audit_events") == []
 
+    async def test_one_that_fails_leaves_the_rest_as_it_was(self, *, make_promoter, promoter, bench, verification):
+        versions = [bench.version(), bench.version(), bench.version()]
+        await promoter.promote(to_production(versions[0]))
+
+        def interfere(step: Step) -> None:
+            if step is Step.ALIAS:
+                bench.registry.set_alias(bench.name, "production", "3")
+
+        with pytest.raises(PromotionRefused, match="points to version 3, not to 2"):
+            await make_promoter(interfere).promote(to_production(versions[1]))
+        assert bench.aliases() == {"production": "3"}
+        assert [bench.stage(version) for version in versions] == ["Production", "None", "None"]
+        remarks = await verification.run(repair=False, actor=Identity(ACTOR, Proof.OS), model=bench.name)
+        assert [remark.problem for remark in remarks] == [Problem.MOVED]
+
+    async def test_one_that_mlflow_refuses_leaves_the_rest_as_it_was(self, make_promoter, promoter, bench, rows):
+        first, second = bench.version(), bench.version()
+        await promoter.promote(to_production(first))
+
+        def interfere(step: Step) -> None:
+            if step is Step.MIRROR:
+                bench.client.delete_model_version(bench.name, "2")
+
+        with pytest.raises(RegistryRefused):
+            await make_promoter(interfere).promote(to_production(second))
+        assert bench.aliases() == {"production": "1"}
+        assert bench.stage(first) == "Production"
+        assert rows("model_promotions")[-1]["state"] == "failed"
+
 
 class TestRollback:
     async def test_goes_back_and_further_back(self, promoter, bench, rows):
@@ -185,6 +216,15 @@ class TestRollback:
         first, second = bench.version(), bench.version()
         await promoter.promote(to_production(first))
         bench.registry.set_alias(bench.name, "production", second.version)
+        await promoter.rollback(back(bench.name))
+        assert bench.aliases() == {"production": "1"}
+
+    async def test_never_goes_to_a_version_that_passed_no_gate(self, promoter, bench):
+        first, by_hand, third = bench.version(), bench.version(), bench.version()
+        await promoter.promote(to_production(first))
+        bench.registry.set_alias(bench.name, "production", by_hand.version)
+        await promoter.promote(to_production(third))
+        assert bench.aliases() == {"production": "3", "previous": "1"}
         await promoter.rollback(back(bench.name))
         assert bench.aliases() == {"production": "1"}
 
@@ -238,6 +278,21 @@ class TestArchive:
         assert bench.aliases() == {"previous": "1"}
         await promoter.rollback(back(bench.name))
         assert bench.aliases() == {"production": "1"}
+
+    async def test_one_that_fails_leaves_the_stage_as_it_was(self, make_promoter, promoter, bench, rows):
+        version = bench.version()
+        await promoter.promote(to_production(version))
+        await promoter.promote(to(Stage.STAGING, version))
+
+        def interfere(step: Step) -> None:
+            if step is Step.ALIAS:
+                bench.registry.set_alias(bench.name, "production", version.version)
+
+        with pytest.raises(PromotionRefused, match="points to version 1 again"):
+            await make_promoter(interfere).archive(self.request(version, force=True))
+        assert bench.aliases() == {"production": "1", "staging": "1"}
+        assert bench.stage(version) == "Production"
+        assert rows("model_promotions")[-1]["state"] == "failed"
 
     async def test_takes_a_version_off_the_way_back(self, promoter, bench):
         versions = [bench.version(), bench.version(), bench.version()]

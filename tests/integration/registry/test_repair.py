@@ -109,6 +109,19 @@ class TestVerify:
         assert [remark.problem for remark in remarks] == [Problem.MOVED, Problem.DELETED]
         assert "@production points to no version, the ledger has 2" in remarks[0].message
 
+    async def test_shows_stage_fields_and_repairs_them(self, versions, promoter, bench, verification):
+        third = bench.version()
+        await promoter.promote(to_production(versions[1]))
+        bench.registry.mirror_stage(bench.name, third.version, "Production")
+        bench.registry.mirror_stage(bench.name, versions[0].version, "Staging")
+        found = await verification.run(repair=False, actor=ADA, model=bench.name)
+        assert [remark.problem for remark in found] == [Problem.UNMIRRORED] * 3
+        assert "version 2 said Archived, the ledger has Production" in found[1].message
+        mended = await verification.run(repair=True, actor=ADA, model=bench.name)
+        assert [remark.problem for remark in mended] == [Problem.MIRRORED] * 3
+        assert [bench.stage(version) for version in (*versions, third)] == ["Archived", "Production", "None"]
+        assert await verification.run(repair=False, actor=ADA, model=bench.name) == []
+
 
 class TestNextPromotion:
     async def test_finishes_the_same_version(self, crash, versions, bench, promoter, rows):

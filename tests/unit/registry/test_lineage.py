@@ -32,9 +32,18 @@ class TestTraceLineage:
         lineage = promoted("1", "2").after(promotion(Action.ROLLBACK, "2", "7"))
         assert lineage == promoted("1", "2")
 
-    def test_a_version_that_was_put_there_by_hand_is_on_the_way_back(self):
+    def test_a_version_that_was_put_there_by_hand_is_not_on_the_way_back(self):
         lineage = promoted("1").after(promotion(Action.PROMOTE, "3", "2"))
-        assert lineage.way_back == ("2",)
+        assert lineage.way_back == ("1",)
+
+    def test_nor_is_one_that_was_there_before_the_first_promotion(self):
+        assert trace_lineage([promotion(Action.PROMOTE, "3", "2")]).way_back == ()
+
+    def test_a_version_whose_alias_was_taken_away_by_hand_is_on_the_way_back(self):
+        assert promoted("1").after(promotion(Action.PROMOTE, "2", None)).way_back == ("1",)
+
+    def test_promoting_what_the_ledger_has_in_production_keeps_the_way_back(self):
+        assert promoted("1", "2").after(promotion(Action.PROMOTE, "2", "7")) == promoted("1", "2")
 
     def test_staging_does_not_touch_the_way_back(self):
         lineage = promoted("1", "2").after(promotion(Action.PROMOTE, "3", stage=Stage.STAGING))
