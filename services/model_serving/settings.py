@@ -89,7 +89,8 @@ class ServingSettings(MonitoringSettings):
     serving_explain_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=10)
     """How long an explanation may take, its wait included, before the caller is answered 504."""
     serving_extra_versions: Annotated[int, Field(ge=0)] = 4
-    """Versions outside production that stay in memory as long as there is room; the least recently used goes first."""
+    """Versions outside production that stay in memory as long as there is room, besides those that traffic is routed
+    to; the least recently used goes first."""
     serving_allow_pickle: Names = ()
     """Models that may be loaded although loading them unpickles, which can run any code."""
     serving_trusted_types: Names = TRUSTED_TYPES

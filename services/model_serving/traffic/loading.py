@@ -1,12 +1,14 @@
 """How traffic finds versions and has them loaded: as a caller who names them would."""
 
+from collections.abc import Collection
+
 from services.model_serving.versions.choice import Versions
 from services.model_serving.versions.directory import Directory
-from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.store import Key, LoadedModels
 
 
 class LoadByName:
-    """Brings versions into memory through what serves callers, with its limits, and its one load at a time.
+    """Brings versions into memory through what serves callers, with its one load at a time.
 
     Args:
         directory: resolves aliases.
@@ -34,6 +36,10 @@ class LoadByName:
             PlatformError: it could not be loaded, or takes its time.
         """
         await self._versions.choose(model, version=version)
+
+    def hold(self, keys: Collection[Key]) -> None:
+        """Keep these versions in memory, whatever callers name, and no others."""
+        self._versions.hold(keys)
 
     def is_loaded(self, model: str, version: str | None) -> bool:
         """Say whether a version is in memory; None is the one in production."""

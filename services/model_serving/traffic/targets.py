@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,6 +37,9 @@ class Loading(Protocol):
             PlatformError: it could not be loaded, or takes its time.
         """
 
+    def hold(self, keys: Collection[Key]) -> None:
+        """Keep these in memory, each a model and a version, once they are there; no longer those of the call before."""
+
     def is_loaded(self, model: str, version: str | None) -> bool:
         """Say whether a version is in memory; None is the one in production."""
 
@@ -68,6 +71,7 @@ class Targets:
         self._states: dict[Key, TargetState] = {}
         self._retry_at: dict[Key, float] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._meant: dict[Key, str] = {}
 
     def may_route(self, model: str, reference: str) -> bool:
         """Say whether a request may be sent to a target now."""
@@ -97,6 +101,9 @@ class Targets:
         for key in self._states.keys() - keys:
             del self._states[key]
             READY.remove(*key)
+        for key in self._meant.keys() - keys:
+            del self._meant[key]
+        self._hold()
         for key in keys:
             if key not in self._tasks and time.monotonic() >= self._retry_at.get(key, 0.0):
                 task = self._tasks[key] = asyncio.create_task(self._bring(key))
@@ -115,6 +122,8 @@ class Targets:
         try:
             alias = reference.removeprefix("@")
             version = await self._loading.resolve(model, alias) if reference.startswith("@") else reference
+            self._meant[key] = version
+            self._hold()
             if not self._loading.is_loaded(model, version):
                 await self._loading.load(model, version)
         except PlatformError as error:
@@ -123,6 +132,12 @@ class Targets:
             return
         self._retry_at.pop(key, None)
         self._note(key, TargetState("ready", version))
+        self._hold()
+
+    def _hold(self) -> None:
+        """Hold what answers for a target, and what is meant to; while one is being replaced, that is both."""
+        serving = {(model, state.version) for (model, _), state in self._states.items() if state.version is not None}
+        self._loading.hold(serving | {(model, version) for (model, _), version in self._meant.items()})
 
     def _note(self, key: Key, state: TargetState) -> None:
         before = self._states.get(key)

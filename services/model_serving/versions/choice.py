@@ -1,6 +1,7 @@
 """From what a caller names to the version in memory that answers."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from services.model_serving.errors import ModelNotLoadedError
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.extras import ExtraVersions
 from services.model_serving.versions.production import Production
-from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.store import Key, LoadedModels
 
 Route = Literal["primary", "version", "alias"]
 
@@ -50,6 +51,10 @@ class Versions:
         self._directory = directory
         self._registry = registry
         self._production = production
+
+    def hold(self, keys: Collection[Key]) -> None:
+        """Keep these versions in memory before all others outside production, once they are there."""
+        self._extras.hold(keys)
 
     async def choose(self, name: str, *, version: str | None = None, alias: str | None = None) -> Choice:
         """Return the version to answer with: by number, else by alias, else the one in production.

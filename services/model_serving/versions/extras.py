@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from mlplatform.registry.model_version import ModelVersion
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -9,7 +10,7 @@ from services.model_serving.errors import ModelNotLoadedError, reason
 from services.model_serving.versions.loads import Loads
 from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.room import NoRoomError
-from services.model_serving.versions.store import LoadedModels
+from services.model_serving.versions.store import Key, LoadedModels
 
 FAILURE_SECONDS = 30.0
 MOST_FAILURES = 256
@@ -33,8 +34,14 @@ class ExtraVersions:
         self._waiting: set[asyncio.Task[LoadedModel | BaseException]] = set()
         self._failures: dict[tuple[str, str], tuple[float, str]] = {}
 
+    def hold(self, keys: Collection[Key]) -> None:
+        """Hold these versions, which traffic is routed to, and no others."""
+        self._retirement.retire(self._store.hold(keys))
+
     async def load(self, version: ModelVersion) -> LoadedModel:
         """Return a version, loading it unless it is in memory by now.
+
+        What is in production leaves only for a version that is held, not for whatever a caller names.
 
         Raises:
             ModelNotLoadedError: it could not be loaded, or it is still being loaded when patience ends.
@@ -43,7 +50,8 @@ class ExtraVersions:
         if (model := self._store.find(*key)) is not None:
             return model
         self._raise_failure(key)
-        task = asyncio.create_task(self._loads.load(version, self._place, evicting=True))
+        held = self._store.is_held(*key)
+        task = asyncio.create_task(self._loads.load(version, self._place, evicting=held, sparing=True))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
         done, _ = await asyncio.wait({task}, timeout=self._patience)

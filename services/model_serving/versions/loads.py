@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from structlog import get_logger
@@ -32,6 +33,7 @@ class Loading:
 
     task: "asyncio.Task[LoadedModel | BaseException]"
     evicting: bool
+    sparing: bool
 
 
 class Loads:
@@ -53,7 +55,13 @@ class Loads:
         self._sizes: dict[str, int] = {}
 
     async def load(
-        self, source: Source, place: Place, *, evicting: bool, replaced: LoadedModel | None = None
+        self,
+        source: Source,
+        place: Place,
+        *,
+        evicting: bool,
+        sparing: bool = False,
+        replaced: LoadedModel | None = None,
     ) -> LoadedModel | BaseException:
         """Load a version, or wait for the load of it that is under way; a caller that leaves does not end it.
 
@@ -61,7 +69,8 @@ class Loads:
             source: which one; an identity stands for a version that was loaded before, when MLflow is down.
             place: puts the loaded version into the store, at the moment at which its reservation ends. A load under
                 way calls the one of whoever began it.
-            evicting: whether versions in production may have to leave memory for it.
+            evicting: whether versions in production, and held ones, may have to leave memory for it.
+            sparing: whether held versions, and what is in production beside them, stay nevertheless.
             replaced: the version that it takes the place of.
 
         Returns:
@@ -71,12 +80,14 @@ class Loads:
         while True:
             under_way = self._loading.get(identity)
             if under_way is None:
-                task = asyncio.create_task(self._load(identity, source, place, evicting=evicting, replaced=replaced))
-                under_way = self._loading[identity] = Loading(task, evicting)
+                work = self._load(identity, source, place, evicting=evicting, sparing=sparing, replaced=replaced)
+                task = asyncio.create_task(work)
+                under_way = self._loading[identity] = Loading(task, evicting, sparing)
                 task.add_done_callback(lambda _: self._loading.pop(identity))
             await asyncio.wait({under_way.task})
             outcome = under_way.task.result()
-            if isinstance(outcome, NoRoomError) and evicting and not under_way.evicting:
+            reaches_further = evicting and (not under_way.evicting or (under_way.sparing and not sparing))
+            if isinstance(outcome, NoRoomError) and reaches_further:
                 continue  # whoever began it would not have others leave for it; this caller would
             return outcome
 
@@ -94,12 +105,21 @@ class Loads:
         return source if isinstance(source, ModelIdentity) else self._loader.identify(source)
 
     async def _load(
-        self, identity: ModelIdentity, source: Source, place: Place, *, evicting: bool, replaced: LoadedModel | None
+        self,
+        identity: ModelIdentity,
+        source: Source,
+        place: Place,
+        *,
+        evicting: bool,
+        sparing: bool,
+        replaced: LoadedModel | None,
     ) -> LoadedModel | BaseException:
         started = time.perf_counter()
         self._leases.hold(identity.key)
         reservation = self._room.reserve()
-        outcome = await self._bring_in(identity, source, reservation, evicting=evicting, replaced=replaced)
+        outcome = await self._bring_in(
+            identity, source, reservation, evicting=evicting, sparing=sparing, replaced=replaced
+        )
         if isinstance(outcome, BaseException):
             self._room.release(reservation)
             self._leases.let_go(identity.key)
@@ -120,20 +140,22 @@ class Loads:
         reservation: Reservation,
         *,
         evicting: bool,
+        sparing: bool,
         replaced: LoadedModel | None,
     ) -> LoadedModel | BaseException:
+        make = partial(self._room.make, reservation, evicting=evicting, sparing=sparing, replaced=replaced)
         fetched = await attempt(self._executor, lambda: self._fetch(source))
         if isinstance(fetched, BaseException):
             return fetched
         folder, on_disk = fetched
         try:
             expected = self._sizes.get(identity.key, on_disk)
-            await self._room.make(reservation, expected, evicting=evicting, replaced=replaced)
+            await make(expected)
             model = await attempt(self._executor, lambda: self._loader.open(folder, identity))
             if isinstance(model, BaseException):
                 return model
             self._remember(model)
-            await self._room.make(reservation, model.size, evicting=evicting, replaced=replaced)
+            await make(model.size)
         except (NoRoomError, TooBigError) as error:
             return error
         return model

@@ -17,7 +17,7 @@ from services.model_serving.metrics import ALIAS_MISSING, ON_DISK, SWAP_DURATION
 from services.model_serving.versions.failures import Failure, failed
 from services.model_serving.versions.image import Image
 from services.model_serving.versions.last_known import LastKnown
-from services.model_serving.versions.loads import Loads, Source
+from services.model_serving.versions.loads import Loads, Place, Source
 from services.model_serving.versions.retirement import Retirement
 from services.model_serving.versions.room import NoRoomError
 from services.model_serving.versions.store import LoadedModels
@@ -151,8 +151,9 @@ class Production:
         for identity in await asyncio.to_thread(self._last_known.read):
             if identity.name in self._good:
                 continue
-            model = await self._loads.load(identity, self._place, evicting=False)
+            model = await self._loads.load(identity, self._swap_in_for(identity.name), evicting=False)
             if isinstance(model, LoadedModel):
+                self._good.setdefault(identity.name, identity)
                 log.warning("model_restored", model=identity.name, version=identity.version)
             elif isinstance(model, NoRoomError):
                 self._good[identity.name] = identity
@@ -167,7 +168,8 @@ class Production:
 
     def _ensure(self, name: str, noticed: float, version: ModelVersion | None) -> None:
         wanted = self._wanted[name]
-        if self._settled.get(name) == wanted:
+        present = self._store.production.get(name)
+        if self._settled.get(name) == wanted and (present is None or present.identity.version == wanted.version):
             self.failures.pop(name, None)
             return
         failure = self.failures.get(name)
@@ -198,8 +200,9 @@ class Production:
             return
         kept = self._store.find(name, wanted.version)
         if kept is not None and _is_same(kept, found):  # after a roll-back, or of a canary
-            self._place(kept)
-            await self._announce(kept, wanted, found, noticed)
+            if self._wanted.get(name, wanted) == wanted:
+                self._place(kept)
+                await self._announce(kept, wanted, found, noticed)
             return
         needed = present is not None or self._store.is_pinned(name)
         model = await self._loads.load(
@@ -225,17 +228,27 @@ class Production:
 
     async def _fetch_back(self, name: str) -> LoadedModel | BaseException:
         """Load what is in production, else the last version of it that could be loaded."""
-        if (running := self._tasks.get(name)) is not None:
-            await asyncio.wait({running})
-        if (present := self._store.use(name)) is not None:
-            return present
+        while True:
+            while (running := self._tasks.get(name)) is not None:
+                await asyncio.wait({running})
+            if (present := self._store.use(name)) is not None:
+                return present
+            outcome = await self._load_choice(name)
+            if not isinstance(outcome, LoadedModel):
+                return outcome
+            if self._store.production.get(name) is outcome:
+                await self._remember()
+                return outcome
+            # Another version was promoted while this one was loaded: that one answers.
+
+    async def _load_choice(self, name: str) -> LoadedModel | BaseException:
         outcome: LoadedModel | BaseException = ModelNotLoadedError("It is being loaded.")
         for source in self._choices(name):
-            outcome = await self._loads.load(source, self._place, evicting=True)
+            swap_in = self._swap_in_for(name)
+            outcome = await self._loads.load(source, swap_in, evicting=True)
             if isinstance(outcome, LoadedModel):
                 if self._store.holds(outcome):  # as an extra version, when somebody who named it began the load
-                    self._place(outcome)
-                await self._remember()
+                    swap_in(outcome)
                 return outcome
             if isinstance(source, ModelVersion) and not isinstance(outcome, NoRoomError):
                 self._give_up(name, source, outcome)
@@ -248,18 +261,30 @@ class Production:
         self._settled.pop(name, None)
 
     def _choices(self, name: str) -> list[Source]:
-        source, good = self._sources.get(name), self._good.get(name)
-        if source is None:
+        source, good, wanted = self._sources.get(name), self._good.get(name), self._wanted.get(name)
+        if source is None or (wanted is not None and wanted.version != source.version):
             return [] if good is None else [good]
         return [source] if good is None or _is_version(good, source) else [source, good]
 
-    def _swap_in(self, model: LoadedModel, wanted: Wanted) -> None:
+    def _swap_in_for(self, name: str) -> Place:
+        """Return what places a version that is loaded because of what is in production at this moment."""
+        wanted = self._wanted.get(name)
+        return lambda model: self._swap_in(model, wanted)
+
+    def _swap_in(self, model: LoadedModel, wanted: Wanted | None) -> None:
         """Put a version into production, unless another one was promoted while it was loaded."""
-        name = model.identity.name
-        if self._wanted.get(name, wanted) == wanted or name not in self._store.production:
+        if self._may_serve(model, wanted):
             self._place(model)
         elif not self._store.holds(model):
             self._retirement.retire(self._store.keep(model))
+
+    def _may_serve(self, model: LoadedModel, wanted: Wanted | None) -> bool:
+        name = model.identity.name
+        now = self._wanted.get(name)
+        if now is None or (now == wanted and now.version == model.identity.version):
+            return True
+        # The last version that could be loaded stands in for one that is not there, and never takes its place.
+        return name not in self._store.production and self._good.get(name) == model.identity
 
     def _place(self, model: LoadedModel) -> None:
         name = model.identity.name

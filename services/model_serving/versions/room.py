@@ -65,7 +65,13 @@ class Room:
         self._reservations.discard(reservation)
 
     async def make(
-        self, reservation: Reservation, size: int, *, evicting: bool, replaced: LoadedModel | None = None
+        self,
+        reservation: Reservation,
+        size: int,
+        *,
+        evicting: bool,
+        sparing: bool = False,
+        replaced: LoadedModel | None = None,
     ) -> None:
         """Reserve bytes, taking out of memory what was not used for the longest time; those who ask get it in turn.
 
@@ -74,7 +80,8 @@ class Room:
         Args:
             reservation: grows, or shrinks, to `size`.
             size: bytes.
-            evicting: whether versions in production may have to go for it.
+            evicting: whether versions in production, and held ones, may have to go for it.
+            sparing: whether held versions, and what is in production beside them, stay nevertheless.
             replaced: the version that it takes the place of, and that may overlap with it for a moment.
 
         Raises:
@@ -84,16 +91,18 @@ class Room:
         self._check_possible(size, replaced)
         # What is loaded already goes before those who wait for their turn, or they would wait for each other.
         async with self._turn if not reservation.size else nullcontext():
-            await self._wait_for_room(size - reservation.size, evicting=evicting, replaced=replaced)
+            more = size - reservation.size
+            await self._wait_for_room(more, evicting=evicting, sparing=sparing, replaced=replaced)
             reservation.size = size
 
-    async def _wait_for_room(self, more: int, *, evicting: bool, replaced: LoadedModel | None) -> None:
+    async def _wait_for_room(self, more: int, *, evicting: bool, sparing: bool, replaced: LoadedModel | None) -> None:
         if more <= 0:
             return
         credit = 0 if replaced is None or not self._store.holds(replaced) else replaced.size
         until = time.monotonic() + (self._patience if evicting else 0.0)
         while (missing := self._taken() + more - self._budget - credit) > 0:
-            candidates = [model for model in self._store.evictable(production=evicting) if model is not replaced]
+            evictable = self._store.evictable(production=evicting, held=evicting and not sparing)
+            candidates = [model for model in evictable if model is not replaced]
             idle = [model for model in candidates if not model.in_use]
             if missing <= sum(model.size for model in idle):
                 self._evict(idle, missing)
@@ -108,7 +117,7 @@ class Room:
         """Let versions outside production leave until the rest fits, as after a swap; they finish what they answer."""
         missing = self._taken() - self._budget
         if missing > 0:
-            self._evict(self._store.evictable(production=False), missing)
+            self._evict(self._store.evictable(production=False, held=True), missing)
 
     def _check_possible(self, size: int, replaced: LoadedModel | None) -> None:
         pinned = sum(

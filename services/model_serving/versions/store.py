@@ -1,7 +1,7 @@
 """The versions in memory."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -9,9 +9,14 @@ from services.model_serving.metrics import MEMORY_USED, MODEL_LOADED, MODEL_MEMO
 
 PRODUCTION, EXTRA = "production", "extra"
 
+Key = tuple[str, str]
+"""A model and a version of it."""
+
 
 class LoadedModels:
     """One production version per model, and the least recently used of all others up to a number.
+
+    Versions that are held do not count towards that number: traffic is routed to them, and they would be loaded again.
 
     Changed on the event loop only. A reader sees the production map of before a swap or of after it, never half of it.
     What leaves the store goes on answering the requests that have it already.
@@ -25,7 +30,8 @@ class LoadedModels:
         self._capacity = extra_versions
         self._pinned = pinned
         self._production: Mapping[str, LoadedModel] = {}
-        self._extras: dict[tuple[str, str], LoadedModel] = {}
+        self._extras: dict[Key, LoadedModel] = {}
+        self._held: frozenset[Key] = frozenset()
         self._by_use: OrderedDict[LoadedModel, None] = OrderedDict()
         self.size = 0
         """Bytes of all versions in memory."""
@@ -64,17 +70,34 @@ class LoadedModels:
         """Whether the production version of a model stays in memory, whatever else needs the room."""
         return any(fnmatchcase(name, pattern) for pattern in self._pinned)
 
-    def evictable(self, *, production: bool) -> list[LoadedModel]:
+    def hold(self, keys: Collection[Key]) -> list[LoadedModel]:
+        """Hold these versions, in memory or not yet, and no others; return those that fell out of memory."""
+        if self._held == frozenset(keys):
+            return []
+        self._held = frozenset(keys)
+        return self._settled([])
+
+    def is_held(self, name: str, version: str) -> bool:
+        """Whether a version is held."""
+        return (name, version) in self._held
+
+    def evictable(self, *, production: bool, held: bool) -> list[LoadedModel]:
         """List what may go when room is needed, the least recently used first; it may be answering still.
 
         Args:
             production: whether versions in production may go too, or only the others.
+            held: whether versions that are held may go too, and after everything else; without, what is in production
+                beside them stays as well, since both answer the callers of one model.
         """
-        return [
+        routed = frozenset() if held else frozenset(name for name, _ in self._held)
+        candidates = [
             model
             for model in self._by_use
-            if not self._is_in_production(model) or (production and not self.is_pinned(model.identity.name))
+            if not self._is_in_production(model)
+            or (production and not self.is_pinned(model.identity.name) and model.identity.name not in routed)
         ]
+        spare = [model for model in candidates if not self._is_kept_held(model)]
+        return spare + [model for model in candidates if self._is_kept_held(model)] if held else spare
 
     def swap(self, model: LoadedModel) -> list[LoadedModel]:
         """Put a version into production.
@@ -118,11 +141,15 @@ class LoadedModels:
     def _is_in_production(self, model: LoadedModel) -> bool:
         return self._production.get(model.identity.name) is model
 
+    def _is_kept_held(self, model: LoadedModel) -> bool:
+        held = self.is_held(model.identity.name, model.identity.version)
+        return held and not self._is_in_production(model)
+
     def _settled(self, dropped: list[LoadedModel]) -> list[LoadedModel]:
         """Drop the extra versions that are too many, and count the rest."""
         for model in dropped:
             self._by_use.pop(model, None)
-        spare = [model for model in self._by_use if not self._is_in_production(model)]
+        spare = [model for model in self._by_use if not self._is_in_production(model) and not self._is_kept_held(model)]
         surplus = len(spare) - self._capacity
         for model in spare[: max(0, surplus)]:
             del self._extras[model.identity.name, model.identity.version]

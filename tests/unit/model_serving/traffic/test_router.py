@@ -1,6 +1,6 @@
 """Routing by what is in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
@@ -20,6 +20,7 @@ class Memory:
         self.loaded: set[str] = set()
         self.aliases: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.held: set[str] = set()
 
     async def resolve(self, model: str, alias: str) -> str:
         assert model == "m"
@@ -32,6 +33,9 @@ class Memory:
         if version in self.broken:
             raise NotFound("cannot be loaded")
         self.loaded.add(version)
+
+    def hold(self, keys: Collection[tuple[str, str]]) -> None:
+        self.held = {version for _, version in keys}
 
     def is_loaded(self, model: str, version: str | None) -> bool:
         assert model == "m"

@@ -63,3 +63,41 @@ class TestExtras:
         store.swap(model_of(version="1"))
         assert store.find("model", "2") is None
         assert store.find("other", "1") is None
+
+
+class TestHold:
+    def test_held_versions_do_not_count_towards_the_number(self) -> None:
+        store = LoadedModels(extra_versions=0)
+        store.hold({("model", "1"), ("model", "2")})
+        assert store.keep(model_of(version="1")) == []
+        assert store.keep(model_of(version="2")) == []
+        stranger = model_of(version="3")
+        assert store.keep(stranger) == [stranger]
+
+    def test_versions_that_are_held_no_more_fall_out(self) -> None:
+        store = LoadedModels(extra_versions=0)
+        store.hold({("model", "1")})
+        model = model_of(version="1")
+        store.keep(model)
+        assert store.hold(()) == [model]
+        assert store.find("model", "1") is None
+
+    def test_held_versions_leave_last(self) -> None:
+        store = LoadedModels(extra_versions=4)
+        store.hold({("model", "2")})
+        held, primary, extra, other = model_of(version="2"), model_of(), model_of(version="3"), model_of(name="other")
+        store.keep(held)
+        store.swap(primary)
+        store.keep(extra)
+        store.swap(other)
+        assert store.evictable(production=True, held=True) == [primary, extra, other, held]
+        assert store.evictable(production=False, held=True) == [extra, held]
+        assert store.evictable(production=False, held=False) == [extra]
+
+    def test_what_is_in_production_beside_a_held_version_is_spared_with_it(self) -> None:
+        store = LoadedModels(extra_versions=4)
+        store.hold({("model", "2")})
+        other = model_of(name="other")
+        store.swap(model_of())
+        store.swap(other)
+        assert store.evictable(production=True, held=False) == [other]
