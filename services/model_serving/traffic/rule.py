@@ -5,11 +5,15 @@ Over the window, and once both sides have `min_requests` that say something abou
 * errors: its error rate exceeds the other's by more than `error_margin`, and the e-value against "it exceeds it by no
   more than that" is at least 1,000;
 * latency: more than 1 % of its answers take longer than `p99_ratio` times the other's 99th percentile plus
-  `p99_slack_ms`, which is to say that its own 99th percentile lies above that, and the e-value against "no more than
-  1 % do" is at least 1,000.
+  `p99_slack_ms`, which is to say that its own 99th percentile lies above that, and at some edge x of the histogram the
+  e-value against "no larger a share of its answers takes longer than `p99_ratio` x + `p99_slack_ms` than of the other's
+  takes longer than x" is at least 102,000.
 
-The e-values are those of `sequential.bounded`. One window alone exceeds 1,000 by chance with probability 0.001 at most,
-however many looks are taken while it fills.
+The e-values are those of `sequential.bounded`. They count both sides, since the percentile of a few answers is itself
+left to chance; and with 102 edges to choose from, each has to give 102 times the evidence (the union bound). So in one
+window, however many looks are taken while it fills, each half stops by chance with probability 0.001 at most: the first
+a version whose error rate is within the margin, the second one that at every percentile takes no longer than the ratio
+and the slack allow. Both suppose that the answers of a window are independent and alike.
 """
 
 from dataclasses import dataclass
@@ -18,10 +22,11 @@ from typing import Literal
 
 from services.model_serving.traffic.document import AbortRule
 from services.model_serving.traffic.histogram import LATENCY
-from services.model_serving.traffic.sequential.bounded import Counts, log_evidence, log_evidence_of_share
+from services.model_serving.traffic.sequential.bounded import Counts, log_evidence
 from services.model_serving.traffic.tally import Tally
 
 ENOUGH = log(1000.0)
+ENOUGH_AT_ANY_EDGE = ENOUGH + log(LATENCY.size)
 SLOW_SHARE = 0.01
 P99 = 1 - SLOW_SHARE
 
@@ -84,8 +89,23 @@ def _latency(reference: Tally, suspect: Tally, rule: AbortRule) -> Breach | None
         return None
     limit = expected * rule.p99_ratio + rule.p99_slack_ms / 1000
     answered = sum(suspect.latency)
-    slow = sum(suspect.latency[LATENCY.index(limit) + 1 :])
-    if answered < rule.min_requests or sum(reference.latency) < rule.min_requests or slow <= SLOW_SHARE * answered:
+    if min(sum(reference.latency), answered) < rule.min_requests or _longer(suspect, limit) <= SLOW_SHARE * answered:
         return None
-    evidence = log_evidence_of_share(Counts(slow, answered - slow), SLOW_SHARE)
-    return Breach("latency_p99", observed, expected, answered) if evidence >= ENOUGH else None
+    slower = any(_slower(reference, suspect, LATENCY.edge(index), rule) for index in range(LATENCY.size))
+    return Breach("latency_p99", observed, expected, answered) if slower else None
+
+
+def _slower(reference: Tally, suspect: Tally, seconds: float, rule: AbortRule) -> bool:
+    limit = seconds * rule.p99_ratio + rule.p99_slack_ms / 1000
+    usual, slow = _slow(reference, seconds), _slow(suspect, limit)
+    return slow.mean > usual.mean and log_evidence(usual, slow) >= ENOUGH_AT_ANY_EDGE
+
+
+def _slow(tally: Tally, seconds: float) -> Counts:
+    longer = _longer(tally, seconds)
+    return Counts(longer, sum(tally.latency) - longer)
+
+
+def _longer(tally: Tally, seconds: float) -> int:
+    """Return how many answers surely took longer: those of the bucket that it lies in are not counted."""
+    return sum(tally.latency[LATENCY.index(seconds) + 1 :])

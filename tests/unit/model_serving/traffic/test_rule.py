@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from services.model_serving.traffic.document import AbortRule
+from services.model_serving.traffic.histogram import LATENCY
 from services.model_serving.traffic.rule import judge
 from services.model_serving.traffic.tally import Outcome, Tally
 
@@ -23,6 +24,14 @@ def tally_of(seconds: np.ndarray, errors: int = 0, refused: int = 0) -> Tally:
 def latencies(count: int, scale: float = 0.01, seed: int = 1) -> np.ndarray:
     """Return latencies with a long tail."""
     return scale * np.random.default_rng(seed).lognormal(0, 0.5, count)
+
+
+def two_speeds(count: int, slow: int) -> Tally:
+    """Return answers of 2 ms, and some of 50 ms."""
+    tally = Tally(requests=count)
+    tally.latency[LATENCY.index(0.002)] = count - slow
+    tally.latency[LATENCY.index(0.05)] = slow
+    return tally
 
 
 class TestErrors:
@@ -64,6 +73,17 @@ class TestLatency:
         assert breach is not None
         assert breach.cause == "latency_p99"
 
+    @pytest.mark.parametrize(("share", "requests"), [(0.9, 1000), (0.95, 2000), (0.9, 5000), (0.8, 2000)])
+    def test_of_a_slow_tail_stops_it_when_few_requests_are_left_to_the_reference(
+        self, share: float, requests: int
+    ) -> None:
+        """One in a hundred of the reference takes 50 ms, one in four of the candidate."""
+        suspects = int(share * requests)
+        known = requests - suspects
+        breach = judge(two_speeds(known, known // 100), two_speeds(suspects, suspects // 4), RULE)
+        assert breach is not None
+        assert breach.cause == "latency_p99"
+
     def test_within_the_ratio_does_not(self) -> None:
         assert judge(tally_of(latencies(1000)), tally_of(latencies(1000, 0.0115, seed=2)), RULE) is None
 
@@ -84,3 +104,18 @@ class TestFalseAlarms:
                     stopped += 1
                     break
         assert stopped <= 2
+
+    @pytest.mark.parametrize(
+        ("share", "requests", "slow"), [(0.9, 1000, 0.03), (0.95, 2000, 0.02), (0.9, 5000, 0.02), (0.8, 2000, 0.03)]
+    )
+    def test_of_a_slow_tail_that_few_requests_of_the_reference_show_are_rare(
+        self, share: float, requests: int, slow: float
+    ) -> None:
+        """500 windows; where the reference's percentile is taken for exact, 1 % to 17 % of them are stopped."""
+        rng = np.random.default_rng(7)
+        stopped = 0
+        for _ in range(500):
+            answered = [requests - (suspects := int(rng.binomial(requests, share))), suspects]
+            sides = [two_speeds(count, int(rng.binomial(count, slow))) for count in answered]
+            stopped += judge(*sides, RULE) is not None
+        assert stopped == 0
