@@ -14,6 +14,10 @@ left to chance; and with 102 edges to choose from, each has to give 102 times th
 window, however many looks are taken while it fills, each half stops by chance with probability 0.001 at most: the first
 a version whose error rate is within the margin, the second one that at every percentile takes no longer than the ratio
 and the slack allow. Both suppose that the answers of a window are independent and alike.
+
+While the other side has fewer than `min_requests` there is nothing to compare with, as when all traffic goes to a
+canary. A version is then stopped when it fails more than half of its requests, and more by `error_margin` than what is
+known of the other; the e-value against "it fails no more than half" is at least 1,000. Latency is not judged then.
 """
 
 from dataclasses import dataclass
@@ -22,11 +26,12 @@ from typing import Literal
 
 from services.model_serving.traffic.document import AbortRule
 from services.model_serving.traffic.histogram import LATENCY
-from services.model_serving.traffic.sequential.bounded import Counts, log_evidence
+from services.model_serving.traffic.sequential.bounded import Counts, log_evidence, log_evidence_of_share
 from services.model_serving.traffic.tally import Tally
 
 ENOUGH = log(1000.0)
 ENOUGH_AT_ANY_EDGE = ENOUGH + log(LATENCY.size)
+FAILING_SHARE = 0.5
 SLOW_SHARE = 0.01
 P99 = 1 - SLOW_SHARE
 
@@ -40,17 +45,19 @@ class Breach:
     Attributes:
         cause: which half of the rule.
         observed: its error rate, or its 99th percentile in seconds.
-        reference: the same of the version it is compared with.
+        reference: the same of the version it is compared with; None when that had too few requests.
         requests: how many of its requests were looked at.
     """
 
     cause: Cause
     observed: float
-    reference: float
+    reference: float | None
     requests: int
 
     def __str__(self) -> str:
         """Say it for an operator."""
+        if self.reference is None:
+            return f"error rate {self.observed:.2%} over {self.requests} requests, with too few to compare with"
         if self.cause == "error_rate":
             found = f"error rate {self.observed:.2%} against {self.reference:.2%}"
         else:
@@ -66,9 +73,19 @@ def judge(reference: Tally, suspect: Tally, rule: AbortRule) -> Breach | None:
         suspect: the window of the canary, or of an arm.
         rule: the margins.
     """
-    if not rule.enabled or min(reference.judged, suspect.judged) < rule.min_requests:
+    if not rule.enabled or suspect.judged < rule.min_requests:
         return None
+    if reference.judged < rule.min_requests:
+        return _failing(reference, suspect, rule)
     return _errors(reference, suspect, rule) or _latency(reference, suspect, rule)
+
+
+def _failing(reference: Tally, suspect: Tally, rule: AbortRule) -> Breach | None:
+    observed = suspect.errors / suspect.judged
+    if observed <= max(FAILING_SHARE, (reference.error_rate or 0.0) + rule.error_margin):
+        return None
+    evidence = log_evidence_of_share(_errors_of(suspect), FAILING_SHARE)
+    return Breach("error_rate", observed, None, suspect.judged) if evidence >= ENOUGH else None
 
 
 def _errors(reference: Tally, suspect: Tally, rule: AbortRule) -> Breach | None:

@@ -5,7 +5,7 @@ import pytest
 
 from services.model_serving.traffic.document import AbortRule
 from services.model_serving.traffic.histogram import LATENCY
-from services.model_serving.traffic.rule import judge
+from services.model_serving.traffic.rule import FAILING_SHARE, judge
 from services.model_serving.traffic.tally import Outcome, Tally
 
 RULE = AbortRule()
@@ -50,7 +50,7 @@ class TestErrors:
 
     def test_before_there_are_enough_requests_do_not(self) -> None:
         assert judge(tally_of(latencies(1000)), tally_of(latencies(0), errors=49), RULE) is None
-        assert judge(tally_of(latencies(49)), tally_of(latencies(0), errors=500), RULE) is None
+        assert judge(tally_of(latencies(49)), tally_of(latencies(300), errors=200), RULE) is None
 
     def test_of_callers_do_not(self) -> None:
         assert judge(tally_of(latencies(1000)), tally_of(latencies(60), refused=900), RULE) is None
@@ -60,11 +60,47 @@ class TestErrors:
         assert judge(tally_of(latencies(1000)), tally_of(latencies(0), errors=500), rule) is None
 
 
+class TestErrorsWithoutAReference:
+    @pytest.mark.parametrize("known", [0, 49])
+    def test_of_most_requests_stop_it(self, known: int) -> None:
+        breach = judge(tally_of(latencies(known)), tally_of(latencies(10), errors=40), RULE)
+        assert breach is not None
+        assert (breach.cause, breach.reference) == ("error_rate", None)
+        assert str(breach).startswith("error rate 80.00% over 50 requests, with too few")
+
+    def test_of_half_the_requests_do_not(self) -> None:
+        assert judge(Tally(), tally_of(latencies(250), errors=250), RULE) is None
+
+    def test_of_more_than_half_that_chance_explains_do_not(self) -> None:
+        assert judge(Tally(), tally_of(latencies(22), errors=28), RULE) is None
+
+    def test_before_there_are_enough_requests_do_not(self) -> None:
+        assert judge(Tally(), tally_of(latencies(0), errors=49), RULE) is None
+
+    def test_that_the_few_of_the_other_side_have_too_do_not(self) -> None:
+        assert judge(tally_of(latencies(0), errors=20), tally_of(latencies(0), errors=500), RULE) is None
+
+    def test_leave_latency_unjudged(self) -> None:
+        assert judge(Tally(), tally_of(latencies(500, 10.0)), RULE) is None
+
+    def test_that_come_with_half_the_requests_stop_few_windows_however_often_one_looks(self) -> None:
+        rng = np.random.default_rng(5)
+        stopped = 0
+        for failed in rng.random((200, 600)) < FAILING_SHARE:
+            errors = np.cumsum(failed)
+            stopped += any(
+                judge(Tally(), Tally(requests=n, errors=int(errors[n - 1])), RULE) is not None
+                for n in range(50, 601, 10)
+            )
+        assert stopped <= 2
+
+
 class TestLatency:
     def test_of_three_times_the_reference_stops_it(self) -> None:
         breach = judge(tally_of(latencies(1000)), tally_of(latencies(200, 0.03)), RULE)
         assert breach is not None
         assert breach.cause == "latency_p99"
+        assert breach.reference is not None
         assert breach.observed > 1.5 * breach.reference
 
     def test_of_a_slow_tail_stops_it_too(self) -> None:
