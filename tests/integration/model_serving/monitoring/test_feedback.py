@@ -82,6 +82,8 @@ class TestGiveFeedback:
             {"request_id": "a", "label": 1, "labels": [1]},
             {"request_id": "a b", "label": 1},
             {"request_id": "a", "label": 1, "more": 1},
+            {"request_id": "a", "label": 1e300},
+            {"request_id": "a", "labels": [1, 1e300]},
         ],
     )
     async def test_what_is_no_feedback_is_refused(self, service: Watched, item: dict[str, object]) -> None:
