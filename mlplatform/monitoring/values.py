@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ FEW = 20
 """Whole numbers with no more distinct values than this are categories."""
 MANY = 100
 """Text with more distinct values than this is described by its lengths."""
+TEXT_LENGTH = 1000
+"""Signs of a text that are looked at, which are as many as the log keeps."""
 SAMPLE = 1000
 """Values that are looked at to tell what a column holds."""
 
@@ -72,14 +74,15 @@ def find_kind(values: Values) -> Kind | None:
 
 
 def as_numbers(values: Values, *, lengths: bool = False) -> Numbers:
-    """Return what is there as numbers, a time as seconds since 1970, and a text as its length where asked.
+    """Return what is there as numbers, and a text as its length where asked.
 
-    What is no number is left out.
+    A time becomes seconds since 1970 (UTC unless it says otherwise), a span of time seconds. What is no number
+    is left out.
     """
     if values.present.dtype.kind in "biuf":
         return values.present.astype(np.float64)
     if values.present.dtype.kind in "mM":
-        return values.present.astype("datetime64[us]").astype(np.int64) / 1e6
+        return values.present.astype(f"{values.present.dtype.kind}8[us]").astype(np.int64) / 1e6
     numbers = [_as_number(value, lengths=lengths) for value in values.present]
     return np.array([number for number in numbers if math.isfinite(number)], dtype=np.float64)
 
@@ -92,14 +95,16 @@ def as_category(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return str(value)[:TEXT_LENGTH]
 
 
 def _as_number(value: object, *, lengths: bool) -> float:
     if lengths:
-        return float(len(str(value)))
-    if isinstance(value, datetime | pd.Timestamp):
-        return value.timestamp()
+        return float(min(len(str(value)), TEXT_LENGTH))
+    if isinstance(value, datetime):
+        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
     if isinstance(value, str):
         stamp = pd.to_datetime(value, errors="coerce", utc=True)
         return stamp.timestamp() if isinstance(stamp, pd.Timestamp) else float("nan")

@@ -1,13 +1,13 @@
 """Puts the parts of monitoring together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mlplatform.database import Database
 from mlplatform.events import running
 from mlplatform.registry.registry import Registry
-from mlplatform.service.health import HealthChecks
+from mlplatform.service.health import Degraded, HealthChecks
 from services.model_serving.monitoring.evaluation import Evaluation
 from services.model_serving.monitoring.labels.feedback import Feedback
 from services.model_serving.monitoring.labels.outcomes import NoOutcomes, Outcomes
@@ -59,8 +59,8 @@ async def open_monitoring(
         running(writer, "prediction log") as writing,
         running(upkeep, "monitoring upkeep") as keeping,
     ):
-        health.register("prediction log", writing)
-        health.register("monitoring upkeep", keeping)
+        health.register("prediction log", _degrading(writing))
+        health.register("monitoring upkeep", _degrading(keeping, upkeep.check))
         yield OpenMonitoring(
             observer,
             Monitoring(
@@ -73,3 +73,16 @@ async def open_monitoring(
                 upkeep=upkeep,
             ),
         )
+
+
+def _degrading(*checks: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Make checks that leave the process ready, since predictions need no monitoring."""
+
+    async def check() -> None:
+        for one in checks:
+            try:
+                await one()
+            except RuntimeError as error:
+                raise Degraded(str(error)) from error
+
+    return check

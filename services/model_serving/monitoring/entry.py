@@ -1,19 +1,20 @@
 """From an answer to a row of the log."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import orjson
 
-from mlplatform.monitoring.columns import PREDICTION, Columns, take, to_columns
+from mlplatform.monitoring.columns import PREDICTION, Column, Columns, take, to_columns
+from mlplatform.monitoring.values import TEXT_LENGTH
 from services.model_serving.calls import Served
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.monitoring.observer import Noted
+from services.model_serving.monitoring.storable import storable, storable_text
 
-TEXT_LENGTH = 1000
-"""Signs of a text that are kept."""
+NUMBERS = "biuf"
+TIMES = "mM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +100,17 @@ def _positions(rows: int, kept: int, *, newest: bool) -> list[int]:
 def _render(columns: Columns) -> str | None:
     if not columns:
         return None
-    plain = {name: _plain(column.tolist()) for name, column in columns.items()}
-    text = orjson.dumps(plain, default=_other)
-    return text.replace(b"\\u0000", b" ").decode()  # jsonb knows no zero byte
+    plain = {storable_text(name): _plain(column) for name, column in columns.items()}
+    return orjson.dumps(plain, default=_other).decode()
 
 
-def _plain(values: Sequence[object]) -> list[object]:
-    return [value[:TEXT_LENGTH] if isinstance(value, str) else value for value in values]
+def _plain(column: Column) -> list[object]:
+    if column.dtype.kind in NUMBERS:
+        return column.tolist()
+    if column.dtype.kind in TIMES:  # as Python's own, for of nanoseconds there are none but integers
+        column = column.astype(f"{column.dtype.kind}8[us]")
+    return [storable(value, TEXT_LENGTH) for value in column.tolist()]
 
 
 def _other(value: object) -> object:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
     return f"({type(value).__name__})"  # no content of what this code does not know

@@ -33,7 +33,8 @@ def export(windows: Sequence[Mapping[str, Any]], most_columns: int) -> None:
         for quality in findings["quality"]:
             QUALITY_LABELS.labels(*names, quality["route"]).set(quality["labels"])
             for metric, figure in quality["metrics"].items():
-                QUALITY.labels(*names, quality["route"], metric).set(figure["value"])
+                if figure["value"] is not None:  # stored so by a process of an earlier release
+                    QUALITY.labels(*names, quality["route"], metric).set(figure["value"])
     if windows:
         EVALUATED.set(max(window["ended_at"].timestamp() for window in windows))
 

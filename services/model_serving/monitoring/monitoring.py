@@ -86,4 +86,10 @@ class Monitoring:
 
 def _window(row: Mapping[str, Any]) -> WindowFinding:
     kept = {name: row[name] for name in ("version", "alarm", "started_at", "ended_at", "rows")}
-    return WindowFinding.model_validate({**row["findings"], **kept})
+    quality = [{**one, "metrics": _known(one["metrics"])} for one in row["findings"]["quality"]]
+    return WindowFinding.model_validate({**row["findings"], **kept, "quality": quality})
+
+
+def _known(metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Mapping[str, float | None]]:
+    """Leave out figures without a number, which earlier releases stored when one overflowed."""
+    return {name: figure for name, figure in metrics.items() if None not in figure.values()}

@@ -1,5 +1,6 @@
 """How good predictions were, by the labels that came in for them; each figure with a 95 % interval."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,11 @@ class Figure:
     low: float
     high: float
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the measure and its interval are numbers that can be stored."""
+        return math.isfinite(self.value) and math.isfinite(self.low) and math.isfinite(self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -36,7 +42,7 @@ class Quality:
     Attributes:
         labels: Pairs of a prediction and a label.
         incomparable: Labels of another form than the prediction.
-        metrics: By name.
+        metrics: By name; one that is too large for a number is left out.
     """
 
     version: str
@@ -66,7 +72,9 @@ def measure(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, str | None]) 
             pairs += of_row
             incomparable += not of_row
         task = find_task(pairs, tasks.get(version))
-        metrics = {} if not pairs else classification(pairs) if task == "classification" else regression(pairs)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is left out
+            metrics = {} if not pairs else classification(pairs) if task == "classification" else regression(pairs)
+        metrics = {name: figure for name, figure in metrics.items() if figure.is_finite}
         found.append(Quality(version, route, task, len(pairs), incomparable, metrics))
     return found
 

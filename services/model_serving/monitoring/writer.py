@@ -54,35 +54,47 @@ class LogWriter:
         """Write what waits."""
         while taken := self._observer.take(BATCH):
             entries = await asyncio.to_thread(self._render, taken)
-            if not await self._write(entries):
-                LOG_DROPPED.labels("database").inc(len(entries))
+            await self.write(entries)
 
     def _render(self, taken: Sequence[Noted]) -> list[Entry]:
         entries = []
         for noted in taken:
             try:
                 entries.append(make_entry(noted, self._max_rows))
-            except (TypeError, ValueError, IndexError, KeyError) as error:  # an answer of a form that nobody thought of
+            except (
+                ArithmeticError,
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+            ) as error:  # an answer of a form that nobody thought of
                 LOG_DROPPED.labels("unreadable").inc()
                 log.warning("monitoring.unreadable", model=noted.served.identity.name, error=type(error).__name__)
         return entries
 
-    async def _write(self, entries: Sequence[Entry]) -> bool:
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Write entries, or count them as dropped; one that Postgres refuses goes without its neighbours."""
         for _ in range(ATTEMPTS):
             try:
                 await self._copy(entries)
             except psycopg.errors.UndefinedTable:
                 await self._make_partitions()
             except psycopg.DataError as error:
-                log.warning("monitoring.refused", rows=len(entries), error=type(error).__name__)
-                return False
+                if len(entries) == 1:
+                    LOG_DROPPED.labels("unreadable").inc()
+                    log.warning("monitoring.refused", model=entries[0].model, error=type(error).__name__)
+                    return
+                middle = len(entries) // 2
+                await self.write(entries[:middle])
+                await self.write(entries[middle:])
+                return
             except (psycopg.Error, DependencyUnavailable) as error:
                 await wait(self._stopping, self._outage.failed(error))
             else:
                 self._outage.ended()
                 LOG_WRITTEN.inc(sum(entry.rows for entry in entries))
-                return True
-        return False
+                return
+        LOG_DROPPED.labels("database").inc(len(entries))
 
     async def _copy(self, entries: Sequence[Entry]) -> None:
         days: dict[date, list[Entry]] = defaultdict(list)

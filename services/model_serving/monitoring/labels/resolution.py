@@ -9,6 +9,7 @@ import orjson
 from services.model_serving.monitoring.labels.repository import Labelled
 from services.model_serving.monitoring.labels.schemas import FeedbackItem, FeedbackResult, Status
 from services.model_serving.monitoring.policy import LogPolicies
+from services.model_serving.monitoring.storable import storable
 
 CODES: dict[Status, int] = {
     "stored": 200,
@@ -100,4 +101,4 @@ def _absent(item: FeedbackItem, request_id: str, policies: LogPolicies) -> Feedb
 
 
 def _dump(label: object) -> str:
-    return orjson.dumps(label).replace(b"\\u0000", b" ").decode()  # jsonb knows no zero byte
+    return orjson.dumps(storable(label)).decode()

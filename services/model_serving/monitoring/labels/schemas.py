@@ -1,8 +1,9 @@
 """The wire types of feedback."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.model_serving.schemas import ModelName
 
@@ -12,6 +13,28 @@ REQUEST_ID = r"^[A-Za-z0-9._-]{1,64}$"
 PREDICTION_ID = r"^[A-Za-z0-9._-]{1,64}:[0-9]{1,5}$"
 
 Status = Literal["stored", "updated", "unchanged", "unknown", "not_sampled", "ambiguous", "invalid"]
+
+
+MOST_SIZE = 1e100
+"""Greatest number of a label or value: its square still is one."""
+MOST_DEPTH = 20
+
+
+def _bounded(label: object, depth: int = 0) -> object:
+    if depth > MOST_DEPTH:
+        raise ValueError(f"a label may have at most {MOST_DEPTH} levels of lists and records")
+    if isinstance(label, int | float) and not abs(label) <= MOST_SIZE:
+        raise ValueError(f"numbers of a label must be finite, from {-MOST_SIZE:g} to {MOST_SIZE:g}")
+    if isinstance(label, Mapping):
+        for value in label.values():
+            _bounded(value, depth + 1)
+    elif isinstance(label, list):
+        for value in label:
+            _bounded(value, depth + 1)
+    return label
+
+
+Label = Annotated[Any, AfterValidator(_bounded)]
 
 
 class FeedbackItem(BaseModel):
@@ -26,11 +49,11 @@ class FeedbackItem(BaseModel):
         default=None, description="One row of a request: its request id, a colon, and the number of the row from 0."
     )
     model: ModelName | None = Field(default=None, description="Needed when several models were asked under one id.")
-    label: Any = Field(default=None, description="The truth, in the form of the prediction.")
-    labels: Annotated[list[Any], Field(min_length=1, max_length=MOST_LABELS)] | None = Field(
+    label: Label = Field(default=None, description="The truth, in the form of the prediction.")
+    labels: Annotated[list[Label], Field(min_length=1, max_length=MOST_LABELS)] | None = Field(
         default=None, description="One for each row of the request; null for one that is not known."
     )
-    value: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+    value: Annotated[float, Field(allow_inf_nan=False, ge=-MOST_SIZE, le=MOST_SIZE)] | None = Field(
         default=None, description="What the prediction was worth, such as 1 for a purchase; counts for experiments."
     )
 

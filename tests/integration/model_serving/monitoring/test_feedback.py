@@ -1,5 +1,6 @@
 """Labels from their route to the quality of a version."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ class TestGiveFeedback:
         assert [found["status"] for found in await service.feedback(item)] == ["stored"]
         assert [found["status"] for found in await service.feedback(item)] == ["unchanged"]
         assert [found["status"] for found in await service.feedback(item | {"label": 2.5})] == ["updated"]
+
+    async def test_a_label_may_hold_any_text(self, service: Watched) -> None:
+        request_id = await service.ask(frame_of(1))
+        await service.written()
+        for text in ("\\u0000", "\0"):
+            content = json.dumps({"request_id": request_id, "label": {"text": text, text: 10**30}})
+            answer = await service.client.post(
+                "/api/v1/feedback", content=content, headers={"Content-Type": "application/json"}
+            )
+            assert answer.json()["accepted"] == 1
 
     async def test_an_item_may_come_by_itself(self, service: Watched) -> None:
         request_id = await service.ask(frame_of(1))
@@ -82,6 +93,8 @@ class TestGiveFeedback:
             {"request_id": "a", "label": 1, "labels": [1]},
             {"request_id": "a b", "label": 1},
             {"request_id": "a", "label": 1, "more": 1},
+            {"request_id": "a", "label": 1e300},
+            {"request_id": "a", "labels": [1, 1e300]},
         ],
     )
     async def test_what_is_no_feedback_is_refused(self, service: Watched, item: dict[str, object]) -> None:

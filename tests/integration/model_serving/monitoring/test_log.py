@@ -1,6 +1,7 @@
 """The prediction log, on a real Postgres."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -8,12 +9,18 @@ import pytest
 
 from mlplatform.registry import tags
 from services.model_serving.monitoring import repository
+from services.model_serving.monitoring.entry import Entry
 from services.model_serving.monitoring.metrics import LOG_DROPPED
 from tests.fixtures.database import DatabaseUrls
 from tests.integration.model_serving.monitoring.watched import Watched, watched
 from tests.integration.model_serving.publisher import Publisher, frame_of
 
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'prediction_log'::regclass"
+
+
+def of_request(request_id: str) -> Entry:
+    now = datetime.now(UTC)
+    return Entry("default", request_id, now, "m", "1", "primary", 1, None, False, None, None, None, 1.0, 0.0)
 
 
 def dropped(reason: str) -> float:
@@ -59,6 +66,18 @@ class TestLogging:
         with psycopg.connect(settings_env["ML_DATABASE_OWNER_URL"]) as connection:
             found = connection.execute("SELECT count(*) FROM prediction_log WHERE request_id = %s", (request_id,))
             assert found.fetchone() == (1,)
+
+    async def test_a_row_that_postgres_refuses_goes_without_its_neighbours(self, service: Watched) -> None:
+        good = [await service.ask(frame_of(1)) for _ in range(3)]
+        monitoring = service.running.serving.monitoring
+        entries = [replace(of_request(request_id), request_id=f"{request_id}-good") for request_id in good]
+        bad = replace(of_request("bad"), inputs='{"a": ["\\u0000"]}')
+        before = dropped("unreadable")
+        await monitoring.writer.write([*entries, bad])
+        kept = {row["request_id"] for row in await service.logged()}
+        assert {f"{request_id}-good" for request_id in good} <= kept
+        assert "bad" not in kept
+        assert dropped("unreadable") - before == 1
 
 
 class TestSampling:

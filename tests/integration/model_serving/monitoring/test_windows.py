@@ -1,5 +1,6 @@
 """Drift of a served model, from its predictions to the API, the metrics and the page."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import REGISTRY
@@ -8,6 +9,7 @@ from mlplatform.monitoring.profile import make_profile
 from mlplatform.monitoring.storage import attach_profile, read_profile
 from mlplatform.registry import tags
 from mlplatform.registry.digest import artifact_digest
+from services.model_serving.monitoring import repository
 from tests.integration.model_serving.monitoring.watched import Watched, shifted, watched
 from tests.integration.model_serving.publisher import Publisher, frame_of
 
@@ -78,6 +80,35 @@ class TestWindows:
             await service.asked(frame_of(300))
             [window] = (await service.evaluated())["versions"]
         assert {column["name"] for column in window["columns"]} == {"b", "c", "prediction"}
+
+    async def test_a_stored_figure_without_a_number_is_left_out(self, service: Watched) -> None:
+        await service.ask(frame_of(1))
+        await service.evaluated()
+        quality = [
+            {
+                "version": "1",
+                "route": "primary",
+                "task": "regression",
+                "labels": 1,
+                "incomparable": 0,
+                "metrics": {"rmse": {"value": None, "low": None, "high": None}},
+            }
+        ]
+        async with service.database.transaction() as connection:
+            now = datetime.now(UTC)
+            await repository.insert_window(
+                connection,
+                model=service.model,
+                version=service.version.version,
+                started_at=now,
+                ended_at=now,
+                rows=1,
+                alarm=False,
+                findings={"status": "no_reference", "columns": [], "traffic": {}, "quality": quality},
+            )
+        answer = await service.client.get(f"/api/v1/models/{service.model}/monitoring")
+        assert answer.status_code == 200
+        assert answer.json()["versions"][0]["quality"][0]["metrics"] == {}
 
 
 class TestMetrics:

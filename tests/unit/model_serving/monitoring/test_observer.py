@@ -7,6 +7,8 @@ import orjson
 import pandas as pd
 import pytest
 
+from mlplatform.monitoring.drift import compare
+from mlplatform.monitoring.profile import make_profile
 from mlplatform.registry.model_version import RegisteredModel
 from services.model_serving.calls import Served
 from services.model_serving.monitoring.entry import make_entry
@@ -90,3 +92,21 @@ class TestEntry:
     @pytest.mark.parametrize("excluded", ["x", "*"])
     def test_excluded_inputs_are_left_out(self, excluded: str) -> None:
         assert entry(served(2), policy=LogPolicy(1.0, frozenset({excluded}))).inputs is None
+
+
+class TestColumns:
+    def test_texts_that_look_like_escapes_stay_json(self) -> None:
+        made = entry(served(3, predictions=["\\u0000", "a\0b", "\ud800"]))
+        assert orjson.loads(str(made.predictions)) == {"prediction": ["\\u0000", "a b", "?"]}
+
+    @pytest.mark.parametrize("unit", ["s", "us", "ns"])
+    @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+    def test_times_and_long_texts_are_described_as_in_training(self, unit: str, zone: str | None) -> None:
+        times = pd.Series(pd.date_range("2026-01-01", periods=300, freq="h", unit=unit, tz=zone))
+        texts = [f"{number} " + "x" * (900 + number) for number in range(300)]
+        frame = pd.DataFrame({"time": times, "text": texts, "span": times - times[0]})
+        made = entry(served(300, predictions=frame), max_rows=300)
+        logged = {name: np.array(column, dtype=object) for name, column in orjson.loads(str(made.predictions)).items()}
+        found = compare(make_profile(frame), logged, {})
+        assert {drift.name for drift in found} == {"time", "text", "span"}
+        assert all(drift.p_adjusted > 0.9 for drift in found)

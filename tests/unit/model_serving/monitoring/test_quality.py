@@ -101,3 +101,9 @@ class TestMeasure:
     def test_a_label_of_another_form_is_counted_and_not_measured(self) -> None:
         [quality] = measure([row({"prediction": [1]}, {"x": 1})], {})
         assert (quality.labels, quality.incomparable, quality.metrics) == (0, 1, {})
+
+    def test_a_figure_too_large_for_a_number_is_left_out(self) -> None:
+        [quality] = measure([row({"prediction": [1.5]}, 1e300), row({"prediction": [1.5]}, 2.5)], {})
+        assert quality.labels == 2
+        assert "rmse" not in quality.metrics
+        assert all(figure.is_finite for figure in quality.metrics.values())
