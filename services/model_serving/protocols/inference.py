@@ -19,6 +19,8 @@ def call_of(
     model: str,
     version: tuple[str | None, str | None],
     read: Callable[[LoadedModel], tuple[ModelInput, Params]],
+    *,
+    size: int | None = None,
 ) -> Call:
     """Make a call for a model.
 
@@ -27,11 +29,12 @@ def call_of(
         model: A name, checked.
         version: Number and alias, at most one of them, checked.
         read: Reads the body.
+        size: Bytes that the body counts for; its own unless given.
     """
     return Call(
         model=model,
         read=read,
-        size=len(request.body),
+        size=len(request.body) if size is None else size,
         **addressed(request, version=version[0], alias=version[1]),
     )
 

@@ -1,6 +1,7 @@
 """JSON of a caller to Python, without the silence of most readers about a key that is there twice."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -13,6 +14,8 @@ TOO_DEEP = "The body is nested too deeply."
 NOT_FINITE = (b"NaN", b"Infinity")
 TOO_LARGE = "number is infinity"
 """What orjson says of a number beyond 1e308."""
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How a body can write half a character in ASCII."""
 SAFE_DIGITS = 19
 """A sign and as many digits as 64 bits hold in any case."""
 
@@ -64,11 +67,15 @@ def refuse_repeated_keys(body: bytes, objects: Iterable[object]) -> None:
 
 def _read_slowly(body: bytes, constant: Callable[[str], float | None]) -> Any:  # noqa: ANN401 (JSON)
     try:
-        return json.loads(body, object_pairs_hook=_object, parse_int=_integer, parse_constant=constant)
+        text = body.decode()  # json's own decoding takes half characters and other encodings
+        found = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=constant)
+        if SURROGATE.search(body):  # half a character may have come of it, which no answer could repeat
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError as error:
         raise BadRequest(TOO_DEEP) from error
     except ValueError as error:  # of the text or of its encoding
         raise BadRequest(NO_JSON) from error
+    return found
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

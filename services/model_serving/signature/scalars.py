@@ -5,7 +5,6 @@ scoring server does instead (truncate, parse, cast) is the reason for this modul
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -94,7 +93,7 @@ def blobs(values: Sequence[object], report: Report) -> Column:
     for row, value in enumerate(values):
         try:
             decoded.append(base64.b64decode(value, validate=True) if isinstance(value, str) else None)
-        except binascii.Error:
+        except ValueError:  # base64's own error, or that of a character beyond ASCII
             decoded.append(None)
         if decoded[-1] is None:
             report(row, "must be base64 text")

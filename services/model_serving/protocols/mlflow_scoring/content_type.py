@@ -25,7 +25,8 @@ def form_of(content_type: str | None) -> Form:
     header = Message()
     header["content-type"] = content_type
     parameters = {name: value for name, value in header.get_params([])[1:] if name}
-    if parameters.pop("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+    charset = parameters.pop("charset", "utf-8")
+    if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:  # RFC 2231's form is a tuple
         raise UnsupportedMediaType("The scoring server only supports UTF-8.")
     if parameters:
         raise UnsupportedMediaType("The content type may have no parameter but charset.")

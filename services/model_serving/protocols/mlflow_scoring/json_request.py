@@ -31,12 +31,14 @@ class JsonRequest:
         policy: How strictly.
 
     Attributes:
+        size: Bytes of the body.
         wrapped: Whether the answer stands under `predictions`; known after reading.
     """
 
     def __init__(self, body: bytes, policy: ReadPolicy) -> None:
         self._body = body
         self._policy = policy
+        self.size = len(body)
         self.wrapped = True
 
     def read(self, model: LoadedModel) -> tuple[ModelInput, Params]:

@@ -52,7 +52,8 @@ async def _score(request: DirectRequest, model: str, version: str | None, alias:
         body = JsonRequest(request.body, policy)
     else:
         body = TableRequest(request.body, form, policy, settings.serving_max_rows)
-    answer = await serving_of(request.app).dataplane.infer(call_of(request, model, (version, alias), body.read))
+    call = call_of(request, model, (version, alias), body.read, size=body.size)
+    answer = await serving_of(request.app).dataplane.infer(call)
     return DirectResponse(render(answer.predictions, wrapped=body.wrapped), headers=model_headers(answer))
 
 

@@ -33,6 +33,16 @@ class TestReading:
         with pytest.raises(BadRequest):
             read_json_body(b'["NaN"', not_finite=True)
 
+    @pytest.mark.parametrize(
+        "body", [r'["\ud800", NaN]', r'[{"\uDFFF": 1}, 1e999]', r'[NaN, {"a": ["x\udc00y"]}]', '["\ud800", NaN]']
+    )
+    def test_half_a_character_is_refused_on_the_slow_way_too(self, body: str):
+        with pytest.raises(BadRequest):
+            read_json_body(body.encode("utf-8", "surrogatepass"), not_finite=True)
+
+    def test_both_halves_are_a_character(self):
+        assert read_json_body(rb'["\ud83d\ude00", NaN]', not_finite=True) == ["\U0001f600", None]
+
     @pytest.mark.parametrize("number", ["1" * 400, "1" * 9000, "1e999"])
     def test_a_number_beyond_all_is_an_infinity_for_the_signature_to_find(self, number: str):
         assert read_json_body(f"[{number}, -{number}]".encode()) == [float("inf"), float("-inf")]

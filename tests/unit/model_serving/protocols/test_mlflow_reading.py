@@ -229,7 +229,16 @@ class TestContentTypes:
         assert form_of(value) is Form.JSON
 
     @pytest.mark.parametrize(
-        "value", ["text/plain", "text/csv; header=present", "application/json; charset=latin-1", ";", "x"]
+        "value",
+        [
+            "text/plain",
+            "text/csv; header=present",
+            "application/json; charset=latin-1",
+            "application/json; charset*=utf-8''x",
+            "application/json; charset*=x",
+            ";",
+            "x",
+        ],
     )
     def test_others(self, value: str):
         with pytest.raises(UnsupportedMediaType) as caught:
@@ -239,6 +248,12 @@ class TestContentTypes:
 
 def test_a_compressed_body_is_no_json():
     assert refusal(models.TWO, gzip.compress(b"{}"))["error_code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize("text", ["\u00e9", "a", "\U0001f600", "YQ==\n"])
+def test_text_that_is_no_base64_is_named(text: str):
+    model = models.model_of(ColSpec("binary", "x"))
+    assert refusal(model, {"inputs": {"x": [text]}})["errors"][0]["field"] == "inputs.x.0"
 
 
 def test_a_list_column_of_one_column_keeps_its_lists():
