@@ -106,7 +106,7 @@ def _render(columns: Columns) -> str | None:
 
 def _plain(column: Column) -> list[object]:
     if column.dtype.kind in NUMBERS:
-        return column.tolist()
+        return list(column.tolist())
     if column.dtype.kind in TIMES:  # as Python's own, for of nanoseconds there are none but integers
         column = column.astype(f"{column.dtype.kind}8[us]")
     return [storable(value, TEXT_LENGTH) for value in column.tolist()]
