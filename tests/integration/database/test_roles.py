@@ -13,12 +13,22 @@ class TestRowLevelSecurity:
             """
             SELECT relname, relrowsecurity AND relforcerowsecurity FROM pg_class c
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
-            WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+            WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
             """
         ).fetchall()
         held = {name for name, forced in tables if forced}
         assert {name for name, _ in tables} - held == OPEN
         assert {"api_keys", "audit_events", "outbox", "idempotency_keys", "search_items", "embeddings_1"} <= held
+
+    def test_partitions_which_policies_do_not_hold_are_read_by_no_service(self, owner: psycopg.Connection) -> None:
+        readable = owner.execute(
+            """
+            SELECT relname FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'
+                AND (has_table_privilege('ml_app', c.oid, 'SELECT') OR has_table_privilege('ml_app', c.oid, 'UPDATE')
+                    OR has_table_privilege('ml_app', c.oid, 'DELETE'))
+            """
+        ).fetchall()
+        assert readable == []
 
     def test_every_held_table_has_a_policy(self, owner: psycopg.Connection) -> None:
         owner.execute(CREATE_SPACE)

@@ -40,6 +40,7 @@ class TestRoutes:
         }
         assert declared == {
             "/api/v1/predict": Permission.PREDICT,
+            "/api/v1/feedback": Permission.PREDICT,
             "/api/v1/models": Permission.READ,
             "/api/v1/models/{name}": Permission.READ,
             "/api/v1/models/{name}/versions/{version}": Permission.READ,
@@ -49,6 +50,10 @@ class TestRoutes:
             "/api/v1/models/{name}/traffic/history": Permission.READ,
             "/api/v1/models/{name}/traffic/report": Permission.READ,
             "/api/v1/models/{name}/experiments/{experiment}": Permission.READ,
+            "/api/v1/models/{name}/approvals": Permission.READ,
+            "/api/v1/models/{name}/monitoring": Permission.READ,
+            "/api/v1/models/{name}/monitoring/report": Permission.READ,
+            "/api/v1/models/{name}/monitoring/windows": Permission.READ,
             "/api/v1/models/{name}/promotions": Permission.READ,
             "/api/v1/models/{name}/promotions/{promotion_id}/report": Permission.READ,
         }

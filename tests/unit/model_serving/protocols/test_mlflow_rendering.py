@@ -15,13 +15,13 @@ from services.model_serving.errors import ModelFailedError
 from services.model_serving.protocols.mlflow_scoring.rendering import render
 
 SHAPES = arrays.array_shapes(max_dims=3, max_side=12)
-FINITE = st.one_of(
-    arrays.arrays(np.float64, SHAPES, elements=st.floats(allow_nan=False, allow_infinity=False)),
-    arrays.arrays(np.float64, SHAPES, elements=st.floats(1e-4, 1e16, exclude_max=True)),
-    arrays.arrays(np.float32, SHAPES, elements=st.floats(0, 1, width=32)),
-    arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_]), SHAPES),
-    arrays.arrays(np.dtype(">f8"), SHAPES, elements=st.floats(0, 1)),
-)
+ARRAYS = {
+    "any": arrays.arrays(np.float64, SHAPES, elements=st.floats(allow_nan=False, allow_infinity=False)),
+    "without exponents": arrays.arrays(np.float64, SHAPES, elements=st.floats(1e-4, 1e16, exclude_max=True)),
+    "float32": arrays.arrays(np.float32, SHAPES, elements=st.floats(0, 1, width=32)),
+    "integers": arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_]), SHAPES),
+    "big-endian": arrays.arrays(np.dtype(">f8"), SHAPES, elements=st.floats(0, 1)),
+}
 
 
 def stock(predictions: object) -> bytes:
@@ -34,8 +34,10 @@ def stock(predictions: object) -> bytes:
 class TestRendering:
     """Byte for byte."""
 
-    @given(FINITE)
-    def test_arrays(self, predictions: np.ndarray):
+    @pytest.mark.parametrize("kind", ARRAYS)
+    @given(data=st.data())
+    def test_arrays(self, kind: str, data: st.DataObject):
+        predictions = data.draw(ARRAYS[kind])
         assert render(predictions) == stock(predictions)
 
     @given(st.lists(st.floats(1e-4, 1e-3) | st.floats(9e15, 1e16) | st.just(0.0) | st.just(-0.0), min_size=65))
