@@ -84,8 +84,10 @@ class Versions:
 
     async def _bring_back(self, name: str) -> LoadedModel:
         if name not in self._production.known:
-            model = await self._directory.find(name)
-            if PRODUCTION not in model.aliases:
-                raise AliasNotFound(f"Model {name!r} has no version in production; promote one, or name a version.")
+            try:
+                await self._directory.find_alias(name, PRODUCTION)  # asks the registry for what no poll has seen yet
+            except AliasNotFound as error:
+                detail = f"Model {name!r} has no version in production; promote one, or name a version."
+                raise AliasNotFound(detail) from error
             raise ModelNotLoadedError(f"Model {name!r} is being loaded; try again shortly.")
         return await self._production.demand(name)
