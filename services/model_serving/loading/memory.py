@@ -4,7 +4,7 @@ What a load adds to the process says less: the first of a library brings the lib
 ones fill what was freed before. So the bytes of the artifacts are taken, times a factor of the library. Measured in
 November 2026 as the growth of the resident memory by the second to fifth load of the same model, in bytes of its
 artifacts: LightGBM 0.8 to 1.3, scikit-learn 1.0 (forest, neighbours), XGBoost 1.5 to 2.5, ONNX 1.6 to 2.4, PyTorch 0.8
-to 1.4 and Hugging Face's libraries 0.6 (the file is mapped, and what was touched counts). The factors lie between the least and the most growth that was seen, or above.
+to 1.4 and Hugging Face's libraries 0.6 (the file is mapped, and what was touched counts). The factors come from these.
 """
 
 FACTORS = {
