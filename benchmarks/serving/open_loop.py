@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 TICK = 0.001
 OK = 200
 GRACE_SECONDS = 60.0
+CONNECTING = 64
+"""Connections that are opened at the same time, before the clock starts."""
 CONNECTIONS = 1536
 """More than the platform lets wait, so that it has to turn requests away."""
 
@@ -95,7 +97,8 @@ class Generator:
     async def run(self) -> Flood:
         """Send all, and wait for the answers."""
         given = self._given
-        await asyncio.gather(*(self._connect() for _ in range(min(64, given.connections))))
+        for _ in range(0, given.connections, CONNECTING):
+            await asyncio.gather(*(self._connect() for _ in range(min(CONNECTING, given.connections - self._open))))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         begun = time.perf_counter()
         self._from = begun + given.warm_up

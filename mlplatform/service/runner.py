@@ -1,5 +1,6 @@
 """Run a service under uvicorn."""
 
+import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -9,6 +10,8 @@ from mlplatform.settings import PlatformSettings
 from mlplatform.telemetry import configure_logs
 
 KEEP_ALIVE_SECONDS = 75
+ACCEPTS = 16
+"""Connections that are accepted in one turn of the loop."""
 
 
 def server_config(factory: Callable[[], FastAPI], settings: PlatformSettings, port: int) -> uvicorn.Config:
@@ -52,4 +55,14 @@ def run_service(
         name: The service's name in logs.
     """
     configure_logs(settings, name)
-    uvicorn.Server(server_config(factory, settings, port)).run()
+    config = server_config(factory, settings, port)
+    uvicorn.Server(config).run(sockets=accepting(config.bind_socket()))
+
+
+def accepting(listener: socket.socket) -> list[socket.socket]:
+    """Return a listening socket so often that a busy server takes new connections as fast as they come.
+
+    uvloop accepts one connection for each listening descriptor in a turn of the loop. A server that answers hundreds of
+    requests in a turn would leave new connections in the backlog for seconds.
+    """
+    return [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.service.board import Board
+from mlplatform.service.runner import accepting
 from mlplatform.telemetry.aggregation import SharedMetrics
 
 RETIRE = signal.SIGUSR1
@@ -62,7 +63,7 @@ def run_worker(app: FastAPI, config: uvicorn.Config, listener: socket.socket, pl
     metrics = SharedMetrics(place.folder, f"{place.generation}-{place.index}-{os.getpid()}", str(place.index))
     app.state.metrics = metrics
     app.router.lifespan_context = _joined(app.router.lifespan_context, place, metrics)
-    WorkerServer(config, place.lifeline).run(sockets=[listener])
+    WorkerServer(config, place.lifeline).run(sockets=accepting(listener))
 
 
 class WorkerServer(uvicorn.Server):

@@ -64,6 +64,7 @@ class Dataplane:
                 observer.observe(served)
 
     async def _answer(self, call: Call, model: LoadedModel, served: Served) -> Answer:
+        self._engine.admit(model)
         read = asyncio.to_thread(call.read, model) if call.size >= LARGE_BODY else None
         given, params = call.read(model) if read is None else await read
         served.given, served.params = given, params

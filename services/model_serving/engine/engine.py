@@ -8,14 +8,18 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from weakref import WeakSet
 
 from structlog import get_logger
 
 from mlplatform.errors import DeadlineExceeded, Overloaded, PlatformError
 from services.model_serving.engine.batch import Request
 from services.model_serving.engine.batcher import Batcher, Ticket
-from services.model_serving.engine.loaded_model import LoadedModel, Params
+from services.model_serving.engine.loaded_model import Lane, LoadedModel, Params
 from services.model_serving.signature import ModelInput
+
+PATIENCE = 0.5
+"""Share of the time limit that a request may be expected to wait: the pace is an average, and calls take time too."""
 
 log = get_logger(__name__)
 
@@ -54,6 +58,7 @@ class Engine:
         self._max_batch_rows = max_batch_rows
         self._batching = batching
         self._pending = 0
+        self._lanes: WeakSet[Batcher] = WeakSet()
 
     async def predict(self, model: LoadedModel, given: ModelInput, params: Params) -> Prediction:
         """Predict with a version; it stays in memory until its call is over, even when the caller is gone.
@@ -64,12 +69,7 @@ class Engine:
             Overloaded: the queue is full.
             DeadlineExceeded: it took too long.
         """
-        lane = model.lane or self._lane(model)
-        if self._pending >= self._capacity:
-            raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
-        if (wait := lane.expected_wait) > self._timeout:
-            detail = "More predictions of this model wait than it can answer within the time limit; try again later."
-            raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - self._timeout))})
+        lane = self.admit(model)
         loop = asyncio.get_running_loop()
         now = time.perf_counter()
         ticket = Ticket(
@@ -95,6 +95,24 @@ class Engine:
             raise model.broke(outcome) from outcome
         return Prediction(outcome, ticket.waited)
 
+    def admit(self, model: LoadedModel) -> Lane:
+        """Return the queue of a model that has room for one more request.
+
+        Asked before a request is read too: a refusal has to cost less than an answer.
+
+        Raises:
+            Overloaded: the queue is full, or too long for the pace of the model.
+        """
+        lane = model.lane or self._lane(model)
+        if self._pending >= self._capacity:
+            lane.hurry()
+            if self._pending >= self._capacity and lane.waiting >= self._share(lane):
+                raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
+        if (wait := lane.expected_wait) > (longest := PATIENCE * self._timeout):
+            detail = "More predictions of this model wait than it can answer within the time limit; try again later."
+            raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
+        return lane
+
     async def close(self) -> None:
         """Let the calls that run finish; requests that wait are dropped."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
@@ -108,7 +126,13 @@ class Engine:
             share=self._batching,
             leave=self._leave,
         )
+        self._lanes.add(lane)
         return lane
+
+    def _share(self, lane: Lane) -> int:
+        """Return how many requests a model may let wait while the queue is full, so that no model shuts others out."""
+        others = sum(other is not lane and other.waiting > 0 for other in self._lanes)
+        return (self._capacity - self._threads) // (others + 1)
 
     def _leave(self) -> None:
         self._pending -= 1

@@ -65,8 +65,15 @@ class Lane(Protocol):
     """Where requests for a version wait."""
 
     @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+
+    @property
     def expected_wait(self) -> float:
         """Seconds until a request that comes now is answered."""
+
+    def hurry(self) -> None:
+        """Make the next call now."""
 
     def submit(self, ticket: Any) -> None:  # noqa: ANN401 (the engine's own)
         """Queue a request."""

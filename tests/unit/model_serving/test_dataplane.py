@@ -1,5 +1,7 @@
 """From a call to the answer of a version."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlplatform.errors import PlatformError
+from mlplatform.errors import Overloaded, PlatformError
 from services.model_serving.calls import Answer, Arm, Call, Served
 from services.model_serving.dataplane import LARGE_BODY, Dataplane
 from services.model_serving.engine.engine import Engine
@@ -55,8 +57,10 @@ def failing(*_: Any) -> Any:
 
 
 @asynccontextmanager
-async def dataplane_of(shelf: Shelf, *, router: Any = None, notes: Notes | None = None) -> AsyncIterator[Dataplane]:
-    engine = Engine(threads=1, queue_size=10, timeout=timedelta(seconds=60))
+async def dataplane_of(
+    shelf: Shelf, *, router: Any = None, notes: Notes | None = None, queue_size: int = 10
+) -> AsyncIterator[Dataplane]:
+    engine = Engine(threads=1, queue_size=queue_size, timeout=timedelta(seconds=60))
     yield Dataplane(engine, shelf, router, [notes] if notes else [])
     await engine.close()
 
@@ -89,6 +93,23 @@ class TestInfer:
             await answered(shelf, call_of(INPUTS * 2))
         assert [error.message for error in caught.value.errors] == ["must have 3 rows for this model, has 2"]
         assert len((await answered(shelf, call_of(INPUTS * 3))).predictions) == 3
+
+    async def test_what_the_queue_has_no_room_for_is_not_even_read(self) -> None:
+        gate, reads = threading.Event(), []
+
+        def counted(model: LoadedModel) -> Any:
+            reads.append(model)
+            return model.read(INPUTS, {})
+
+        model = model_of(lambda *_: [float(gate.wait(60))])
+        async with dataplane_of(Shelf(production=model), queue_size=0) as dataplane:
+            first = asyncio.create_task(dataplane.infer(call_of(read=counted)))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await dataplane.infer(call_of(read=counted))
+            gate.set()
+            assert (await first).predictions == [1.0]
+        assert len(reads) == 1
 
 
 class TestRouting:

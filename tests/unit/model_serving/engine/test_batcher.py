@@ -137,6 +137,36 @@ class TestFailures:
         assert answers == [[1.0], [2.0], [3.0], [4.0], [5.0]]
 
 
+class TestOverload:
+    async def test_a_quick_model_scores_what_the_queue_cannot_hold_before_it_refuses_any(self) -> None:
+        calls: list[int] = []
+
+        def predict(given: ModelInput, *_: Any) -> Any:
+            calls.append(given.rows)
+            return np.full(given.rows, 7.0)
+
+        model = model_of(predict, row_wise=True, max_rows=1000)
+        async with engine_of(queue_size=3) as engine:
+            while len(calls) < 30:  # until the model is known to be quick, also for several rows
+                await asyncio.gather(*(ask(engine, model, 0.0) for _ in range(4)))
+            answers = await asyncio.gather(*(ask(engine, model, 0.0) for _ in range(20)))
+        assert answers == [[7.0]] * 20
+
+    async def test_a_model_that_fills_the_queue_leaves_room_for_another(self) -> None:
+        recorder, other = Recorder(), Recorder()
+        async with engine_of(queue_size=4) as engine:
+            first = await hold(engine, recorder)
+            waiting = [asyncio.create_task(ask(engine, recorder.model, 1.0)) for _ in range(4)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await ask(engine, recorder.model, 2.0)
+            beside = asyncio.create_task(ask(engine, other.model, 3.0))
+            await asyncio.sleep(0)
+            recorder.open.set()
+            assert await first == [0.0]
+            assert await asyncio.gather(*waiting, beside) == [[2.0]] * 4 + [[6.0]]
+
+
 class TestDeadlines:
     async def test_what_cannot_be_answered_in_time_is_refused_at_once(self) -> None:
         recorder = Recorder(row_wise=False)
