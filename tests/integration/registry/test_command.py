@@ -14,7 +14,7 @@ import pytest
 from mlflow.models import infer_signature
 
 from mlplatform.auth import Role, mint_token
-from mlplatform.registry.identity import system_user
+from mlplatform.auth.system_user import system_user
 from mlplatform.registry.register import register_model_version
 from mlplatform.settings import PlatformSettings
 from tests.integration.registry.programs import promote
