@@ -6,12 +6,24 @@ from contextlib import ExitStack
 import pytest
 
 from tests.fixtures.database import database_urls, template_database
+from tests.fixtures.pools import database, owner, owner_database
 from tests.fixtures.redis import redis_url
 from tests.fixtures.settings import settings_env, unique
 from tests.fixtures.stack import RUN, stack_env, test_run
 from tests.fixtures.users import unnamed_user
 
-__all__ = ["database_urls", "redis_url", "settings_env", "stack_env", "template_database", "unique", "unnamed_user"]
+__all__ = [
+    "database",
+    "database_urls",
+    "owner",
+    "owner_database",
+    "redis_url",
+    "settings_env",
+    "stack_env",
+    "template_database",
+    "unique",
+    "unnamed_user",
+]
 
 KEPT = frozenset({"ML_DATA_DIR"})
 RESOURCES = pytest.StashKey[ExitStack]()
