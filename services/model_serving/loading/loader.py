@@ -118,6 +118,7 @@ class ModelLoader:
             chosen.row_wise,
             raw=pyfunc.get_raw_model() if chosen.flavor in EXPLAINED else None,
             size=memory_of(chosen.flavor, size),
+            refusal=chosen.refusal,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:
