@@ -7,6 +7,7 @@ that nobody unknown can use up what predictions need.
 """
 
 from types import TracebackType
+from typing import Self
 
 from prometheus_client import Gauge
 
@@ -61,7 +62,7 @@ class HeldBody:
         self._budget = budget
         self._size = 0
 
-    def __enter__(self) -> "HeldBody":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -34,13 +34,16 @@ class BodyLimit:
         length = _declared(request)
         with self._bodies.hold() as held:
             try:
-                if length > self._limit:
-                    raise PayloadTooLarge(self._detail, headers=CLOSE)
-                held.grow(length)
+                self._admit(length, held)
             except (PayloadTooLarge, Overloaded) as error:
                 await problem_response(request, error)(scope, receive, send)
                 return
             await self._app(scope, self._limited(receive, held), send)
+
+    def _admit(self, size: int, held: HeldBody) -> None:
+        if size > self._limit:
+            raise PayloadTooLarge(self._detail, headers=CLOSE)
+        held.grow(size)
 
     def _limited(self, receive: Receive, held: HeldBody) -> Receive:
         read = 0
@@ -49,13 +52,10 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            # FastAPI turns any error of a body but HTTPException into 400; what is behind it is shown.
-            if read > self._limit:
-                error = PayloadTooLarge(self._detail, headers=CLOSE)
-                raise HTTPException(error.status, self._detail, headers=CLOSE) from error
             try:
-                held.grow(read)
-            except Overloaded as error:
+                self._admit(read, held)
+            except (PayloadTooLarge, Overloaded) as error:
+                # FastAPI turns any error of a body but this class into 400; what is behind it is what the caller sees.
                 raise HTTPException(error.status, error.detail) from error
             return message
 

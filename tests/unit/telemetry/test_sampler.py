@@ -6,7 +6,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from mlplatform.telemetry import RequestSpans
 from mlplatform.telemetry.sampler import CallersFirst, TracesPerSecond
 
-
 SAMPLED = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 
