@@ -117,11 +117,6 @@ def _join(old: Labelled, new: Labelled) -> Labelled:
     return replace(new, label=label, value=old.value if new.value is None else new.value)
 
 
-def _join(old: Labelled, new: Labelled) -> Labelled:
-    label = old.label if new.label is None else new.label
-    return replace(new, label=label, value=old.value if new.value is None else new.value)
-
-
 def _conclude(resolved: Sequence[Resolved | FeedbackResult], stored: Mapping[Key, Change]) -> list[FeedbackResult]:
     results = []
     for one in resolved:

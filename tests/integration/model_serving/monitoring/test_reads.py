@@ -5,11 +5,13 @@ import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
 from mlplatform.database import Database
+from services.model_serving.monitoring import repository
 from services.model_serving.monitoring.labels import repository as labels
 from services.model_serving.monitoring.labels.feedback import Feedback
 from services.model_serving.monitoring.labels.outcomes import NoOutcomes
@@ -169,3 +171,44 @@ class TestTake:
             two.rollback()
             results = [*(await first), *(await second)]
         assert all(found.code == 200 for found in results)
+
+
+class TestLoggedVersions:
+    async def test_reads_no_more_than_a_few_rows_of_each(self, database: Database, owner: psycopg.Connection) -> None:
+        owner.execute(FILL.format(request_id="n"), (20_000,))
+        log_answer(owner, "old", datetime.now(UTC) - timedelta(hours=23), model="old")
+        owner.execute("ANALYZE prediction_log")
+        async with database.transaction() as connection:
+            await repository.act_as_monitor(connection)
+            explaining = Explaining(connection)
+            found = await repository.logged_versions(explaining, datetime.now(UTC) - timedelta(hours=22))
+        assert found == [("m0", "1"), ("m1", "1"), ("m2", "1")]
+        assert max(float(rows) for rows in re.findall(r"actual rows=([\d.]+)", explaining.plan)) <= 5
+
+
+async def labelled(database: Database, version: str, *, limit: int, size: int) -> list[dict[str, Any]]:
+    async with database.transaction() as connection:
+        await repository.act_as_monitor(connection)
+        since = datetime.now(UTC) - timedelta(days=1)
+        return await repository.labelled(connection, "m", version, since=since, limit=limit, size=size)
+
+
+class TestLabelled:
+    async def test_no_more_than_so_many_bytes_are_read(self, database: Database, owner: psycopg.Connection) -> None:
+        answers = [f"answer-{number}" for number in range(20)]
+        for name in answers:
+            log_answer(owner, name, datetime.now(UTC))
+        await feedback_of(database).take("acme", [FeedbackItem(request_id=name, label="x" * 1000) for name in answers])
+        assert len(await labelled(database, "1", limit=100, size=10**6)) == 20
+        assert await labelled(database, "2", limit=100, size=10**6) == []
+        assert len(await labelled(database, "1", limit=5, size=10**6)) == 5
+        assert 0 < len(await labelled(database, "1", limit=100, size=5000)) <= 5
+
+    async def test_a_label_is_of_the_answer_that_it_came_for(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        now = datetime.now(UTC)
+        for age in (1, 2):
+            log_answer(owner, "again", now - timedelta(minutes=age))
+        await feedback_of(database).take("acme", [FeedbackItem(request_id="again", label=1)])
+        assert len(await labelled(database, "1", limit=100, size=10**6)) == 1
