@@ -26,7 +26,7 @@ def bins_of(column: ColumnProfile) -> list[str]:
 
 
 def column_findings(profile: Profile, found: Sequence[ColumnDrift]) -> list[dict[str, Any]]:
-    """Return the findings of each column, with the names of its bins; one that overflowed is no number, and left out."""
+    """Return the findings of each column, with the names of its bins; one that overflowed is left out."""
     described = []
     for drift in found:
         if not _is_finite(drift):
