@@ -4,8 +4,9 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlplatform.errors import Overloaded, PayloadTooLarge, problem_response
+from mlplatform.errors import Overloaded, PayloadTooLarge, RequestTimeout, problem_response
 from mlplatform.service.body_budget import BodyBudget, HeldBody
+from mlplatform.service.body_timeout import patient
 
 CLOSE = {"Connection": "close"}
 
@@ -17,11 +18,13 @@ class BodyLimit:
         app: What to protect.
         limit: Largest body, in bytes.
         in_flight: Most bytes of bodies at a time.
+        timeout: Seconds that a body may stall.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, in_flight: int, timeout: float) -> None:
         self._app = app
         self._limit = limit
+        self._timeout = timeout
         self._bodies = BodyBudget(in_flight, "other")
         self._detail = f"The body is larger than {limit} bytes; send less, or in parts."
 
@@ -38,7 +41,7 @@ class BodyLimit:
             except (PayloadTooLarge, Overloaded) as error:
                 await problem_response(request, error)(scope, receive, send)
                 return
-            await self._app(scope, self._limited(receive, held), send)
+            await self._app(scope, self._limited(patient(receive, self._timeout), held), send)
 
     def _admit(self, size: int, held: HeldBody) -> None:
         if size > self._limit:
@@ -50,11 +53,11 @@ class BodyLimit:
 
         async def limited() -> Message:
             nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
             try:
+                message = await receive()
+                read += len(message.get("body", b""))
                 self._admit(read, held)
-            except (PayloadTooLarge, Overloaded) as error:
+            except (PayloadTooLarge, RequestTimeout, Overloaded) as error:
                 # FastAPI turns any error of a body but this class into 400; what is behind it is what the caller sees.
                 raise HTTPException(error.status, error.detail) from error
             return message

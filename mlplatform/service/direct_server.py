@@ -19,6 +19,7 @@ from mlplatform.auth.access import admit
 from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
 from mlplatform.service.body_budget import BodyBudget, HeldBody
+from mlplatform.service.body_timeout import patient
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
 from mlplatform.service.fields import Fields
@@ -34,6 +35,8 @@ from mlplatform.telemetry.metrics import HTTP_DURATION
 UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that comes whole, nearly always; it is not worth a timer, nor what it holds while it does not."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -49,12 +52,14 @@ class DirectServer:
         service: The service's name, for metrics.
         limit: Largest body, in bytes.
         in_flight: Most bytes of bodies at a time.
+        timeout: Seconds that a body may stall.
     """
 
-    def __init__(self, app: FastAPI, service: str, limit: int, in_flight: int) -> None:
+    def __init__(self, app: FastAPI, service: str, limit: int, in_flight: int, timeout: float) -> None:
         self._app = app
         self._service = service
         self._limit = limit
+        self._timeout = timeout
         self._bodies = BodyBudget(in_flight, "direct")
         self._too_large = f"The body is larger than {limit} bytes; send less, or in parts."
         self._log = get_logger(__name__).bind()  # bound once: the unbound one is set up anew at each call
@@ -114,14 +119,17 @@ class DirectServer:
             )
 
     async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
+        receive = request.receive
         if declared.isdigit():
             if (length := int(declared)) > self._limit:
                 raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
             held.grow(length)
+        if not declared.isdigit() or length > SMALL_BODY:
+            receive = patient(receive, self._timeout)
         parts: list[bytes] = []
         size = 0
         while True:
-            message = await request.receive()
+            message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             part = message.get("body", b"")

@@ -145,6 +145,8 @@ class PlatformSettings(BaseSettings):
     max_body_bytes_in_flight: Annotated[ByteSize, Field(ge=1)] = ByteSize(512 * 1024 * 1024)
     """Most bytes of request bodies that one process holds at a time, for inference routes and for all others each; more
     are answered 503."""
+    body_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
+    """How long a request may pause in the middle of its body before it is answered 408."""
 
     dependency_timeout: Duration = timedelta(seconds=5)
     """How long to wait for Redis, S3 or another service before answering 503."""

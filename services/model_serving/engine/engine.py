@@ -110,7 +110,7 @@ class Engine:
             if self._pending >= self._capacity and lane.waiting >= self._share(lane):
                 raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
             if (wait := lane.expected_wait) > longest:
-                detail = "More predictions of this model wait than it can answer within the time limit; try again later."
+                detail = "More predictions of this model wait than it answers within the time limit; try again later."
                 raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
         return lane
 

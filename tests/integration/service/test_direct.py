@@ -1,6 +1,7 @@
 """Routes that are served without FastAPI's machinery."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -178,6 +179,16 @@ class TestBodiesInFlight:
     async def test_one_alone_is_let_in(self, settings: PlatformSettings) -> None:
         async with serving(settings.model_copy(update={"max_body_bytes_in_flight": 10}), ROUTES) as client:
             assert (await client.post("/echo", content=b"x" * LIMIT)).json()["size"] == LIMIT
+
+    async def test_one_that_stalls_is_given_up(self, settings: PlatformSettings) -> None:
+        async def stalled():
+            yield b"x"
+            await asyncio.Event().wait()
+
+        async with serving(settings.model_copy(update={"body_timeout": timedelta(milliseconds=50)}), ROUTES) as client:
+            response = await client.post("/echo", content=stalled())
+        assert (response.status_code, response.json()["code"]) == (408, "request_timeout")
+        assert response.headers["Connection"] == "close"
 
 
 class TestAccess:

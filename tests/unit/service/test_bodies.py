@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -107,3 +108,17 @@ class TestBodiesInFlight:
             assert (await client.post("/sums", content=body(), headers=JSON)).json() == 1
         assert_problem(refused, 503, "overloaded")
         assert (refused.headers["Connection"], refused.headers["Retry-After"]) == ("close", "1")
+
+
+class TestBodyTimeout:
+    async def test_a_body_that_stalls_is_given_up(self) -> None:
+        async def stalled() -> AsyncIterator[bytes]:
+            yield b'{"values":'
+            await asyncio.Event().wait()
+
+        settings = PlatformSettings(body_timeout=timedelta(milliseconds=50))
+        transport = httpx.ASGITransport(make_app(settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            response = await client.post("/sums", content=stalled(), headers=JSON)
+        assert_problem(response, 408, "request_timeout")
+        assert response.headers["Connection"] == "close"
