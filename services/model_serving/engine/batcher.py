@@ -193,8 +193,10 @@ class Batcher:
         begin = time.perf_counter()
         outcomes = _run(score, self._model, batch)
         end = time.perf_counter()
+        more = self._keep_slot(stay=end - begin > INLINE_SECONDS)  # first, for the loop looks for free slots
         self._loop.call_soon_threadsafe(self._come_back, batch, outcomes, begin, end)
-        self._leave_slot(stay=end - begin > INLINE_SECONDS)
+        if more:
+            self._pool.submit(self._go_on)  # behind the calls of other models
 
     def _go_on(self) -> None:
         batch, late = self._next()
@@ -202,16 +204,15 @@ class Batcher:
             self._loop.call_soon_threadsafe(self._drop, late)
         if batch:
             self._work(batch)
-        else:
-            self._leave_slot(stay=True)
+        elif self._keep_slot(stay=True):
+            self._pool.submit(self._go_on)
 
-    def _leave_slot(self, *, stay: bool) -> None:
-        """Give the slot back, unless there is more to do for a thread."""
+    def _keep_slot(self, *, stay: bool) -> bool:
+        """Give the slot back, unless a thread is to stay and there is more to do."""
         with self._lock:
-            stay = stay and bool(self._waiting)
-            self._busy -= not stay
-        if stay:
-            self._pool.submit(self._go_on)  # behind the calls of other models
+            kept = stay and bool(self._waiting)
+            self._busy -= not kept
+        return kept
 
     def _come_back(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
         self._finish(batch, outcomes, begin, end)
