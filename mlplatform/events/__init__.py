@@ -6,7 +6,14 @@ from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
 from mlplatform.events.outbox import enqueue
 from mlplatform.events.relay import OutboxRelay
-from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest, TrafficChanged
+from mlplatform.events.schemas import (
+    IndexUpdated,
+    ItemRef,
+    ModelPromoted,
+    PromotionAnnounced,
+    ReindexRequest,
+    TrafficChanged,
+)
 from mlplatform.events.tail import StreamTail
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "ItemRef",
     "ModelPromoted",
     "OutboxRelay",
+    "PromotionAnnounced",
     "ReindexRequest",
     "StreamConsumer",
     "StreamTail",
