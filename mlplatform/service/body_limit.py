@@ -37,16 +37,15 @@ class BodyLimit:
         length = _declared(request)
         with self._bodies.hold() as held:
             try:
-                self._admit(length, held)
-            except (PayloadTooLarge, Overloaded) as error:
+                self._check(length)
+            except PayloadTooLarge as error:
                 await problem_response(request, error)(scope, receive, send)
                 return
-            await self._app(scope, self._limited(patient(receive, self._timeout), held), send)
+            await self._app(scope, self._limited(patient(receive, self._timeout, self._limit), held), send)
 
-    def _admit(self, size: int, held: HeldBody) -> None:
+    def _check(self, size: int) -> None:
         if size > self._limit:
             raise PayloadTooLarge(self._detail, headers=CLOSE)
-        held.grow(size)
 
     def _limited(self, receive: Receive, held: HeldBody) -> Receive:
         read = 0
@@ -56,7 +55,8 @@ class BodyLimit:
             try:
                 message = await receive()
                 read += len(message.get("body", b""))
-                self._admit(read, held)
+                self._check(read)
+                held.grow(read)
             except (PayloadTooLarge, RequestTimeout, Overloaded) as error:
                 # FastAPI turns any error of a body but this class into 400; what is behind it is what the caller sees.
                 raise HTTPException(error.status, error.detail) from error

@@ -36,7 +36,7 @@ UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAIL
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 SMALL_BODY = 64 * 1024
-"""Bytes of a body that comes whole, nearly always; it is not worth a timer, nor what it holds while it does not."""
+"""Bytes of a body that comes whole, nearly always: it is not worth a timer, and counts when it is there."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -104,7 +104,7 @@ class DirectServer:
         request_id: str = request.scope["state"]["request_id"]
         try:
             principal = await admit(request, route.permission)
-            with self._bodies.hold() as held:
+            with self._bodies.hold(principal.tenant) as held:
                 body = await self._read(request, fields.get(b"content-length", b""), held)
                 return await route.handle(
                     DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
@@ -120,12 +120,13 @@ class DirectServer:
 
     async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
         receive = request.receive
-        if declared.isdigit():
-            if (length := int(declared)) > self._limit:
-                raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
-            held.grow(length)
-        if not declared.isdigit() or length > SMALL_BODY:
-            receive = patient(receive, self._timeout)
+        length = int(declared) if declared.isdigit() else self._limit
+        if length > self._limit:
+            raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
+        if length > SMALL_BODY:
+            if declared.isdigit():
+                held.grow(length)
+            receive = patient(receive, self._timeout, length)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -134,6 +135,7 @@ class DirectServer:
                 raise ClientGone
             part = message.get("body", b"")
             if not parts and not message.get("more_body"):
+                held.grow(len(part))
                 return part if len(part) <= self._limit else self._refuse()
             size += len(part)
             if size > self._limit:

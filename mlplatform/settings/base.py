@@ -146,7 +146,8 @@ class PlatformSettings(BaseSettings):
     """Most bytes of request bodies that one process holds at a time, for inference routes and for all others each; more
     are answered 503."""
     body_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
-    """How long a request may pause in the middle of its body before it is answered 408."""
+    """How long a request may pause in the middle of its body before it is answered 408. A large one must come at 128
+    KiB/s in the long run."""
 
     dependency_timeout: Duration = timedelta(seconds=5)
     """How long to wait for Redis, S3 or another service before answering 503."""

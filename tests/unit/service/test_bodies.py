@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mlplatform.service import body_timeout
 from mlplatform.settings import PlatformSettings
 from tests.unit.service.conftest import make_app
 
@@ -122,3 +123,16 @@ class TestBodyTimeout:
             response = await client.post("/sums", content=stalled(), headers=JSON)
         assert_problem(response, 408, "request_timeout")
         assert response.headers["Connection"] == "close"
+
+    async def test_a_body_that_drips_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def dripping() -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.01)
+                yield b" "
+
+        monkeypatch.setattr(body_timeout, "LEAST_RATE", 1024 * 100)  # the largest body has 10 ms more
+        settings = PlatformSettings(body_timeout=timedelta(milliseconds=200), max_body_size=1024)
+        transport = httpx.ASGITransport(make_app(settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            response = await client.post("/sums", content=dripping(), headers=JSON)
+        assert_problem(response, 408, "request_timeout")
