@@ -17,6 +17,8 @@ STRUCTURES = {0: DATA, 2: DICTIONARY, 3: DATA_V2}
 """The one that a reader believes of each kind of page; a page of another kind is passed over."""
 MOST_STEPS = 1000
 """Fields and entries of a header; a real one has some 20."""
+MOST_DEPTH = 10
+"""Structures and lists within each other; a real header has 3."""
 PADDING = 100
 """Bytes behind a column that a reader takes for its own: an old writer left the dictionary out of the length."""
 _VARINT_BYTES = 10
@@ -98,8 +100,10 @@ class _Reader:
         self._body = body
         self.position = position
         self._steps = 0
+        self._depth = 0
 
     def struct(self) -> Fields:
+        self._enter()
         found = Fields()
         name = 0
         while (head := self._byte()) & 0x0F != _STOP:
@@ -110,7 +114,13 @@ class _Reader:
                 found.numbers[name] = value
             elif value is not None:
                 found.structures[name] = value
+        self._depth -= 1
         return found
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise PageError
 
     def _value(self, kind: int) -> int | Fields | None:
         self._steps += 1
@@ -129,12 +139,14 @@ class _Reader:
         return None
 
     def _skip_list(self) -> None:
+        self._enter()
         head = self._byte()
         size = self._varint() if head >> 4 == _LONG_LIST else head >> 4
         for _ in range(size):
             if head & 0x0F in {_TRUE, _FALSE}:
                 self._skip(1)
             self._value(head & 0x0F)
+        self._depth -= 1
 
     def _size(self, kind: int) -> int:
         if kind == _BINARY:

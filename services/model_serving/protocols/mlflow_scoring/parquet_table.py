@@ -57,7 +57,7 @@ def read_parquet(body: bytes, kinds: Collection[str], max_rows: int) -> pd.DataF
         file = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts, **THRIFT)
         table = file.read(columns=names).select(names)
         frame: pd.DataFrame = _decode(table).to_pandas(ignore_metadata=True)  # a caller's metadata may be anything
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise BadRequest(NO_PARQUET) from error
     return frame
 

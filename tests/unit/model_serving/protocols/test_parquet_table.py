@@ -138,6 +138,11 @@ class TestForgery:
             pa.set_memory_pool(usual)
         assert pool.max_memory() < 10_000_000
 
+    @pytest.mark.parametrize("inserted", [b"\x1c" * 900, b"\x19\x1c" * 900], ids=["deep", "lists"])
+    def test_a_header_that_takes_long_to_read(self, inserted: bytes):
+        with pytest.raises(BadRequest):
+            read_parquet(forged(pa.table({"a": ["x", "y" * 10_000]}), inserted, dictionary=False), {"a"}, ROWS)
+
     @pytest.mark.parametrize(("entries", "size"), [(0, 2**31 - 1), (2**31 - 1, 100)])
     def test_a_dictionary_that_says_it_is_huge(self, entries: int, size: int):
         body = parquet(pa.table({"a": ["x", "y"]}), compression="zstd", write_statistics=False)
@@ -175,6 +180,11 @@ class TestMetadata:
     def test_may_be_anything(self, metadata: bytes):
         table = pa.table({"a": ["x", None, "x"]}).replace_schema_metadata({"pandas": metadata})
         assert len(read_parquet(parquet(table), {"a"}, ROWS)) == 3
+
+    def test_may_not_be_nested_without_end(self):
+        table = pa.table({"a": ["x"]}).replace_schema_metadata({"pandas": b"[" * 100_000})
+        with pytest.raises(BadRequest):
+            read_parquet(parquet(table), {"a"}, ROWS)
 
     @pytest.mark.parametrize("name", [None, "id"])
     def test_names_the_index_which_is_no_column(self, name: str | None):
