@@ -15,7 +15,7 @@ VALUES = 1
 """First field of the structures `DATA`, `DICTIONARY` and `DATA_V2`."""
 STRUCTURES = {0: DATA, 2: DICTIONARY, 3: DATA_V2}
 """The one that a reader believes of each kind of page; a page of another kind is passed over."""
-MOST_STEPS = 1000
+MOST_STEPS = 100
 """Fields and entries of a header; a real one has some 20."""
 MOST_DEPTH = 10
 """Structures and lists within each other; a real header has 3."""
@@ -53,11 +53,13 @@ class Page:
         size: bytes when it is decompressed.
         entries: of a dictionary.
         values: of the column.
+        effort: bytes of its header that were looked at.
     """
 
     size: int
     entries: int
     values: int
+    effort: int
 
 
 def pages_of(body: bytes, start: int, length: int, values: int) -> Iterator[Page]:
@@ -79,7 +81,8 @@ def pages_of(body: bytes, start: int, length: int, values: int) -> Iterator[Page
         kind, size, compressed = (_number(header, name) for name in (KIND, UNCOMPRESSED, COMPRESSED))
         inner = header.structures.get(STRUCTURES[kind]) if kind in STRUCTURES else None
         number = 0 if inner is None else _number(inner, VALUES)
-        page = Page(size, number, 0) if STRUCTURES.get(kind) == DICTIONARY else Page(size, 0, number)
+        entries, here = (number, 0) if STRUCTURES.get(kind) == DICTIONARY else (0, number)
+        page = Page(size, entries, here, reader.effort)
         if min(size, compressed, number) < 0:
             raise PageError
         yield page
@@ -99,6 +102,7 @@ class _Reader:
     def __init__(self, body: bytes, position: int) -> None:
         self._body = body
         self.position = position
+        self.effort = 0
         self._steps = 0
         self._depth = 0
 
@@ -162,6 +166,7 @@ class _Reader:
         if self.position >= len(self._body):
             raise PageError
         self.position += 1
+        self.effort += 1
         return self._body[self.position - 1]
 
     def _varint(self) -> int:

@@ -24,6 +24,8 @@ ENTRY = 16
 """Bytes of a dictionary's entry in memory, its text aside."""
 PAGE = 4096
 """What a page counts for at least: it takes time."""
+EFFORT = 512
+"""What each byte of a page's header counts for at least: it takes time too."""
 FOOTER = 2 * 1024 * 1024
 """Most bytes of the footer. Of a column it can take 3, which become 700 in memory; pandas writes 500 for each."""
 LENGTH = slice(-8, -4)
@@ -104,7 +106,7 @@ def _size_of_pages(chunk: pq.ColumnChunkMetaData, body: bytes) -> int:
         first = dictionary
     size = 0
     for page in pages_of(body, first, chunk.total_compressed_size, chunk.num_values):
-        size += max(page.size, page.entries * ENTRY, PAGE)
+        size += max(page.size, page.entries * ENTRY, page.effort * EFFORT, PAGE)
         if size > DECODED:
             break
     return size

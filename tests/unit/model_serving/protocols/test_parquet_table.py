@@ -123,10 +123,8 @@ class TestForgery:
         ids=["v2 in v1", "v1 in a dictionary", "the kind is a structure too"],
     )
     def test_a_page_that_has_the_values_of_pages_of_another_kind(self, dictionary: bool, inserted: bytes):
-        small, large = (
-            forged(pa.table({"a": ["x", "y" * size]}), inserted, dictionary=dictionary)
-            for size in (10_000, 300_000_000)
-        )
+        tables = [pa.table({"a": ["x", "y" * size]}) for size in (10_000, 300_000_000)]
+        small, large = (forged(table, inserted, dictionary=dictionary) for table in tables)
         assert pq.read_table(io.BytesIO(small)).to_pydict() == {"a": ["x", "y" * 10_000]}
         assert read_parquet(small, {"a"}, ROWS).to_dict("list") == {"a": ["x", "y" * 10_000]}
         pool = pa.proxy_memory_pool(usual := pa.default_memory_pool())
@@ -138,10 +136,19 @@ class TestForgery:
             pa.set_memory_pool(usual)
         assert pool.max_memory() < 10_000_000
 
-    @pytest.mark.parametrize("inserted", [b"\x1c" * 900, b"\x19\x1c" * 900], ids=["deep", "lists"])
+    @pytest.mark.parametrize(
+        "inserted", [b"\x1c" * 900, b"\x19\x1c" * 900, b"\x01\x40" * 200 + b"KIND"], ids=["deep", "lists", "long"]
+    )
     def test_a_header_that_takes_long_to_read(self, inserted: bytes):
         with pytest.raises(BadRequest):
             read_parquet(forged(pa.table({"a": ["x", "y" * 10_000]}), inserted, dictionary=False), {"a"}, ROWS)
+
+    def test_many_headers_that_take_long_to_read(self):
+        rows, page = 30_000, structure(1, 0, 0)[:-1] + b"\x11" * 90 + b"\0"
+        table = pa.table({"a": [b"x" * len(page) * rows] + [b""] * (rows - 1)})
+        body = parquet(table, use_dictionary=False, compression=None, write_statistics=False)
+        with pytest.raises(PayloadTooLarge):
+            read_parquet(body[:4] + page * rows + body[4 + rows * len(page) :], {"a"}, rows)
 
     @pytest.mark.parametrize(("entries", "size"), [(0, 2**31 - 1), (2**31 - 1, 100)])
     def test_a_dictionary_that_says_it_is_huge(self, entries: int, size: int):
