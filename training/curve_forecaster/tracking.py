@@ -112,8 +112,8 @@ def track(registry: Registry, result: Result) -> Registered:
         experiment = mlflow.set_experiment(options.experiment)
         with mlflow.start_run(run_name=f"{options.curve_type}-{options.model_type}") as run:
             run_id = run.info.run_id
-            if RUN_USER not in run.data.tags:  # MLflow knows no user without a name; approvals ask who made a version
-                client.set_tag(run_id, RUN_USER, system_user())
+            # MLflow believes LOGNAME, which is whatever its user says; approvals ask who made a version.
+            client.set_tag(run_id, RUN_USER, system_user())
             _log_numbers(client, run_id, result)
             _log_trials(client, experiment.experiment_id, run_id, result.trials)
             mlflow.log_input(_dataset(result.dataset), context="training")

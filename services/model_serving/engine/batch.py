@@ -54,7 +54,8 @@ def _together(model: LoadedModel, requests: Sequence[Request]) -> list[Outcome]:
     if len(requests) == 1:
         return [model.call(first.given, first.params)]
     joined = first.given.join([request.given for request in requests[1:]])
-    return _split(model.call(joined, first.params), [request.given.rows for request in requests])
+    # Not by `call`, which finds out whose fault an error is: that is asked of a request by itself.
+    return _split(model.predict(joined, first.params), [request.given.rows for request in requests])
 
 
 def _split(answer: Any, lengths: Sequence[int]) -> list[Outcome]:  # noqa: ANN401 (a model may answer anything)

@@ -4,13 +4,18 @@ A signature cannot say everything: not how large a vocabulary is, nor that two o
 breaks such a rule gets past the check of the inputs and fails inside the library, which has one class of error for
 this and for a fault of its own. Two things must come together before the inputs are blamed: the library's file in this
 package knows the error as one that inputs can cause, and the model still answers its own input example. A model without
-an example, and one that does not answer it any more, is broken.
+an example, and one that does not answer it any more, is broken. Whether it answers is remembered for a moment: an
+example may have thousands of rows, and requests that are refused must not cost more than those that are answered.
 """
 
+import time
 from copy import deepcopy
 
 from services.model_serving.flavors.predictor import Predict, Says
 from services.model_serving.signature import ModelInput
+
+REMEMBERED_SECONDS = 1.0
+"""How long it is known whether a model still answers its example."""
 
 
 def says_nothing(_error: BaseException) -> str | None:
@@ -38,6 +43,7 @@ class Refusal:
         self._predict = predict
         self._inputs = inputs
         self._params = params
+        self._known = False, 0.0  # whether it answers, and until when on the monotonic clock; replaced at once
 
     def __call__(self, error: BaseException) -> str | None:
         """Say what is wrong with the inputs; None when the model is broken."""
@@ -45,6 +51,13 @@ class Refusal:
         return found if found is not None and self._still_answers() else None
 
     def _still_answers(self) -> bool:
+        answers, until = self._known
+        if time.monotonic() >= until:
+            answers = self._answers()
+            self._known = answers, time.monotonic() + REMEMBERED_SECONDS
+        return answers
+
+    def _answers(self) -> bool:
         try:
             self._predict(deepcopy(self._inputs), self._params)  # a model may write into what it is given
         except Exception:  # noqa: BLE001 (a model's code may raise anything)

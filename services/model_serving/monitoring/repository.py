@@ -15,8 +15,6 @@ Connection: TypeAlias = AsyncConnection[DictRow]
 
 WINDOW = sql.SQL("model, version, started_at, ended_at, rows, alarm, findings::text AS findings")
 """A window; its findings as text, to be read in a thread."""
-MOST_ANSWERS = 20
-"""Answers under the request id of a label that are looked at."""
 COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Entry))
 
 
@@ -115,7 +113,9 @@ async def traffic(connection: Connection, model: str, version: str, since: datet
 async def labelled(
     connection: Connection, model: str, version: str, *, since: datetime, limit: int, size: int
 ) -> list[DictRow]:
-    """Return the newest labels of a model with what a version predicted on each route, JSON as text.
+    """Return the newest labels of a model with what a version predicted, JSON as text.
+
+    A label is of one answer, which it has the time of: others under the same id are of other requests.
 
     Args:
         connection: Of a transaction of the monitor.
@@ -125,7 +125,6 @@ async def labelled(
         limit: Labels of the model that are looked at.
         size: Signs of JSON that are returned, with one row at least.
     """
-    await connection.execute("SET LOCAL enable_sort = off")  # see `find_logged` of the labels
     cursor = await connection.execute(
         """
         WITH newest AS MATERIALIZED (
@@ -135,17 +134,12 @@ async def labelled(
         found AS MATERIALIZED (
             SELECT answer.*, newest.position, newest.label::text AS label, newest.received_at
             FROM newest CROSS JOIN LATERAL (
-                SELECT DISTINCT ON (answered.version, answered.route) answered.*
-                FROM (SELECT log.model, log.version, log.route, log.positions, log.whole, log.at,
-                             log.predictions::text AS predictions
-                      FROM prediction_log AS log
-                      WHERE log.tenant_id = newest.tenant_id AND log.request_id = newest.request_id
-                        AND log.error IS NULL
-                        AND log.at BETWEEN newest.predicted_at - interval '1 hour' AND newest.predicted_at
-                      ORDER BY log.at DESC LIMIT %(answers)s) AS answered
-                WHERE answered.model = %(model)s
-                ORDER BY answered.version, answered.route, answered.at DESC) AS answer
-            WHERE answer.version = %(version)s),
+                SELECT log.version, log.route, log.positions, log.whole, log.predictions::text AS predictions
+                FROM prediction_log AS log
+                WHERE log.tenant_id = newest.tenant_id AND log.request_id = newest.request_id
+                  AND log.at = newest.predicted_at AND log.error IS NULL
+                  AND log.model = %(model)s AND log.version = %(version)s
+                LIMIT 1) AS answer),
         counted AS (
             SELECT *, row_number() OVER latest AS place,
                    sum(length(label) + coalesce(length(predictions), 0)) OVER latest AS running
@@ -158,7 +152,6 @@ async def labelled(
             "version": version,
             "since": since,
             "limit": limit,
-            "answers": MOST_ANSWERS,
             "size": size,
         },
     )

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from simulate import simulate
 from train import main
 
+from mlplatform.auth.system_user import system_user
 from mlplatform.monitoring.storage import read_profile
 from mlplatform.registry.digest import artifact_digest
 from mlplatform.registry.registry import Registry
@@ -126,6 +127,12 @@ class TestRegister:
         version = server.registry.get_version(server.name, "1")
         assert server.client.get_run(version.run_id).data.tags["user"] == f"uid {unnamed_user}"
         assert server.registry.authors(version) == {f"uid {unnamed_user}"}
+
+    def test_who_trains_is_not_what_the_environment_says(self, server, monkeypatch):
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # where MLflow looks
+            monkeypatch.setenv(name, "bob")
+        assert main([*server.options, "--model-type", "ridge", "--rows", "200"]) == 0
+        assert server.registry.authors(server.registry.get_version(server.name, "1")) == {system_user()}
 
 
 class TestRefuse:

@@ -7,16 +7,18 @@ protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, TypeAlias, Union
+from dataclasses import dataclass, field
+from typing import Final
 
-Fields: TypeAlias = dict[int, Union[int, "Fields"]]
-
-UNCOMPRESSED, COMPRESSED, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
+KIND, UNCOMPRESSED, COMPRESSED, DATA, DICTIONARY, DATA_V2 = 1, 2, 3, 5, 7, 8
 VALUES = 1
 """First field of the structures `DATA`, `DICTIONARY` and `DATA_V2`."""
-MOST_STEPS = 1000
+STRUCTURES = {0: DATA, 2: DICTIONARY, 3: DATA_V2}
+"""The one that a reader believes of each kind of page; a page of another kind is passed over."""
+MOST_STEPS = 100
 """Fields and entries of a header; a real one has some 20."""
+MOST_DEPTH = 10
+"""Structures and lists within each other; a real header has 3."""
 PADDING = 100
 """Bytes behind a column that a reader takes for its own: an old writer left the dictionary out of the length."""
 _VARINT_BYTES = 10
@@ -24,6 +26,19 @@ _I16_BITS, _I32_BITS = 16, 32
 _STOP: Final = 0
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _LONG_LIST = 15
+
+
+@dataclass(slots=True)
+class Fields:
+    """What a structure has; a reader takes a field of another type than it looks for as none.
+
+    Attributes:
+        numbers: those of 32 bits.
+        structures: those within it.
+    """
+
+    numbers: dict[int, int] = field(default_factory=dict)
+    structures: "dict[int, Fields]" = field(default_factory=dict)
 
 
 class PageError(ValueError):
@@ -38,11 +53,13 @@ class Page:
         size: bytes when it is decompressed.
         entries: of a dictionary.
         values: of the column.
+        effort: bytes of its header that were looked at.
     """
 
     size: int
     entries: int
     values: int
+    effort: int
 
 
 def pages_of(body: bytes, start: int, length: int, values: int) -> Iterator[Page]:
@@ -61,21 +78,22 @@ def pages_of(body: bytes, start: int, length: int, values: int) -> Iterator[Page
     while seen < values and 0 <= start < end:
         reader = _Reader(body, start)
         header = reader.struct()
-        size, compressed = _number(header, UNCOMPRESSED), _number(header, COMPRESSED)
-        here = _number(header, DATA, VALUES) + _number(header, DATA_V2, VALUES)
-        page = Page(size, _number(header, DICTIONARY, VALUES), here)
-        if min(size, compressed, page.entries, page.values) < 0:
+        kind, size, compressed = (_number(header, name) for name in (KIND, UNCOMPRESSED, COMPRESSED))
+        inner = header.structures.get(STRUCTURES[kind]) if kind in STRUCTURES else None
+        number = 0 if inner is None else _number(inner, VALUES)
+        entries, here = (number, 0) if STRUCTURES.get(kind) == DICTIONARY else (0, number)
+        page = Page(size, entries, here, reader.effort)
+        if min(size, compressed, number) < 0:
             raise PageError
         yield page
         seen += page.values
         start = reader.position + compressed
 
 
-def _number(header: Fields, *path: int) -> int:
-    found: int | Fields = header
-    for key in path:
-        found = found.get(key, 0) if isinstance(found, dict) else 0
-    return found if isinstance(found, int) else 0
+def _number(header: Fields, name: int) -> int:
+    if name not in header.numbers:
+        raise PageError
+    return header.numbers[name]
 
 
 class _Reader:
@@ -84,18 +102,29 @@ class _Reader:
     def __init__(self, body: bytes, position: int) -> None:
         self._body = body
         self.position = position
+        self.effort = 0
         self._steps = 0
+        self._depth = 0
 
     def struct(self) -> Fields:
-        found: Fields = {}
+        self._enter()
+        found = Fields()
         name = 0
         while (head := self._byte()) & 0x0F != _STOP:
             kind = head & 0x0F
             name = name + (head >> 4) if head >> 4 else _signed(self._varint(), _I16_BITS)
             value = self._value(kind)
-            if value is not None:
-                found[name] = value
+            if isinstance(value, int):
+                found.numbers[name] = value
+            elif value is not None:
+                found.structures[name] = value
+        self._depth -= 1
         return found
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise PageError
 
     def _value(self, kind: int) -> int | Fields | None:
         self._steps += 1
@@ -114,12 +143,14 @@ class _Reader:
         return None
 
     def _skip_list(self) -> None:
+        self._enter()
         head = self._byte()
         size = self._varint() if head >> 4 == _LONG_LIST else head >> 4
         for _ in range(size):
             if head & 0x0F in {_TRUE, _FALSE}:
                 self._skip(1)
             self._value(head & 0x0F)
+        self._depth -= 1
 
     def _size(self, kind: int) -> int:
         if kind == _BINARY:
@@ -135,6 +166,7 @@ class _Reader:
         if self.position >= len(self._body):
             raise PageError
         self.position += 1
+        self.effort += 1
         return self._body[self.position - 1]
 
     def _varint(self) -> int:

@@ -24,6 +24,8 @@ ENTRY = 16
 """Bytes of a dictionary's entry in memory, its text aside."""
 PAGE = 4096
 """What a page counts for at least: it takes time."""
+EFFORT = 512
+"""What each byte of a page's header counts for at least: it takes time too."""
 FOOTER = 2 * 1024 * 1024
 """Most bytes of the footer. Of a column it can take 3, which become 700 in memory; pandas writes 500 for each."""
 LENGTH = slice(-8, -4)
@@ -57,7 +59,7 @@ def read_parquet(body: bytes, kinds: Collection[str], max_rows: int) -> pd.DataF
         file = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts, **THRIFT)
         table = file.read(columns=names).select(names)
         frame: pd.DataFrame = _decode(table).to_pandas(ignore_metadata=True)  # a caller's metadata may be anything
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise BadRequest(NO_PARQUET) from error
     return frame
 
@@ -104,7 +106,7 @@ def _size_of_pages(chunk: pq.ColumnChunkMetaData, body: bytes) -> int:
         first = dictionary
     size = 0
     for page in pages_of(body, first, chunk.total_compressed_size, chunk.num_values):
-        size += max(page.size, page.entries * ENTRY, PAGE)
+        size += max(page.size, page.entries * ENTRY, page.effort * EFFORT, PAGE)
         if size > DECODED:
             break
     return size

@@ -54,11 +54,20 @@ def feedback_of(database: Database, policies: LogPolicies | None = None, days: i
     return Feedback(database, policies, NoOutcomes(), horizon=timedelta(days=days))
 
 
-def log_answer(owner: psycopg.Connection, request_id: str, at: datetime, *, rows: int = 1, model: str = "m") -> None:
+def log_answer(
+    owner: psycopg.Connection,
+    request_id: str,
+    at: datetime,
+    *,
+    rows: int = 1,
+    model: str = "m",
+    version: str = "1",
+    route: str = "primary",
+) -> None:
     owner.execute(
         "INSERT INTO prediction_log (tenant_id, request_id, at, model, version, route, rows, whole, latency_ms,"
-        " queue_ms) VALUES ('acme', %s, %s, %s, '1', 'primary', %s, false, 1, 0)",
-        (request_id, at, model, rows),
+        " queue_ms) VALUES ('acme', %s, %s, %s, %s, %s, %s, false, 1, 0)",
+        (request_id, at, model, version, route, rows),
     )
 
 
@@ -212,3 +221,15 @@ class TestLabelled:
             log_answer(owner, "again", now - timedelta(minutes=age))
         await feedback_of(database).take("acme", [FeedbackItem(request_id="again", label=1)])
         assert len(await labelled(database, "1", limit=100, size=10**6)) == 1
+
+    async def test_is_not_of_older_answers_of_other_versions_and_routes_under_the_same_id(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        now = datetime.now(UTC)
+        log_answer(owner, "constant", now - timedelta(minutes=3), version="2")
+        log_answer(owner, "constant", now - timedelta(minutes=2), route="canary")
+        log_answer(owner, "constant", now - timedelta(minutes=1))
+        await feedback_of(database).take("acme", [FeedbackItem(request_id="constant", label=1)])
+        log_answer(owner, "constant", now, route="canary")
+        assert [row["route"] for row in await labelled(database, "1", limit=100, size=10**6)] == ["primary"]
+        assert await labelled(database, "2", limit=100, size=10**6) == []

@@ -1,5 +1,6 @@
 """Errors of libraries that are the fault of the inputs, and errors that are the model's."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from services.model_serving.engine.batch import Request, score
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InputsRefused
 from services.model_serving.flavors.refusal import Refusal
+from services.model_serving.signature import ModelInput
 from services.model_serving.traffic.tally import Outcome, outcome_of
 from tests.unit.model_serving.saved import load
 
@@ -81,6 +83,34 @@ class TestPyTorch:
         given = words.signature.inputs.read([[1, 2, 3]])
         assert Refusal(str, predict, given, None)(RuntimeError("the parameters are gone")) is None
         assert Refusal(str, words.predict, given, None)(RuntimeError("odd")) == "odd"
+
+    def test_bad_requests_do_not_have_the_model_answer_its_example_again_and_again(
+        self, words: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+
+        def predict(given: ModelInput, params: dict[str, object] | None) -> Any:
+            asked.append(given)
+            return words.predict(given, params)
+
+        refusal = Refusal(str, predict, words.signature.inputs.read([[1, 2, 3]]), None)
+        assert [refusal(RuntimeError("odd")) for _ in range(3)] == ["odd"] * 3
+        assert len(asked) == 1
+        monkeypatch.setattr("services.model_serving.flavors.refusal.REMEMBERED_SECONDS", 0)
+        refusal = Refusal(str, predict, words.signature.inputs.read([[1, 2, 3]]), None)
+        assert [refusal(RuntimeError("odd")) for _ in range(3)] == ["odd"] * 3
+        assert len(asked) == 4
+
+    def test_nobody_is_blamed_before_it_is_known_whose_inputs_they_are(self, words: LoadedModel) -> None:
+        errors = []
+
+        def refusal(error: BaseException) -> str | None:
+            errors.append(error)
+            return words.refusal(error)
+
+        outcomes = ask(replace(words, refusal=refusal), [[1, 2, 3]], [[1, 2, WORDS]], [[0, 0, 0]], [[4, 4, 4]])
+        assert [isinstance(outcome, InputsRefused) for outcome in outcomes] == [False, True, False, False]
+        assert len(errors) == 1
 
     def test_no_memory_is_not_the_fault_of_the_inputs(self, words: LoadedModel) -> None:
         torch = pytest.importorskip(TORCH, reason="the extra `flavors` is not installed")

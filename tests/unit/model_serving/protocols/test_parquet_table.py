@@ -68,6 +68,26 @@ def text(value: bytes) -> bytes:
     return bytes([len(value)]) + value
 
 
+def structure(*values: int) -> bytes:
+    """Return a structure of numbers as Thrift writes it."""
+    return b"".join(b"\x15" + number(value) for value in values) + b"\0"
+
+
+def forged(table: pa.Table, inserted: bytes, *, dictionary: bool) -> bytes:
+    """Return a table of a page for each value, with fields before those of the first page, and a forged footer."""
+    options = {"compression": "zstd", "write_statistics": False, "write_batch_size": 1, "data_page_size": 1}
+    body = parquet(table, use_dictionary=dictionary, dictionary_pagesize_limit=1, **options)
+    chunk = pq.ParquetFile(io.BytesIO(body)).metadata.row_group(0).column(0)
+    assert chunk.has_dictionary_page is dictionary
+    cut = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    first = inserted.replace(b"KIND", b"\x05\x02" + body[5:6])  # by its number, for the field before it is another
+    true, longer = number(chunk.total_compressed_size), chunk.total_compressed_size + len(first) - 2
+    size = number(chunk.total_uncompressed_size)
+    footer = body[cut:].replace(true, number(longer, len(true))).replace(size, number(1000, len(size)))
+    assert len(footer) == len(body) - cut
+    return body[:4] + first + body[6:cut] + footer
+
+
 class TestForgery:
     """Files that say something else of themselves than they are."""
 
@@ -92,6 +112,43 @@ class TestForgery:
         finally:
             pa.set_memory_pool(usual)
         assert pool.max_memory() < 10_000_000
+
+    @pytest.mark.parametrize(
+        ("dictionary", "inserted"),
+        [
+            (False, b"\x0c\x10" + structure(1000, 0, 1000, 0, 0, 0) + b"KIND"),
+            (True, b"\x0c\x0a" + structure(1000, 0, 3, 3) + b"KIND"),
+            (True, b"\x0c\x0a" + structure(1000, 0, 3, 3) + b"KIND\x0c\x02\0"),
+        ],
+        ids=["v2 in v1", "v1 in a dictionary", "the kind is a structure too"],
+    )
+    def test_a_page_that_has_the_values_of_pages_of_another_kind(self, dictionary: bool, inserted: bytes):
+        tables = [pa.table({"a": ["x", "y" * size]}) for size in (10_000, 300_000_000)]
+        small, large = (forged(table, inserted, dictionary=dictionary) for table in tables)
+        assert pq.read_table(io.BytesIO(small)).to_pydict() == {"a": ["x", "y" * 10_000]}
+        assert read_parquet(small, {"a"}, ROWS).to_dict("list") == {"a": ["x", "y" * 10_000]}
+        pool = pa.proxy_memory_pool(usual := pa.default_memory_pool())
+        pa.set_memory_pool(pool)
+        try:
+            with pytest.raises(PayloadTooLarge):
+                read_parquet(large, {"a"}, ROWS)
+        finally:
+            pa.set_memory_pool(usual)
+        assert pool.max_memory() < 10_000_000
+
+    @pytest.mark.parametrize(
+        "inserted", [b"\x1c" * 900, b"\x19\x1c" * 900, b"\x01\x40" * 200 + b"KIND"], ids=["deep", "lists", "long"]
+    )
+    def test_a_header_that_takes_long_to_read(self, inserted: bytes):
+        with pytest.raises(BadRequest):
+            read_parquet(forged(pa.table({"a": ["x", "y" * 10_000]}), inserted, dictionary=False), {"a"}, ROWS)
+
+    def test_many_headers_that_take_long_to_read(self):
+        rows, page = 30_000, structure(1, 0, 0)[:-1] + b"\x11" * 90 + b"\0"
+        table = pa.table({"a": [b"x" * len(page) * rows] + [b""] * (rows - 1)})
+        body = parquet(table, use_dictionary=False, compression=None, write_statistics=False)
+        with pytest.raises(PayloadTooLarge):
+            read_parquet(body[:4] + page * rows + body[4 + rows * len(page) :], {"a"}, rows)
 
     @pytest.mark.parametrize(("entries", "size"), [(0, 2**31 - 1), (2**31 - 1, 100)])
     def test_a_dictionary_that_says_it_is_huge(self, entries: int, size: int):
@@ -130,6 +187,11 @@ class TestMetadata:
     def test_may_be_anything(self, metadata: bytes):
         table = pa.table({"a": ["x", None, "x"]}).replace_schema_metadata({"pandas": metadata})
         assert len(read_parquet(parquet(table), {"a"}, ROWS)) == 3
+
+    def test_may_not_be_nested_without_end(self):
+        table = pa.table({"a": ["x"]}).replace_schema_metadata({"pandas": b"[" * 100_000})
+        with pytest.raises(BadRequest):
+            read_parquet(parquet(table), {"a"}, ROWS)
 
     @pytest.mark.parametrize("name", [None, "id"])
     def test_names_the_index_which_is_no_column(self, name: str | None):
