@@ -15,6 +15,7 @@ from mlflow.models import infer_signature
 
 from mlplatform.auth import Role, mint_token
 from mlplatform.auth.system_user import system_user
+from mlplatform.events import ModelPromoted, PromotionAnnounced
 from mlplatform.registry.register import register_model_version
 from mlplatform.settings import PlatformSettings
 from tests.integration.registry.programs import promote
@@ -78,8 +79,9 @@ class TestPromoteModel:
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
         assert (answer["changed"], answer["published"]) == (True, False)
-        (waiting,) = rows("outbox")
-        assert waiting["published_at"] is None
+        waiting = rows("outbox")
+        assert [row["type"] for row in waiting] == [PromotionAnnounced.event_type, ModelPromoted.event_type]
+        assert {row["published_at"] for row in waiting} == {None}
 
     def test_a_failed_gate(self, bench):
         bench.version(example=False)

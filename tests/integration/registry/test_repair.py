@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlplatform.events import ModelPromoted
 from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.stages import Stage
 from mlplatform.registry.steps import Step
@@ -55,7 +56,8 @@ class TestVerifyRepair:
             assert (bench.stage(left), bench.stage(target)) == ("Archived", "Production"), step
             assert rows("audit_events")[-1]["detail"]["repaired_by"] == "eve"
         assert [row["state"] for row in rows("model_promotions")] == ["committed", *["repaired"] * len(BEGUN)]
-        assert len(rows("outbox")) == 1 + len(BEGUN)
+        promoted = [row for row in rows("outbox") if row["type"] == ModelPromoted.event_type]
+        assert len(promoted) == 1 + len(BEGUN)
         assert await verification.run(repair=True, actor=EVE) == []
 
     async def test_before_the_intent_there_is_nothing_to_repair(self, crash, versions, bench, verification, rows):
