@@ -123,9 +123,9 @@ class DirectServer:
         length = int(declared) if declared.isdigit() else self._limit
         if length > self._limit:
             raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
-        if length > SMALL_BODY:
-            if declared.isdigit():
-                held.grow(length)
+        if declared.isdigit() and length > SMALL_BODY:
+            held.grow(length)
+        if not declared.isdigit() or length > SMALL_BODY:
             receive = patient(receive, self._timeout, length)
         parts: list[bytes] = []
         size = 0
