@@ -30,7 +30,7 @@ GRACE_SECONDS = 60.0
 CONNECTING = 64
 """Connections that are opened at the same time, before the clock starts."""
 CONNECTIONS = 1536
-"""More than the platform lets wait, so that it has to turn requests away."""
+"""Of a flood, unless told otherwise; far more than a server answers at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,16 @@ class Generator:
 class Generation:
     """A generator that runs in a process of its own."""
 
-    def __init__(self, url: str, message: Message, rate: float, seconds: float, patience: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        message: Message,
+        rate: float,
+        seconds: float,
+        *,
+        patience: float,
+        connections: int = CONNECTIONS,
+    ) -> None:
         """Start sending a message at a rate.
 
         Args:
@@ -189,6 +198,7 @@ class Generation:
             rate: Requests per second.
             seconds: For how long they are counted; there is up to a second of warm-up before.
             patience: Seconds that the last answers are waited for.
+            connections: Most connections.
         """
         address = urlsplit(url)
         self._folder = tempfile.TemporaryDirectory()
@@ -200,7 +210,7 @@ class Generation:
             rate=rate,
             warm_up=min(1.0, seconds / 4),
             seconds=seconds,
-            connections=CONNECTIONS,
+            connections=connections,
             patience=patience,
         )
         self._longest = seconds + patience + GRACE_SECONDS

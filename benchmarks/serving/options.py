@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "serving.json"
-PARTS = ("closed", "poison", "overload", "pairs", "promotion", "memory")
+PARTS = ("closed", "poison", "overload", "pairs", "duels", "floods", "promotion", "memory")
 QUICK_CONTENDERS = ("mlflow", "mlflow uvloop", "kserve", "litserve", "ml-platform")
 
 

@@ -12,7 +12,7 @@ from benchmarks.serving.backing import service_settings
 from benchmarks.serving.contender import ROOT, Contender, Place
 from benchmarks.serving.encodings import BINARY, NATIVE, SPLIT, TENSORS
 from benchmarks.serving.processes import Launch
-from benchmarks.serving.subjects import LINEAR, TREES, Subject, log, train_linear
+from benchmarks.serving.subjects import LARGE, LINEAR, TREES, Subject, log, train_linear
 from mlplatform.registry.register import register_model_version
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
@@ -82,7 +82,8 @@ class Platform:
             words: The configuration in words.
             changes: Settings on top of the stack's; None takes one away.
         """
-        return Contender(title, NAME, words, PATHS, self._launch(title, names, changes), None, (LINEAR, TREES), names)
+        subjects = tuple(name for name in (LINEAR, TREES, LARGE) if name in names)
+        return Contender(title, NAME, words, PATHS, self._launch(title, names, changes), None, subjects, names)
 
     def clean(self) -> None:
         """Delete this run's models."""

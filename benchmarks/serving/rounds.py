@@ -39,7 +39,7 @@ class Seen:
         cold_starts: Seconds from start to the first right prediction.
         memory: With one model, after the cells.
         poison: By kind of the bad request.
-        overloads: One for each round in which it was flooded.
+        overloads: One, when it was flooded.
         problem: Why it was given up; empty when it was not.
     """
 
@@ -59,10 +59,8 @@ class Plan:
         seconds: For each cell.
         cells: Names of the cells.
         bursts: With a bad request among good ones; 0 leaves that out.
-        flood_seconds: Of a flood; 0 leaves that out.
+        flood_seconds: Of a flood in the first round; 0 leaves that out.
         patience: Seconds that the answers to a flood are waited for.
-        floods_every_round: Names of the contenders that are flooded in every round.
-        floods_once: Whether the others are flooded in the first round.
     """
 
     seconds: float
@@ -70,8 +68,6 @@ class Plan:
     bursts: int
     flood_seconds: float
     patience: float
-    floods_every_round: frozenset[str]
-    floods_once: bool
 
 
 def run(
@@ -137,9 +133,7 @@ def visit(
         cell for cell in CELLS if cell.name in plan.cells and cell.subject == subject.name and cell.suits(contender)
     ]
     bursts = plan.bursts if subject.name == LINEAR and number == 0 else 0
-    chosen = contender.name in plan.floods_every_round or (plan.floods_once and number == 0)
-    floods = subject.name == LINEAR and chosen
-    flood_seconds = plan.flood_seconds if floods else 0
+    flood_seconds = plan.flood_seconds if subject.name == LINEAR and number == 0 else 0
     if not cells and not bursts and not flood_seconds:
         return
     running = start(contender, subject, environment, folder)
@@ -161,7 +155,7 @@ def overload(running: Running, seconds: float, patience: float) -> Overload:
     capacity = PEAK.run(running, seconds).requests_per_second
     encoding = running.contender.encoding
     message = running.message(encoding, 1)
-    flood = Generation(running.url(encoding), message, OVERLOAD * capacity, seconds, patience).result()
+    flood = Generation(running.url(encoding), message, OVERLOAD * capacity, seconds, patience=patience).result()
     return Overload(capacity, flood)
 
 

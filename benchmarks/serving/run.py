@@ -7,20 +7,22 @@ from typing import Any
 
 import httpx
 
-from benchmarks.serving import memory, pairs, promotions, rounds, summary
+from benchmarks.serving import duels, floods, memory, pairs, promotions, rounds, summary
 from benchmarks.serving.cells import BINARY_THOUSAND, CELLS, ONE, PEAK, THOUSAND, TREES_ONE
 from benchmarks.serving.contender import Contender, start
 from benchmarks.serving.environments import Environment
 from benchmarks.serving.options import Options
 from benchmarks.serving.platform import NAME, TRACES, Platform
 from benchmarks.serving.processes import StartError
-from benchmarks.serving.subjects import LINEAR, Subject
+from benchmarks.serving.subjects import LINEAR, Subject, make_large
 from benchmarks.serving.wrk import WrkError
 from benchmarks.stack import machine
 from services.model_serving.settings import ServingSettings
 
 QUICK_CELLS = (ONE, PEAK, THOUSAND, TREES_ONE, BINARY_THOUSAND)
 STOCK = "mlflow"
+SHORT_DEADLINE = 2.0
+"""Seconds; of the model whose predictions take milliseconds, so that a flood soon fills what may wait."""
 EXTRA_PATIENCE = 5.0
 """Seconds beyond the platform's deadline that the answers to a flood are waited for."""
 
@@ -69,7 +71,6 @@ class Run:
             "machine": machine.describe(),
             "options": {"rounds": self._options.rounds, "seconds": self._options.seconds, "quick": self._options.quick},
             "calibration_ms": calibrations,
-            "deadline_s": self._deadline,
             "versions": {name: environment.versions() for name, environment in self._installed.items()},
             "contenders": {entry.name: summary.of_contender(entry, seen[entry.name]) for entry in contenders},
             "pairs": {},
@@ -78,7 +79,13 @@ class Run:
         if self._platform is None:
             return result
         result["versions"][NAME] = {entry.name.lower(): entry.version for entry in distributions()}
-        parts = {"pairs": self._pairs, "promotion": self._promotion, "memory": lambda: self._memory(peers)}
+        parts = {
+            "pairs": self._pairs,
+            "duels": lambda: self._duels(contenders, result["contenders"]),
+            "floods": self._floods,
+            "promotion": self._promotion,
+            "memory": lambda: self._memory(peers),
+        }
         for part, measure in parts.items():
             if part in self._options.parts:
                 self._attempt(part, measure, result)
@@ -104,8 +111,6 @@ class Run:
             bursts=options.bursts if "poison" in options.parts else 0,
             flood_seconds=max(4.0, options.seconds) if "overload" in options.parts else 0,
             patience=self._deadline + EXTRA_PATIENCE,
-            floods_every_round=frozenset({NAME}),
-            floods_once=not options.quick,
         )
         return rounds.run(
             contenders,
@@ -140,6 +145,53 @@ class Run:
             "tracing": summary.of_pair("on", "off", tracing),
             "encoding": summary.of_pair("split", "binary", encoding),
         }
+
+    def _duels(self, contenders: Sequence[Contender], seen: Mapping[str, Any]) -> dict[str, Any]:
+        by_name = {contender.name: contender for contender in contenders}
+        found = {}
+        for duel in duels.DUELS:
+            if (opponents := duels.names(duel, seen)) is None:
+                continue
+            own, other = opponents
+            self._report(f"{own} beside {other}: {duel.cell.name}")
+            pair = duels.fight(
+                duel.cell,
+                [by_name[own], by_name[other]],
+                environments=self._installed,
+                subjects=self._subjects,
+                folder=self._folder,
+                seconds=max(1.0, self._options.seconds / 2),
+                slices=self._options.slices,
+            )
+            found[duel.name] = duels.of_duel(duel, own, other, pair)
+        return found
+
+    def _floods(self) -> dict[str, Any]:
+        self._report("train and register a model whose predictions take milliseconds")
+        large = make_large(self._folder / "models")
+        names = self._platform.publish([large])
+        found = {}
+        for subject, contender, deadline in (
+            (self._subjects[LINEAR], self._own(NAME, "default settings"), self._deadline),
+            (
+                large,
+                self._platform.contender(
+                    f"{NAME} of large", names, "short deadline", ML_SERVING_TIMEOUT=str(SHORT_DEADLINE)
+                ),
+                SHORT_DEADLINE,
+            ),
+        ):
+            self._report(f"floods: {subject.name}")
+            running = start(contender, subject, None, self._folder)
+            with running.server:
+                seen = floods.measure(
+                    running,
+                    seconds=max(4.0, self._options.seconds),
+                    slices=self._options.slices,
+                    patience=deadline + EXTRA_PATIENCE,
+                )
+            found[subject.name] = summary.of_floods(seen, deadline)
+        return found
 
     def _promotion(self) -> dict[str, Any]:
         found = promotions.measure(

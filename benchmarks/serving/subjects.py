@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 
 LINEAR = "logistic regression"
 TREES = "LightGBM"
-ROUNDS = 100
+LARGE = "large LightGBM"
+ROUNDS = {TREES: 100, LARGE: 10_000}
 REQUIREMENTS = ["mlflow"]
 """Given, because MLflow takes seconds to find them out."""
 
@@ -61,7 +62,9 @@ def log(subject: Subject, **where: Any) -> Any:  # noqa: ANN401 - MLflow is not 
     """Give the model to MLflow: `path=` saves it to a folder, `name=` logs it to the tracking server."""
     frame = _frame().head(2)
     flavor, extra = (
-        (mlflow.lightgbm, {}) if subject.name == TREES else (mlflow.sklearn, {"serialization_format": "skops"})
+        (mlflow.lightgbm, {})
+        if isinstance(subject.model, lightgbm.Booster)
+        else (mlflow.sklearn, {"serialization_format": "skops"})
     )
     give = flavor.save_model if "path" in where else flavor.log_model
     signature = infer_signature(frame, subject.expected[:2])
@@ -72,13 +75,7 @@ def log(subject: Subject, **where: Any) -> Any:  # noqa: ANN401 - MLflow is not 
 
 def make_subjects(home: Path) -> dict[str, Subject]:
     """Train the models on scikit-learn's breast cancer table (569 rows, 30 columns) and save them under a folder."""
-    frame = _frame()
-    labels = load_breast_cancer().target
-    booster = lightgbm.train(
-        {"objective": "binary", "verbosity": -1, "num_threads": 1, "seed": 1},
-        lightgbm.Dataset(frame, labels),
-        num_boost_round=ROUNDS,
-    )
+    booster = _train_trees(load_breast_cancer().target, ROUNDS[TREES], {"objective": "binary"})
     subjects = [
         _save(TREES, booster, home / "trees"),
         _save(LINEAR, train_linear(), home / "linear"),
@@ -86,10 +83,23 @@ def make_subjects(home: Path) -> dict[str, Subject]:
     return {subject.name: subject for subject in subjects}
 
 
+def make_large(home: Path) -> Subject:
+    """Train so many trees that a row takes milliseconds, and no fewer in a batch: on noise, which is never learnt."""
+    noise = np.random.default_rng(1).normal(size=len(_frame()))
+    return _save(
+        LARGE, _train_trees(noise, ROUNDS[LARGE], {"min_data_in_leaf": 2, "learning_rate": 0.01}), home / "large"
+    )
+
+
 def train_linear(regularisation: float = 1.0) -> Any:  # noqa: ANN401 - scikit-learn is not typed
     """Train the pipeline of a scaler and a logistic regression."""
     estimator = make_pipeline(StandardScaler(), LogisticRegression(C=1 / regularisation))
     return estimator.fit(_frame(), load_breast_cancer().target)
+
+
+def _train_trees(labels: np.ndarray, count: int, settings: dict[str, Any]) -> lightgbm.Booster:
+    fixed = {"verbosity": -1, "num_threads": 1, "seed": 1}
+    return lightgbm.train(fixed | settings, lightgbm.Dataset(_frame(), labels), num_boost_round=count)
 
 
 def _frame() -> Any:  # noqa: ANN401 - pandas through scikit-learn, which is not typed

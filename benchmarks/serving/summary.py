@@ -1,12 +1,14 @@
 """Figures of a run, brought together: medians over the rounds, ready to be written as JSON."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any
 
 from benchmarks.serving.contender import Contender
+from benchmarks.serving.floods import Floods
 from benchmarks.serving.memory import Many
 from benchmarks.serving.pairs import Pair
 from benchmarks.serving.promotions import Promotions
@@ -47,10 +49,9 @@ def of_loads(loads: Sequence[Load]) -> dict[str, Any]:
 def of_overloads(overloads: Sequence[Overload]) -> dict[str, Any]:
     """Return medians, and all statuses."""
     floods = [entry.flood for entry in overloads]
-    statuses: dict[str, int] = {}
+    statuses: Counter[str] = Counter()
     for flood in floods:
-        for status, count in flood.statuses.items():
-            statuses[status] = statuses.get(status, 0) + count
+        statuses.update(flood.statuses)
     return {
         "capacity": median(entry.capacity for entry in overloads),
         "offered": median(flood.offered for flood in floods),
@@ -58,7 +59,25 @@ def of_overloads(overloads: Sequence[Overload]) -> dict[str, Any]:
         "goodput": median(flood.goodput for flood in floods),
         "share": median(entry.flood.goodput / entry.capacity for entry in overloads if entry.capacity),
         "p99_ms": median(flood.p99 for flood in floods),
-        "statuses": statuses,
+        "statuses": dict(statuses),
+    }
+
+
+def of_floods(seen: Floods, deadline: float) -> dict[str, Any]:
+    """Return medians of the slices, and of the shares of neighbouring ones; the worst latency; and all statuses."""
+    statuses: Counter[str] = Counter()
+    for flood in seen.floods:
+        statuses.update(flood.statuses)
+    return {
+        "peak": median(peak.goodput for peak in seen.peaks),
+        "goodput": median(flood.goodput for flood in seen.floods),
+        "sent": median(flood.sent for flood in seen.floods),
+        "share": median(flood.goodput / peak.goodput for peak, flood in zip(seen.peaks, seen.floods, strict=True)),
+        "shares": [round(flood.goodput / peak.goodput, 3) for peak, flood in zip(seen.peaks, seen.floods, strict=True)],
+        "p50_ms": median(flood.p50 for flood in seen.floods),
+        "p99_ms": max(flood.p99 for flood in seen.floods),
+        "deadline_s": deadline,
+        "statuses": dict(statuses),
     }
 
 

@@ -1,7 +1,8 @@
 """The queue of one model: what waits while the model is busy is its next batch.
 
 There is no time window. A request that finds the model idle is scored at once, so batching costs nothing when there is
-little to do, and batches grow by themselves when there is much.
+little to do, and batches grow by themselves when there is much: as far as that brings the price of a row down, for the
+rest would only make callers wait for each other.
 
 A call that takes less than a hop to a thread and back is made on the event loop: everything that arrived in the same
 turn of the loop is one batch. All others are made in threads, which see to the next call themselves: when a service is
@@ -166,6 +167,7 @@ class Batcher:
         batch: list[Ticket] = []
         late: list[Ticket] = []
         rows = 0
+        most = min(self._max_rows, self._cost.most_rows or self._max_rows)
         with self._lock:
             while self._waiting:
                 ticket = self._waiting[0]
@@ -175,7 +177,7 @@ class Batcher:
                 if batch and (
                     ticket.layout is None
                     or ticket.layout != batch[0].layout
-                    or rows + ticket.request.given.rows > self._max_rows
+                    or rows + ticket.request.given.rows > most
                 ):
                     break
                 ticket.waited = now - ticket.submitted

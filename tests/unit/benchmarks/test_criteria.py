@@ -3,7 +3,9 @@ import math
 
 from benchmarks.serving.cells import ONE, PEAK, TREES_ONE
 from benchmarks.serving.criteria import CRITERIA, judge, reached
+from benchmarks.serving.duels import AGAINST_PEERS
 from benchmarks.serving.platform import NAME
+from benchmarks.serving.subjects import LARGE, LINEAR
 
 CELLS = (ONE.name, PEAK.name, TREES_ONE.name)
 
@@ -19,10 +21,20 @@ def pair(first: str, one: float, second: str, other: float) -> dict[str, object]
     }
 
 
+def flood(share: float, p99_ms: float, deadline_s: float) -> dict[str, float]:
+    return {
+        "peak": 1000.0,
+        "sent": 3000.0,
+        "goodput": 1000 * share,
+        "share": share,
+        "p99_ms": p99_ms,
+        "deadline_s": deadline_s,
+    }
+
+
 def result() -> dict[str, object]:
     own = contender(NAME, 3600)
     own["poison"] = {"malformed": {"good": 160, "failed": 0}, "failing": {"good": 160, "failed": 0}}
-    own["overload"] = {"capacity": 1000.0, "sent": 3000.0, "goodput": 950.0, "share": 0.95, "p99_ms": 500.0}
     return {
         "contenders": {
             "mlflow": contender("mlflow models serve", 60),
@@ -35,7 +47,7 @@ def result() -> dict[str, object]:
             "tracing": pair("on", 950, "off", 1000),
             "encoding": pair("split", 100, "binary", 300),
         },
-        "deadline_s": 30.0,
+        "floods": {LINEAR: flood(0.95, 500.0, 30.0), LARGE: flood(1.1, 1200.0, 2.0)},
         "promotion": {"p95_s": 0.5, "failed": 0, "waits_s": [0.5] * 20, "requests_per_second": 500.0},
         "memory": {
             "platform_mib": {"proportional": 400.0},
@@ -68,7 +80,17 @@ class TestJudge:
         judged = {entry["what"]: entry for entry in judge(result())}
         assert all(entry["passed"] for entry in judged.values())
         assert judged["requests/s, c=32, against mlflow models serve"]["aimed"]
-        assert not judged["goodput at 3x overload against capacity"]["aimed"]
+        assert not judged["goodput at 3x overload against the peak"]["aimed"]
+        assert judged["p99 of accepted requests then, against the deadline"]["seen"] == 0.6  # the worse of the two
+
+    def test_a_duel_decides_where_one_was_fought(self):
+        given = result()
+        figures = {"requests_per_second": 3000.0, "p50_ms": 0.3}
+        fought = {"own": NAME, "other": "kserve", "own_figures": figures, "other_figures": figures, "ratio": 2.0}
+        given["duels"] = {AGAINST_PEERS.name: fought}
+        found = seen(judge(given))
+        assert found["requests/s, c=32, against the best other server"] == 2
+        assert found["requests/s, c=32, against mlflow models serve"] == 30
 
     def test_one_failed_neighbour_is_too_many(self):
         given = result()
@@ -77,7 +99,7 @@ class TestJudge:
         assert judged["good requests failed by a bad neighbour"]["passed"] is False
 
     def test_what_was_not_measured_is_neither_passed_nor_missed(self):
-        judged = judge({"contenders": {}, "pairs": {}, "deadline_s": 30.0})
+        judged = judge({"contenders": {}, "pairs": {}})
         assert len(judged) == len(CRITERIA)
         assert {(entry["seen"], entry["passed"]) for entry in judged} == {(None, None)}
 

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from benchmarks.serving.floods import Floods
 from benchmarks.serving.open_loop import Flood
 from benchmarks.serving.rounds import Overload
-from benchmarks.serving.summary import best, of_loads, of_overloads, percentile
+from benchmarks.serving.summary import best, of_floods, of_loads, of_overloads, percentile
 from benchmarks.serving.wrk import Load
 
 
@@ -33,6 +34,16 @@ class TestOfOverloads:
         floods = [Flood(300, 300, 90, 5, 50, {"200": 90, "503": 210}), Flood(600, 500, 100, 5, 70, {"200": 100})]
         found = of_overloads([Overload(100, floods[0]), Overload(200, floods[1])])
         assert math.isclose(found["share"], 0.7)  # of 0.9 and 0.5
+        assert found["statuses"] == {"200": 190, "503": 210}
+
+
+class TestOfFloods:
+    def test_share_is_that_of_neighbouring_slices_and_latency_the_worst(self):
+        peaks = [Flood(300, 100, 100, 5, 9, {"200": 100}), Flood(300, 200, 200, 5, 9, {"200": 200})]
+        floods = [Flood(300, 300, 90, 5, 50, {"200": 90, "503": 210}), Flood(300, 300, 100, 5, 70, {"200": 100})]
+        found = of_floods(Floods(peaks, floods), 2.0)
+        assert math.isclose(found["share"], 0.7)
+        assert (found["p99_ms"], found["deadline_s"]) == (70, 2.0)
         assert found["statuses"] == {"200": 190, "503": 210}
 
 
