@@ -1,5 +1,6 @@
 """The comparisons that the targets are about, each once more side by side: a machine changes within a run."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,15 +9,18 @@ from statistics import median
 from typing import Any
 
 from benchmarks.serving.cells import EIGHT, ONE, PEAK, TREES_ONE, Cell
-from benchmarks.serving.contender import Contender, start
+from benchmarks.serving.contender import Contender, Running, start
 from benchmarks.serving.environments import Environment
 from benchmarks.serving.pairs import WARM_UP_SECONDS, Pair, alternate
 from benchmarks.serving.peers import MLFLOW
 from benchmarks.serving.platform import NAME
 from benchmarks.serving.subjects import Subject
 from benchmarks.serving.summary import best, of_loads
+from benchmarks.serving.wrk import Load
 
 PEERS = ("KServe", "LitServe", "BentoML", "Ray Serve")
+SETTLE_SECONDS = 0.5
+"""After a halt, for whatever became due meanwhile."""
 RATE, HALF = "requests_per_second", "p50_ms"
 
 
@@ -63,19 +67,28 @@ def fight(
     seconds: float,
     slices: int,
 ) -> Pair:
-    """Measure two contenders that run side by side; the one that is not measured rests.
+    """Measure two contenders that are both started; the one that is not measured is halted.
 
     Raises:
         StartError: one of them does not start, or predicts something else.
     """
     with ExitStack() as stack:
-        ways: list[Callable[[], Any]] = []
+        ways: list[Callable[[], Load]] = []
         for contender in contenders:
             running = start(contender, subjects[cell.subject], environments.get(contender.requirements or ""), folder)
             stack.enter_context(running.server)
             EIGHT.run(running, WARM_UP_SECONDS)
-            ways.append(lambda running=running: cell.run(running, seconds))
+            running.server.halt()
+            ways.append(lambda running=running: _measure(cell, running, seconds))
         return alternate(ways[0], ways[1], slices)
+
+
+def _measure(cell: Cell, running: Running, seconds: float) -> Load:
+    running.server.go_on()
+    time.sleep(SETTLE_SECONDS)
+    load = cell.run(running, seconds)
+    running.server.halt()
+    return load
 
 
 def of_duel(duel: Duel, own: str, other: str, pair: Pair) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from benchmarks.serving.cells import EIGHT, PEAK
 from benchmarks.serving.contender import Running
-from benchmarks.serving.open_loop import CONNECTIONS, Flood, Generation
+from benchmarks.serving.generation import CONNECTIONS, Generation
+from benchmarks.serving.open_loop import Flood, Slice
 from benchmarks.serving.rounds import OVERLOAD, WARM_UP_SECONDS
 
 
@@ -32,8 +33,6 @@ def measure(running: Running, *, seconds: float, slices: int, patience: float) -
     url, message = running.url(encoding), running.message(encoding, 1)
     EIGHT.run(running, WARM_UP_SECONDS)
     rate = OVERLOAD * PEAK.run(running, seconds).requests_per_second
-    found = Floods([], [])
-    for _ in range(slices):
-        for connections, seen in ((PEAK.connections, found.peaks), (CONNECTIONS, found.floods)):
-            seen.append(Generation(url, message, rate, seconds, patience=patience, connections=connections).result())
-    return found
+    planned = [Slice(rate, PEAK.connections), Slice(rate, CONNECTIONS)] * slices
+    seen = Generation(url, message, planned, seconds=seconds, patience=patience).result()
+    return Floods(seen[::2], seen[1::2])

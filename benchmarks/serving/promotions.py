@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmarks.serving.cells import EIGHT
 from benchmarks.serving.contender import start
-from benchmarks.serving.open_loop import Flood, Generation
+from benchmarks.serving.generation import CONNECTIONS, Generation
+from benchmarks.serving.open_loop import Flood, Slice
 from benchmarks.serving.platform import Platform
 from benchmarks.serving.subjects import LINEAR, Subject
 from benchmarks.stack import promotion
@@ -63,12 +64,16 @@ def measure(
         encoding = contender.encoding
         capacity = EIGHT.run(loaded, seconds).requests_per_second
         generation = Generation(
-            loaded.url(encoding), loaded.message(encoding, 1), SHARE * capacity, LONGEST_SECONDS, PATIENCE
+            loaded.url(encoding),
+            loaded.message(encoding, 1),
+            [Slice(SHARE * capacity, CONNECTIONS)],
+            seconds=LONGEST_SECONDS,
+            patience=PATIENCE,
         )
         try:
             waits, failed = promotion.measure(environment, model, row, versions, report, first=2)
         finally:
             generation.stop()
-            flood = generation.result()
+            [flood] = generation.result()
     refused = sum(count for status, count in flood.statuses.items() if status not in {"200", "not sent"})
     return Promotions(waits, failed + refused, flood.sent, flood)

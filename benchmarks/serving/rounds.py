@@ -10,7 +10,8 @@ from benchmarks.serving import poison
 from benchmarks.serving.cells import CELLS, EIGHT, PEAK
 from benchmarks.serving.contender import Contender, Running, start
 from benchmarks.serving.environments import Environment
-from benchmarks.serving.open_loop import Flood, Generation
+from benchmarks.serving.generation import CONNECTIONS, Generation
+from benchmarks.serving.open_loop import Flood, Slice
 from benchmarks.serving.poison import Collateral
 from benchmarks.serving.processes import Memory, StartError
 from benchmarks.serving.subjects import LINEAR, Subject
@@ -155,8 +156,9 @@ def overload(running: Running, seconds: float, patience: float) -> Overload:
     capacity = PEAK.run(running, seconds).requests_per_second
     encoding = running.contender.encoding
     message = running.message(encoding, 1)
-    flood = Generation(running.url(encoding), message, OVERLOAD * capacity, seconds, patience=patience).result()
-    return Overload(capacity, flood)
+    slices = [Slice(OVERLOAD * capacity, CONNECTIONS)]
+    floods = Generation(running.url(encoding), message, slices, seconds=seconds, patience=patience).result()
+    return Overload(capacity, floods[0])
 
 
 def calibrate() -> float:

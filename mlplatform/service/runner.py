@@ -6,6 +6,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from mlplatform.service.protocol import Protocol
 from mlplatform.settings import PlatformSettings
 from mlplatform.telemetry import configure_logs
 
@@ -31,7 +32,7 @@ def server_config(factory: Callable[[], FastAPI], settings: PlatformSettings, po
         host=settings.host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -175,9 +175,7 @@ class Batcher:
                     late.append(self._waiting.popleft())
                     continue
                 if batch and (
-                    ticket.layout is None
-                    or ticket.layout != batch[0].layout
-                    or rows + ticket.request.given.rows > most
+                    ticket.layout is None or ticket.layout != batch[0].layout or rows + ticket.request.given.rows > most
                 ):
                     break
                 ticket.waited = now - ticket.submitted

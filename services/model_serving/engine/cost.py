@@ -62,7 +62,8 @@ class Cost:
             self._same += 1
             if self._same == TRIALS and self._seconds.pop(largest + 1, None) is not None:
                 del self._rows[largest + 1]
-        self.most_rows = 2**largest - 1
+        quick = max(self._seconds.values()) <= QUICK_SECONDS
+        self.most_rows = None if quick else 2**largest - 1
 
     def _largest(self) -> int:
         """Return the largest size that pays; of those that were never seen, the next one may be tried."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lightgbm.basic import LightGBMError
 
 from services.model_serving.flavors.arrays import array_of
+from services.model_serving.flavors.lightgbm_row import Row
 from services.model_serving.flavors.predictor import Candidate, Source, without_enforcement
 from services.model_serving.flavors.refusal import first_line
 from services.model_serving.signature import ModelInput
@@ -50,9 +51,13 @@ def boosters(model: object, function: str) -> Iterator[Candidate]:
 def _booster(booster: lightgbm.Booster, extra: dict[str, Any], finish: Finish | None) -> Candidate:
     function = booster.predict
     options = {**extra, "num_threads": 1}
+    row = None if extra else Row(booster).predict
 
     def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401, ARG001 (the common form)
-        scores = function(array_of(inputs), **options)
+        array = array_of(inputs)
+        scores = None if row is None else row(array)
+        if scores is None:
+            scores = function(array, **options)
         return scores if finish is None else finish(scores)
 
     return Candidate("Booster.predict", predict)

@@ -1,6 +1,7 @@
 """LightGBM: boosters, and wrappers that are called by their booster."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import lightgbm
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
+from services.model_serving.flavors.lightgbm_row import Row
 from tests.unit.model_serving.flavors.comparing import COLUMNS, Pair, Sent, pair, tables, training_data
 
 DOUBLES: Mapping[str, Any] = dict.fromkeys(COLUMNS, np.float64)
@@ -60,6 +62,48 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Pair]:
         **{**common, "input_example": X.head(3)},
     )
     return {name: pair(folder / name, serving_allow_pickle=("model",)) for name in [*MODELS, "mixed", "chances"]}
+
+
+class TestRow:
+    @pytest.mark.parametrize("name", ["booster", "three classes"])
+    def test_is_what_the_booster_says_to_the_bit(self, name: str) -> None:
+        booster = MODELS[name]
+        row = Row(booster)
+        for number in range(len(X)):
+            one = X.to_numpy()[number : number + 1].astype(np.float64)
+            assert np.array_equal(row.predict(one), booster.predict(one), equal_nan=True)
+        unknown = np.full((1, len(COLUMNS)), np.nan)
+        assert np.array_equal(row.predict(unknown), booster.predict(unknown))
+
+    def test_stops_where_training_was_best(self) -> None:
+        booster = lightgbm.train({**OPTIONS, "objective": "l2"}, lightgbm.Dataset(X, Y), 10)
+        booster.best_iteration = 3
+        one = X.to_numpy()[:1].astype(np.float64)
+        assert Row(booster).predict(one) == booster.predict(one) != booster.predict(one, num_iteration=10)
+
+    @pytest.mark.parametrize(
+        "inputs",
+        [
+            np.zeros((2, len(COLUMNS))),
+            np.zeros((1, len(COLUMNS) + 1)),
+            np.zeros((1, len(COLUMNS)), np.float32),
+            np.zeros((1, 2 * len(COLUMNS)))[:, ::2],
+            X.head(1),
+        ],
+    )
+    def test_leaves_everything_else_to_the_booster(self, inputs: Any) -> None:
+        assert Row(MODELS["booster"]).predict(inputs) is None
+
+    def test_threads_do_not_mix_rows(self) -> None:
+        booster, rows = MODELS["booster"], X.to_numpy().astype(np.float64)
+        row, expected = Row(booster), booster.predict(rows)
+
+        def ask(number: int) -> bool:
+            found = row.predict(rows[number : number + 1])
+            return found is None or found[0] == expected[number]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, list(range(len(rows))) * 20))
 
 
 class TestEquality:

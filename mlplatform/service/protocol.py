@@ -1,0 +1,102 @@
+"""HTTP as uvicorn speaks it, a few requests at a time."""
+
+import asyncio
+from collections import deque
+from typing import cast
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mlplatform.service.corked import Corked
+
+WAVE = 16
+"""Requests that are begun in one turn of the loop."""
+LARGE = 16 * 1024
+"""Bytes; a connection that sends so many at once is not read from before they had their turn."""
+
+
+class Waves:
+    """What was received and waits for its turn. One for each loop.
+
+    A busy loop finds hundreds of connections readable in one turn. Each step of answering would then be done for all
+    of them before the next step, and what one step leaves in the processor's caches would be gone by the next: a
+    request took 30 % longer over 1536 busy connections than over 32.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._later: deque[tuple[Protocol, bytes]] = deque()
+        self._begun = 0
+
+    def receive(self, protocol: "Protocol", data: bytes) -> None:
+        """Begin with what was received, or keep it for a later turn."""
+        if self._begun < WAVE and not self._later:
+            if not self._begun:
+                self._loop.call_soon(self._turn)
+            self._begun += 1
+            protocol.begin(data)
+            return
+        protocol.defer(data)
+        self._later.append((protocol, data))
+
+    def _turn(self) -> None:
+        self._loop.call_soon(self._next)  # behind what this wave has begun
+
+    def _next(self) -> None:
+        self._begun = min(WAVE, len(self._later))
+        if self._begun:
+            self._loop.call_soon(self._turn)
+        for _ in range(self._begun):
+            protocol, data = self._later.popleft()
+            protocol.resume(data)
+
+
+_waves: WeakKeyDictionary[asyncio.AbstractEventLoop, Waves] = WeakKeyDictionary()
+
+
+class Protocol(HttpToolsProtocol):
+    """A connection whose requests wait for their turn."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection."""
+        waves = _waves.get(self.loop)
+        if waves is None:
+            waves = _waves[self.loop] = Waves(self.loop)
+        self._receive = waves.receive
+        self._deferred = 0
+        self._leaves = self._paused = False
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        self._receive(self, data)
+
+    def defer(self, data: bytes) -> None:
+        """Be ready to wait."""
+        self._deferred += 1
+        self._unset_keepalive_if_required()
+        if len(data) > LARGE and not self.flow.read_paused:
+            self.flow.pause_reading()
+            self._paused = True
+
+    def resume(self, data: bytes) -> None:
+        """Begin with what has waited."""
+        self._deferred -= 1
+        if self._paused:
+            self._paused = False
+            self.flow.resume_reading()
+        self.begin(data)
+        if self._leaves and not self._deferred:
+            super().shutdown()
+
+    def begin(self, data: bytes) -> None:
+        """Parse, and begin with the request once it is whole."""
+        if self.parser is not None:  # else the connection was lost meanwhile
+            super().data_received(data)
+
+    def shutdown(self) -> None:
+        """Close the connection when the request in flight is answered."""
+        if self._deferred:
+            self._leaves = True
+        else:
+            super().shutdown()
