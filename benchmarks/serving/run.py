@@ -160,7 +160,7 @@ class Run:
                 environments=self._installed,
                 subjects=self._subjects,
                 folder=self._folder,
-                seconds=max(1.0, self._options.seconds / 2),
+                seconds=max(1.0, self._options.seconds),
                 slices=self._options.slices,
             )
             found[duel.name] = duels.of_duel(duel, own, other, pair)

@@ -64,7 +64,7 @@ def of_overloads(overloads: Sequence[Overload]) -> dict[str, Any]:
 
 
 def of_floods(seen: Floods, deadline: float) -> dict[str, Any]:
-    """Return medians of the slices, and of the shares of neighbouring ones; the worst latency; and all statuses."""
+    """Return medians of the slices, and of the shares of neighbouring ones; and all statuses."""
     statuses: Counter[str] = Counter()
     for flood in seen.floods:
         statuses.update(flood.statuses)
@@ -75,7 +75,7 @@ def of_floods(seen: Floods, deadline: float) -> dict[str, Any]:
         "share": median(flood.goodput / peak.goodput for peak, flood in zip(seen.peaks, seen.floods, strict=True)),
         "shares": [round(flood.goodput / peak.goodput, 3) for peak, flood in zip(seen.peaks, seen.floods, strict=True)],
         "p50_ms": median(flood.p50 for flood in seen.floods),
-        "p99_ms": max(flood.p99 for flood in seen.floods),
+        "p99_ms": median(flood.p99 for flood in seen.floods),
         "deadline_s": deadline,
         "statuses": dict(statuses),
     }
