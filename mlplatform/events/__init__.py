@@ -3,12 +3,20 @@
 from mlplatform.events.background import running
 from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
-from mlplatform.events.outbox import enqueue
+from mlplatform.events.outbox import enqueue, enqueue_all
 from mlplatform.events.relay import OutboxRelay
-from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest, TrafficChanged
+from mlplatform.events.schemas import (
+    BulkReindexRequest,
+    IndexUpdated,
+    ItemRef,
+    ModelPromoted,
+    ReindexRequest,
+    TrafficChanged,
+)
 from mlplatform.events.tail import StreamTail
 
 __all__ = [
+    "BulkReindexRequest",
     "CloudEvent",
     "EventData",
     "IndexUpdated",
@@ -20,5 +28,6 @@ __all__ = [
     "StreamTail",
     "TrafficChanged",
     "enqueue",
+    "enqueue_all",
     "running",
 ]

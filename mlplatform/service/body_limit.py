@@ -1,5 +1,7 @@
 """Refuse a body that is too large, without reading it to its end."""
 
+from collections.abc import Collection
+
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,16 +17,18 @@ class BodyLimit:
     Args:
         app: What to protect.
         limit: Largest body, in bytes.
+        streamed: Paths that take a body of any length, because they hold only a part of it at a time.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, streamed: Collection[str] = ()) -> None:
         self._app = app
         self._limit = limit
+        self._streamed = frozenset(streamed)
         self._detail = f"The body is larger than {limit} bytes; send less, or in parts."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
