@@ -2,9 +2,9 @@
 
 * UploadStopped
   + UploadInterrupted
+    x UploadTaken
   + UploadRefused
     x UploadDiffers
-    x UploadTaken
 """
 
 
@@ -28,6 +28,13 @@ class UploadInterrupted(UploadStopped):
     status = "interrupted"
 
 
+class UploadTaken(UploadInterrupted):
+    """Another request goes on with the same upload, as one whose client has left may do for a moment."""
+
+    def __init__(self) -> None:
+        super().__init__("Another request goes on with this upload; send the same again when that has ended.")
+
+
 class UploadRefused(UploadStopped):
     """The body cannot be read on, whenever it is sent."""
 
@@ -39,10 +46,3 @@ class UploadDiffers(UploadRefused):
         super().__init__(
             "This body begins otherwise than the one sent under this Idempotency-Key before; give it a key of its own."
         )
-
-
-class UploadTaken(UploadRefused):
-    """Another request goes on with the same upload."""
-
-    def __init__(self) -> None:
-        super().__init__("Another request goes on with the upload of this Idempotency-Key; ask for its state.")
