@@ -99,6 +99,11 @@ def _upload(file: Path, report: Report) -> None:
             with _open(file) as source:
                 _send(file, source, report)
         except httpx.TransportError as error:
+            if attempt == 0 and isinstance(error, httpx.ConnectError):
+                fail(
+                    f"The search service does not answer at {load_settings().search_url}. Is ML_SEARCH_URL right?",
+                    UNREACHABLE,
+                )
             problem = f"the connection broke ({type(error).__name__})"
         else:
             if report.is_final:
