@@ -16,7 +16,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(monitor.app, name="monitor")
-app.add_typer(search_index.app, name="search")
+search = typer.Typer(help="The search index: index.", no_args_is_help=True)
+search_index.register(search)
+app.add_typer(search, name="search")
 token.register(app)
 
 

@@ -21,8 +21,6 @@ from mlplatform.cli.serving_api import UNREACHABLE, credential
 if TYPE_CHECKING:
     import httpx
 
-app = typer.Typer(help="The search index: index.", no_args_is_help=True)
-
 PATH = "/api/v1/index/bulk"
 CHUNK = 64 * 1024
 TRIES = 10
@@ -65,7 +63,11 @@ class Report:
             self.last = told
 
 
-@app.command()
+def register(app: typer.Typer) -> None:
+    """Add the command to a group."""
+    app.command()(index)
+
+
 def index(
     file: Annotated[Path, typer.Argument(help="An item a line, as JSON; may end in .gz; - for standard input.")],
     *,
