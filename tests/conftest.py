@@ -4,13 +4,27 @@ import os
 from contextlib import ExitStack
 
 import pytest
+import structlog
 
 from tests.fixtures.database import database_urls, template_database
+from tests.fixtures.pools import database, owner, owner_database
 from tests.fixtures.redis import redis_url
 from tests.fixtures.settings import settings_env, unique
 from tests.fixtures.stack import RUN, stack_env, test_run
+from tests.fixtures.users import unnamed_user
 
-__all__ = ["database_urls", "redis_url", "settings_env", "stack_env", "template_database", "unique"]
+__all__ = [
+    "database",
+    "database_urls",
+    "owner",
+    "owner_database",
+    "redis_url",
+    "settings_env",
+    "stack_env",
+    "template_database",
+    "unique",
+    "unnamed_user",
+]
 
 KEPT = frozenset({"ML_DATA_DIR"})
 RESOURCES = pytest.StashKey[ExitStack]()
@@ -22,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith(("ML_", "MLFLOW_")) and name not in KEPT and not name.startswith("ML_TEST_"):
             del os.environ[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # What a test does not configure logs errors with every local variable in them, which takes seconds for each.
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
     if not hasattr(config, "workerinput"):  # not in the workers of pytest-xdist: they inherit the folder
         config.stash[RESOURCES] = ExitStack()
         os.environ[RUN] = str(config.stash[RESOURCES].enter_context(test_run()))

@@ -4,9 +4,7 @@ The clients are imported inside the functions, since `mlp --help` must answer at
 """
 
 import asyncio
-import getpass
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -57,11 +55,9 @@ def owner_url(settings: "PlatformSettings") -> str:
 
 def operator() -> str:
     """Who runs the command, as the audit names them."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that no user has
-        name = str(os.getuid())
-    return f"operator:{name}"
+    from mlplatform.auth.system_user import system_user  # noqa: PLC0415 - see the module
+
+    return f"operator:{system_user()}"
 
 
 def run_as_owner(work: "Callable[[PlatformSettings, Database], Awaitable[T]]") -> T:

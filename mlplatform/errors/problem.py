@@ -102,6 +102,8 @@ def platform_error(error: Exception) -> tree.PlatformError:
     if isinstance(error, tree.PlatformError):
         return error
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, tree.PlatformError):
+            return error.__cause__
         return _problem_of_http(error.status_code, str(error.detail), error.headers)
     if isinstance(error, RequestValidationError):
         return problem_of_validation(error.errors())

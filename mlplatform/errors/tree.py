@@ -6,6 +6,7 @@
   + Forbidden               403
   + NotFound                404
   + MethodNotAllowed        405
+  + RequestTimeout          408
   + Conflict                409
   + PayloadTooLarge         413
   + UnsupportedMediaType    415
@@ -92,6 +93,13 @@ class MethodNotAllowed(PlatformError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class RequestTimeout(PlatformError):
+    """The client stopped sending its request."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class Conflict(PlatformError):

@@ -1,6 +1,7 @@
 """Events: written to an outbox with the change they tell of, relayed to Redis Streams, handled at least once."""
 
 from mlplatform.events.background import running
+from mlplatform.events.beat import Beat, beside
 from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
 from mlplatform.events.outbox import enqueue, enqueue_all
@@ -16,6 +17,7 @@ from mlplatform.events.schemas import (
 from mlplatform.events.tail import StreamTail
 
 __all__ = [
+    "Beat",
     "BulkReindexRequest",
     "CloudEvent",
     "EventData",
@@ -27,6 +29,7 @@ __all__ = [
     "StreamConsumer",
     "StreamTail",
     "TrafficChanged",
+    "beside",
     "enqueue",
     "enqueue_all",
     "running",

@@ -118,7 +118,13 @@ class Screen:
             self.line(f"{name} is in {outcome.stage} already.")
         if confirmation is not None and confirmation.seconds is not None:
             after = f", {confirmation.seconds * 1000:.0f} ms after the alias was moved" if outcome.changed else ""
-            self.line(f"Serving answers with it{after}.")
+            many = len(confirmation.asked)
+            seen = (
+                f"All {many} replicas of serving answer"
+                if many > 1
+                else "The one replica of serving that was asked answers"
+            )
+            self.line(f"{seen} with it{after}.")
         elif confirmation is not None:
             self.line(f"Serving does not answer with it: {confirmation.reason}.", "bold red")
 

@@ -1,11 +1,10 @@
 """Who moves versions: proved by a token where there is one, else whoever the operating system says it is."""
 
-import os
-import pwd
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mlplatform.auth.roles import Permission
+from mlplatform.auth.system_user import system_user
 from mlplatform.auth.tokens import TokenVerifier
 from mlplatform.registry.errors import PromotionRefused
 from mlplatform.registry.settings import PromotionSettings
@@ -68,11 +67,3 @@ def require_proof(settings: PromotionSettings, identity: Identity) -> None:
 def is_same_person(one: str, other: str) -> bool:
     """Whether two names may be of one person: `ada`, `Ada` and `ada@example.org` are taken to be."""
     return one.casefold().partition("@")[0] == other.casefold().partition("@")[0]
-
-
-def system_user() -> str:
-    """Name the user of the operating system, by the id of the process: the environment is whatever its user says."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user id without a name
-        return f"uid {os.getuid()}"

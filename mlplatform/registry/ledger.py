@@ -7,13 +7,10 @@ from enum import StrEnum
 from psycopg.rows import DictRow
 
 from mlplatform.database import Database
-from mlplatform.errors import InvalidCursor
+from mlplatform.database.pages import cut_page, read_cursor
 from mlplatform.registry import repository
 from mlplatform.registry.identity import Proof
 from mlplatform.registry.stages import Stage
-
-CURSOR_DIGITS = 18
-"""Digits of the largest id that a Postgres bigint surely holds."""
 
 
 class Action(StrEnum):
@@ -85,19 +82,6 @@ def read_promotion(row: DictRow) -> Promotion:
     return Promotion(**{**row, **words})
 
 
-def read_cursor(cursor: str | None) -> int | None:
-    """Read the cursor of a page that is ordered by id.
-
-    Raises:
-        InvalidCursor: It is not one of ours.
-    """
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS):
-        raise InvalidCursor
-    return int(cursor)
-
-
 class PromotionLedger:
     """Reads the ledger for a service.
 
@@ -127,8 +111,8 @@ class PromotionLedger:
         before = read_cursor(cursor)
         async with self._database.transaction() as connection:
             rows = await repository.page(connection, model, limit + 1, before)
-        promotions = [read_promotion(row) for row in rows[:limit]]
-        return promotions, str(promotions[-1].id) if len(rows) > limit else None
+        page, following = cut_page(rows, limit, "id")
+        return [read_promotion(row) for row in page], following
 
     async def get(self, model: str, promotion_id: int) -> Promotion | None:
         """Look one promotion of a model up."""

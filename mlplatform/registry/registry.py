@@ -85,16 +85,6 @@ class Registry:
             if PRODUCTION in model.aliases and model.served_by == served_by
         }
 
-    def production_models(self, served_by: str = "serving") -> list[ModelVersion]:
-        """List the versions in production. One that vanishes between two calls is left out."""
-        found = []
-        for name, version in self.production_versions(served_by).items():
-            try:
-                found.append(self.get_version(name, version))
-            except (ModelNotFound, VersionNotFound):
-                continue
-        return found
-
     def get_model(self, name: str) -> RegisteredModel:
         """Look a model up.
 

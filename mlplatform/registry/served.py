@@ -23,16 +23,16 @@ class Confirmation:
     Attributes:
         seconds: Since the alias was moved, or since the wait began where that is not known; None when it does not.
         reason: Why it does not.
+        asked: The addresses that were asked. One replica answers at each; of those behind an address one was seen.
     """
 
     seconds: float | None
     reason: str | None = None
+    asked: tuple[str, ...] = ()
 
 
 async def wait_served(settings: PromotionSettings, model: str, version: str, since: float | None) -> Confirmation:
-    """Ask serving which version of a model it has in production until it is this one.
-
-    One replica answers, whichever the address leads to.
+    """Ask serving which version of a model it has in production until it is this one, at every address given.
 
     Args:
         settings: Where serving is, the token to ask with, and how long to wait.
@@ -43,17 +43,22 @@ async def wait_served(settings: PromotionSettings, model: str, version: str, sin
     began = since or time.monotonic()
     deadline = time.monotonic() + settings.promotion_served_timeout.total_seconds()
     headers = {} if settings.token is None else {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-    url = f"{settings.serving_url}/api/v1/models/{quote(model, safe='')}"
+    asked = settings.promotion_served_urls or (settings.serving_url,)
+    waiting = [f"{address}/api/v1/models/{quote(model, safe='')}" for address in asked]
     wait = FIRST_WAIT
     async with httpx.AsyncClient(headers=headers, timeout=settings.dependency_timeout.total_seconds()) as client:
         while True:
-            served, reason, again = await _ask(client, url, version)
-            if served:
-                return Confirmation(time.monotonic() - began)
-            pause = max(wait, again)
-            if again == FOR_GOOD or time.monotonic() + pause > deadline:
-                return Confirmation(None, reason)
+            answers = await asyncio.gather(*(_ask(client, url, version) for url in waiting))
+            found = zip(waiting, answers, strict=True)
+            left = [(url, reason, again) for url, (served, reason, again) in found if not served]
+            if not left:
+                return Confirmation(time.monotonic() - began, asked=asked)
+            pauses = [again for _, _, again in left]
+            pause = max(wait, *pauses)
+            if FOR_GOOD in pauses or time.monotonic() + pause > deadline:
+                return Confirmation(None, _reason(left, len(asked)), asked)
             await asyncio.sleep(pause)
+            waiting = [url for url, _, _ in left]
             wait = min(wait * GROWTH, LONGEST_WAIT)
 
 
@@ -79,3 +84,9 @@ def _refusal(answer: httpx.Response) -> tuple[str, float]:
     if answer.status_code in (codes.UNAUTHORIZED, codes.FORBIDDEN):
         return f"serving answers {answer.status_code}: set ML_TOKEN to a token that may read models", FOR_GOOD
     return f"serving answers {answer.status_code}", 0
+
+
+def _reason(left: list[tuple[str, str, float]], asked: int) -> str:
+    if asked == 1:
+        return left[0][1]
+    return "; ".join(f"{url.partition('/api/')[0]}: {reason}" for url, reason, _ in left)

@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from mlplatform.settings import PlatformSettings
-from mlplatform.settings.base import Duration
+from mlplatform.settings.base import Duration, Url
 from mlplatform.settings.parsing import split_list
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
+Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(split_list)]
 PositiveDuration = Annotated[Duration, Field(gt=timedelta(0))]
 
 
@@ -39,6 +40,9 @@ class PromotionSettings(PlatformSettings):
     serving's own models, `ML_SERVING_ALLOW_PICKLE` decides."""
     promotion_served_timeout: PositiveDuration = timedelta(seconds=60)
     """How long `--wait-served` waits for serving to answer with the version."""
+    promotion_served_urls: Urls = ()
+    """Address of each replica of serving, all of which `--wait-served` waits for. Unset: it asks at `ML_SERVING_URL`,
+    behind which it sees one replica."""
     servability_command: Annotated[str | None, AfterValidator(_check_command)] = None
     """Program that tries a version as serving would; called with `--model NAME --version V --json`. Unset: the probe of
     model serving, in this Python."""

@@ -18,6 +18,8 @@ class Application(FastAPI):
         direct: Routes that are served without FastAPI's machinery.
         service: The service's name, for metrics.
         body_limit: Largest body, in bytes.
+        bodies_limit: Most bytes of bodies at a time.
+        body_timeout: Seconds that a body may stall.
         cross_origin: Whether browsers of other origins may call; such calls need the middleware.
         options: FastAPI's own.
     """
@@ -28,12 +30,14 @@ class Application(FastAPI):
         direct: Sequence[DirectRoute],
         service: str,
         body_limit: int,
+        bodies_limit: int,
+        body_timeout: float,
         cross_origin: bool,
         **options: Any,  # noqa: ANN401 - FastAPI's many options, passed on
     ) -> None:
         super().__init__(**options)
         self._table = DirectTable(direct)
-        self._server = DirectServer(self, service, body_limit)
+        self._server = DirectServer(self, service, body_limit, bodies_limit, body_timeout)
         self._cross_origin = cross_origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

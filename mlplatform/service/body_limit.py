@@ -1,4 +1,4 @@
-"""Refuse a body that is too large, without reading it to its end."""
+"""Refuse a body that is too large, or one too many, without reading it to its end."""
 
 from collections.abc import Collection
 
@@ -6,24 +6,32 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlplatform.errors import PayloadTooLarge, problem_response
+from mlplatform.errors import Overloaded, PayloadTooLarge, RequestTimeout, problem_response
+from mlplatform.service.body_budget import BodyBudget, HeldBody
+from mlplatform.service.body_timeout import patient
 
 CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
-    """ASGI middleware: 413 by the declared length at once, else while the body streams in.
+    """ASGI middleware: 413 or 503 by the declared length at once, else while the body streams in.
 
     Args:
         app: What to protect.
         limit: Largest body, in bytes.
-        streamed: Paths that take a body of any length, because they hold only a part of it at a time.
+        in_flight: Most bytes of bodies at a time.
+        timeout: Seconds that a body may stall.
+        streamed: Paths that take a body of any length and see to all this, because they hold only a part at a time.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, streamed: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, in_flight: int, timeout: float, *, streamed: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._timeout = timeout
         self._streamed = frozenset(streamed)
+        self._bodies = BodyBudget(in_flight, "other")
         self._detail = f"The body is larger than {limit} bytes; send less, or in parts."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,23 +40,37 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if self._declares_too_much(request):
-            error = PayloadTooLarge(self._detail, headers=CLOSE)
-            await problem_response(request, error)(scope, receive, send)
-            return
+        length = _declared(request)
+        with self._bodies.hold() as held:
+            try:
+                self._admit(length, held)
+            except (PayloadTooLarge, Overloaded) as error:
+                await problem_response(request, error)(scope, receive, send)
+                return
+            await self._app(scope, self._limited(patient(receive, self._timeout), held), send)
+
+    def _admit(self, size: int, held: HeldBody) -> None:
+        if size > self._limit:
+            raise PayloadTooLarge(self._detail, headers=CLOSE)
+        held.grow(size)
+
+    def _limited(self, receive: Receive, held: HeldBody) -> Receive:
         read = 0
 
         async def limited() -> Message:
             nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._limit:
-                # FastAPI turns any error of a body but this class into 400.
-                raise HTTPException(PayloadTooLarge.status, self._detail, headers=CLOSE)
+            try:
+                message = await receive()
+                read += len(message.get("body", b""))
+                self._admit(read, held)
+            except (PayloadTooLarge, RequestTimeout, Overloaded) as error:
+                # FastAPI turns any error of a body but this class into 400; what is behind it is what the caller sees.
+                raise HTTPException(error.status, error.detail) from error
             return message
 
-        await self._app(scope, limited, send)
+        return limited
 
-    def _declares_too_much(self, request: Request) -> bool:
-        length = request.headers.get("content-length", "")
-        return length.isdecimal() and int(length) > self._limit
+
+def _declared(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0

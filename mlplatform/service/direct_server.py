@@ -18,6 +18,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from mlplatform.auth.access import admit
 from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
+from mlplatform.service.body_budget import BodyBudget, HeldBody
+from mlplatform.service.body_timeout import patient
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
 from mlplatform.service.fields import Fields
@@ -33,6 +35,8 @@ from mlplatform.telemetry.metrics import HTTP_DURATION
 UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that comes whole, nearly always; it is not worth a timer, nor what it holds while it does not."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -47,12 +51,16 @@ class DirectServer:
         app: The service; its lifespan has set `app.state.kernel` before the first request.
         service: The service's name, for metrics.
         limit: Largest body, in bytes.
+        in_flight: Most bytes of bodies at a time.
+        timeout: Seconds that a body may stall.
     """
 
-    def __init__(self, app: FastAPI, service: str, limit: int) -> None:
+    def __init__(self, app: FastAPI, service: str, limit: int, in_flight: int, timeout: float) -> None:
         self._app = app
         self._service = service
         self._limit = limit
+        self._timeout = timeout
+        self._bodies = BodyBudget(in_flight, "direct")
         self._too_large = f"The body is larger than {limit} bytes; send less, or in parts."
         self._log = get_logger(__name__).bind()  # bound once: the unbound one is set up anew at each call
         self._spans: RequestSpans | None = None  # made at the first request: tracing starts with the application
@@ -96,10 +104,11 @@ class DirectServer:
         request_id: str = request.scope["state"]["request_id"]
         try:
             principal = await admit(request, route.permission)
-            body = await self._read(request, fields.get(b"content-length", b""))
-            return await route.handle(
-                DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
-            )
+            with self._bodies.hold() as held:
+                body = await self._read(request, fields.get(b"content-length", b""), held)
+                return await route.handle(
+                    DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
+                )
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 (the one handler of these routes; it logs what it does not know)
@@ -109,13 +118,18 @@ class DirectServer:
                 response.body, response.status, response.content_type, (*response.headers, *_headers_of(known))
             )
 
-    async def _read(self, request: Request, declared: bytes) -> bytes:
-        if declared.isdigit() and int(declared) > self._limit:
-            raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
+    async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
+        receive = request.receive
+        if declared.isdigit():
+            if (length := int(declared)) > self._limit:
+                raise PayloadTooLarge(self._too_large, headers={"Connection": "close"})
+            held.grow(length)
+        if not declared.isdigit() or length > SMALL_BODY:
+            receive = patient(receive, self._timeout)
         parts: list[bytes] = []
         size = 0
         while True:
-            message = await request.receive()
+            message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             part = message.get("body", b"")
@@ -124,6 +138,7 @@ class DirectServer:
             size += len(part)
             if size > self._limit:
                 return self._refuse()
+            held.grow(size)
             parts.append(part)
             if not message.get("more_body"):
                 return b"".join(parts)

@@ -81,6 +81,8 @@ def create_service(
         direct=direct,
         service=service,
         body_limit=int(settings.max_body_size),
+        bodies_limit=int(settings.max_body_bytes_in_flight),
+        body_timeout=settings.body_timeout.total_seconds(),
         cross_origin=bool(settings.cors_origins),
         title=title,
         description=description,
@@ -112,7 +114,13 @@ def _add_middleware(app: FastAPI, settings: PlatformSettings, service: str, stre
     table = RouteTable(app.routes)
     # Starlette's own layer for unknown errors is outside of all these, so its answer would lack their headers.
     app.add_middleware(ServerErrorMiddleware, handler=unknown_error)
-    app.add_middleware(BodyLimit, limit=int(settings.max_body_size), streamed=streamed)
+    app.add_middleware(
+        BodyLimit,
+        limit=int(settings.max_body_size),
+        in_flight=int(settings.max_body_bytes_in_flight),
+        timeout=settings.body_timeout.total_seconds(),
+        streamed=streamed,
+    )
     app.add_middleware(Methods, table=table)
     app.add_middleware(RateLimitHeaders)
     if settings.cors_origins:

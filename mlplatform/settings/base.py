@@ -111,7 +111,9 @@ class PlatformSettings(BaseSettings):
     otlp_headers: Annotated[SecretStr, AfterValidator(check_headers)] = SecretStr("")
     """Headers of that request, as `name=value,name=value`."""
     traces_per_second: Annotated[float, Field(ge=-1)] = 10.0
-    """Most new traces that one process starts per second; -1 is without limit. A sampled caller is always followed."""
+    """Most new traces that one process starts per second; -1 is without limit."""
+    followed_traces_per_second: Annotated[float, Field(ge=-1)] = 100.0
+    """Most traces of sampled callers that one process continues per second; -1 is without limit."""
 
     auth_enabled: bool = Field(default_factory=_auth_by_environment)
     """Whether callers must prove who they are. Off by default only in `local`."""
@@ -140,6 +142,11 @@ class PlatformSettings(BaseSettings):
     """Origins whose pages may call the services from a browser."""
     max_body_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(16 * 1024 * 1024)
     """Largest request body."""
+    max_body_bytes_in_flight: Annotated[ByteSize, Field(ge=1)] = ByteSize(512 * 1024 * 1024)
+    """Most bytes of request bodies that one process holds at a time, for inference routes and for all others each; more
+    are answered 503."""
+    body_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=30)
+    """How long a request may pause in the middle of its body before it is answered 408."""
 
     dependency_timeout: Duration = timedelta(seconds=5)
     """How long to wait for Redis, S3 or another service before answering 503."""

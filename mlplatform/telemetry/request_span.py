@@ -10,9 +10,9 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.propagate import extract
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from mlplatform.telemetry.sampler import DROPPED, KEPT, TracesPerSecond
+from mlplatform.telemetry.sampler import DROPPED, KEPT, CallersFirst
 
 PARENT = b"traceparent"
 
@@ -25,10 +25,10 @@ class RequestSpans:
 
     Args:
         tracer: Of the module that serves them.
-        sampler: Decides on requests that bring no trace along; None when this process keeps no traces.
+        sampler: Decides which are kept; None when this process keeps no traces.
     """
 
-    def __init__(self, tracer: trace.Tracer, sampler: TracesPerSecond | None) -> None:
+    def __init__(self, tracer: trace.Tracer, sampler: CallersFirst | None) -> None:
         self._tracer = tracer
         self._sampler = sampler
 
@@ -45,10 +45,25 @@ class RequestSpans:
         """
         value = fields.get(PARENT)
         if value is not None:
-            parent = extract({PARENT.decode(): value.decode("latin-1")})
-        elif self._sampler is not None and self._sampler.take():
+            caller = extract({PARENT.decode(): value.decode("latin-1")})
+            if trace.get_current_span(caller).get_span_context().is_valid:
+                return self._follow(name, caller, attributes)
+        if self._sampler is not None and self._sampler.traces.take():
             parent = _KEPT
         else:
             return INVALID_SPAN, _NOT_KEPT
+        return self._begin(name, parent, attributes)
+
+    def _follow(self, name: str, parent: Context, attributes: Mapping[str, str]) -> tuple[Span, Context]:
+        """Continue a caller's trace; beyond the budget under its id only, as one that is not sampled."""
+        caller = trace.get_current_span(parent).get_span_context()
+        if not caller.trace_flags.sampled:
+            return INVALID_SPAN, parent
+        if self._sampler is None or self._sampler.followed.take():
+            return self._begin(name, contexts.set_value(KEPT, True, parent), attributes)
+        unkept = SpanContext(caller.trace_id, caller.span_id, is_remote=True, trace_state=caller.trace_state)
+        return INVALID_SPAN, trace.set_span_in_context(NonRecordingSpan(unkept), parent)
+
+    def _begin(self, name: str, parent: Context, attributes: Mapping[str, str]) -> tuple[Span, Context]:
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         return span, trace.set_span_in_context(span, parent)

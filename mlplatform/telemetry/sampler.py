@@ -1,4 +1,9 @@
-"""Which traces are kept: those that a caller keeps, and of those that begin here a bounded number."""
+"""Which traces are kept: bounded numbers of those that a caller keeps and of those that begin here.
+
+Anybody can send a `traceparent` that says "sampled", before it is known who calls. So what it says is a wish: within a
+budget it is granted, beyond that the trace goes on under the caller's id and is not recorded. The budget is one of its
+own, so that neither kind of trace uses up that of the other.
+"""
 
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -73,15 +78,18 @@ class TracesPerSecond(Sampler):
 
 
 class CallersFirst(ParentBased):
-    """Follows the caller's decision, and bounds the traces that start here.
+    """Follows the caller's decision within a bound, and bounds the traces that start here.
 
     Args:
         traces_per_second: Most new traces; -1 is without limit.
+        followed_per_second: Most spans that continue a trace of a sampled caller; -1 is without limit.
 
     Attributes:
         traces: Decides on the new ones.
+        followed: Decides on those of sampled callers.
     """
 
-    def __init__(self, traces_per_second: float) -> None:
+    def __init__(self, traces_per_second: float, followed_per_second: float) -> None:
         self.traces = TracesPerSecond(traces_per_second)
-        super().__init__(self.traces)
+        self.followed = TracesPerSecond(followed_per_second)
+        super().__init__(self.traces, remote_parent_sampled=self.followed)

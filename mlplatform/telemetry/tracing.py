@@ -65,7 +65,9 @@ def make_provider(settings: PlatformSettings, service: str) -> TracerProvider | 
         compression=Compression.Gzip,
     )
     provider = TracerProvider(
-        sampler=CallersFirst(settings.traces_per_second), resource=resource, shutdown_on_exit=False
+        sampler=CallersFirst(settings.traces_per_second, settings.followed_traces_per_second),
+        resource=resource,
+        shutdown_on_exit=False,
     )
     provider.add_span_processor(ServiceName(service))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=BATCH_INTERVAL_MS))
@@ -100,7 +102,7 @@ def request_spans(name: str) -> RequestSpans:
         name: Module that serves them.
     """
     sampler = getattr(trace.get_tracer_provider(), "sampler", None)
-    return RequestSpans(trace.get_tracer(name), sampler.traces if isinstance(sampler, CallersFirst) else None)
+    return RequestSpans(trace.get_tracer(name), sampler if isinstance(sampler, CallersFirst) else None)
 
 
 def flush_traces() -> None:

@@ -7,21 +7,17 @@ answer. Both are called on the event loop and must not wait for anything.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-
-from opentelemetry import trace
 
 from mlplatform.errors import PlatformError
 from services.model_serving.calls import Answer, Call, Observer, Router, Served
 from services.model_serving.engine.engine import Engine, Prediction
 from services.model_serving.engine.loaded_model import LoadedModel, Params
 from services.model_serving.signature import ModelInput
+from services.model_serving.spans import model_span
 from services.model_serving.versions.choice import Versions
 
 LARGE_BODY = 1024 * 1024
 """Bytes from which on a body is read in a thread, so that others need not wait for it."""
-
-tracer = trace.get_tracer(__name__)
 
 
 class Dataplane:
@@ -69,7 +65,7 @@ class Dataplane:
         given, params = call.read(model) if read is None else await read
         served.given, served.params = given, params
         model.check_rows(given)
-        with _span(model):
+        with model_span("predict", model.identity):
             prediction = await self._predict(model, given, params)
         served.predictions, served.queue_seconds = prediction.answer, prediction.queue_seconds
         return Answer(model, served.route, prediction.answer, given, params)
@@ -87,11 +83,3 @@ class Dataplane:
         if not given.rows:
             return Prediction([], 0.0)
         return await self._engine.predict(model, given, params)
-
-
-def _span(model: LoadedModel) -> AbstractContextManager[object]:
-    """Open a span only within a trace that is kept; the others would pay for nothing."""
-    if not trace.get_current_span().is_recording():
-        return nullcontext()
-    attributes = {"ml.model": model.identity.name, "ml.version": model.identity.version}
-    return tracer.start_as_current_span("predict", attributes=attributes)

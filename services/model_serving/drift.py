@@ -1,6 +1,5 @@
 """Watches for aliases that were moved past the platform, beside the service."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -9,6 +8,7 @@ from prometheus_client import Gauge
 from structlog import get_logger
 
 from mlplatform.errors import PlatformError
+from mlplatform.events import Beat
 from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.drift.incident import Incident
 
@@ -29,22 +29,17 @@ class DriftWatch:
 
     def __init__(self, detector: DriftDetector, interval: timedelta) -> None:
         self._detector = detector
-        self._interval = interval.total_seconds()
-        self._stopping = asyncio.Event()
+        self._beat = Beat(interval)
         self._incidents: Mapping[str, list[Incident]] = {}
 
     async def run(self) -> None:
         """Look until stopped."""
-        while not self._stopping.is_set():
+        async for _ in self._beat:
             await self.look()
-            try:
-                await asyncio.wait_for(self._stopping.wait(), self._interval)
-            except TimeoutError:
-                continue
 
     def stop(self) -> None:
         """Let `run` return soon."""
-        self._stopping.set()
+        self._beat.stop()
 
     async def look(self) -> None:
         """Look once; what was known stays known while Postgres or MLflow does not answer."""

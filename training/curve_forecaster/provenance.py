@@ -1,10 +1,11 @@
 """Where a run comes from: code, user and libraries."""
 
-import getpass
 import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+
+from mlplatform.auth.system_user import system_user
 
 FOLDER = Path(__file__).parent
 SERVED = ("mlflow", "numpy", "pandas")
@@ -23,17 +24,10 @@ def tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", str(FOLDER))
     return {
-        "user": _user(),
+        "user": system_user(),
         "git.commit": commit or "unknown",
         "git.dirty": "unknown" if changes is None else str(bool(changes)).lower(),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container user without a name
-        return "unknown"
 
 
 def _git(*arguments: str) -> str | None:

@@ -18,13 +18,14 @@ from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
+from mlplatform.auth.system_user import system_user
 from mlplatform.monitoring.storage import log_reference_profile
 from mlplatform.registry import tags as tag
 from mlplatform.registry.connection import registry_errors
 from mlplatform.registry.errors import RegistryRefused
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.register import register_model_version
-from mlplatform.registry.registry import Registry
+from mlplatform.registry.registry import RUN_USER, Registry
 
 import plots
 import provenance
@@ -111,6 +112,8 @@ def track(registry: Registry, result: Result) -> Registered:
         experiment = mlflow.set_experiment(options.experiment)
         with mlflow.start_run(run_name=f"{options.curve_type}-{options.model_type}") as run:
             run_id = run.info.run_id
+            if RUN_USER not in run.data.tags:  # MLflow knows no user without a name; approvals ask who made a version
+                client.set_tag(run_id, RUN_USER, system_user())
             _log_numbers(client, run_id, result)
             _log_trials(client, experiment.experiment_id, run_id, result.trials)
             mlflow.log_input(_dataset(result.dataset), context="training")

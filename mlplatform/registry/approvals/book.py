@@ -1,9 +1,9 @@
 """The decisions on a model, as a service or a gate reads them."""
 
 from mlplatform.database import Database
+from mlplatform.database.pages import cut_page, read_cursor
 from mlplatform.registry.approvals import repository
 from mlplatform.registry.approvals.approval import Approval, read_approval
-from mlplatform.registry.ledger import read_cursor
 
 
 class ApprovalBook:
@@ -30,5 +30,5 @@ class ApprovalBook:
         before = read_cursor(cursor)
         async with self._database.transaction() as connection:
             rows = await repository.page(connection, model, limit + 1, before)
-        approvals = [read_approval(row) for row in rows[:limit]]
-        return approvals, str(approvals[-1].id) if len(rows) > limit else None
+        page, following = cut_page(rows, limit, "id")
+        return [read_approval(row) for row in page], following

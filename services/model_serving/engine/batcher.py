@@ -4,7 +4,8 @@ There is no time window. A request that finds the model idle is scored at once, 
 little to do, and batches grow by themselves when there is much.
 
 A call that takes less than a hop to a thread and back is made on the event loop: everything that arrived in the same
-turn of the loop is one batch. All others are made in threads.
+turn of the loop is one batch. All others are made in threads, which see to the next call themselves: when a service is
+flooded, the loop is long in coming round.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import dataclass
+from threading import Lock
 from typing import TypeVar
 
 from mlplatform.errors import DeadlineExceeded
@@ -26,6 +28,8 @@ Outcomes = TypeVar("Outcomes")
 
 INLINE_SECONDS = 0.001
 """Longest call that the event loop makes itself."""
+TURN_SECONDS = 0.005
+"""How long it makes such calls before it looks after everything else."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +88,9 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Ticket] = deque()
         self._cost = Cost()
+        self._lock = Lock()
         self._pace = 0.0
+        self._ended = 0.0
         self._busy = 0
         self._due = False
 
@@ -103,31 +109,48 @@ class Batcher:
         if not self._share:
             ticket.layout = None
         self._model.hold()
-        self._waiting.append(ticket)
+        with self._lock:
+            self._waiting.append(ticket)
         self._arrange()
 
     def hurry(self) -> None:
-        """Make the next call now, not in the next turn of the loop, unless as many run as may."""
-        if self._waiting and self._busy < self._slots:
+        """Make calls now, not in the next turn of the loop, unless as many run as may."""
+        if self._cost.expect(1) <= INLINE_SECONDS:
             self._start()
 
     def _arrange(self) -> None:
-        if not self._due and self._waiting and self._busy < self._slots:
+        if self._due or not self._waiting or self._busy >= self._slots:
+            return
+        if self._cost.expect(1) <= INLINE_SECONDS:
             self._due = True
             self._loop.call_soon(self._start)
+        elif self._hire():
+            self._pool.submit(self._go_on)
+
+    def _hire(self) -> bool:
+        """Take a slot, if there is one."""
+        with self._lock:
+            free = self._busy < self._slots
+            self._busy += free
+        return free
 
     def _start(self) -> None:
         self._due = False
-        if self._busy >= self._slots:  # a hurried call took the last slot
-            return
-        batch = self._next()
-        if batch:
-            rows = sum(ticket.request.given.rows for ticket in batch)
-            small = all(ticket.request.given.is_small for ticket in batch)
-            if not (small and self._cost.expect(rows) <= INLINE_SECONDS and self._made_here(batch)):
-                self._busy += 1
-                self._pool.submit(self._run_in_thread, batch)
+        until = time.perf_counter() + TURN_SECONDS
+        while self._waiting and self._busy < self._slots and time.perf_counter() < until:
+            batch, late = self._next()
+            self._drop(late)
+            if not batch or (self._is_quick(batch) and self._made_here(batch)):
+                continue
+            if self._hire():
+                self._pool.submit(self._work, batch)
+            else:
+                self._put_back(batch)
         self._arrange()
+
+    def _is_quick(self, batch: list[Ticket]) -> bool:
+        rows = sum(ticket.request.given.rows for ticket in batch)
+        return self._cost.expect(rows) <= INLINE_SECONDS and all(ticket.request.given.is_small for ticket in batch)
 
     def _made_here(self, batch: list[Ticket]) -> bool:
         """Make the call on the event loop; False when it failed and somebody must find out whose inputs did it."""
@@ -138,41 +161,72 @@ class Batcher:
         self._finish(batch, outcomes, begin, time.perf_counter())
         return True
 
-    def _next(self) -> list[Ticket]:
-        """Take the requests of the next call, in order of arrival; those that nobody waits for are dropped."""
+    def _next(self) -> tuple[list[Ticket], list[Ticket]]:
+        """Take the requests of the next call, in order of arrival, and those before them that nobody waits for."""
         now = time.perf_counter()
         batch: list[Ticket] = []
+        late: list[Ticket] = []
         rows = 0
-        while self._waiting:
-            ticket = self._waiting[0]
-            if ticket.answer.done() or now > ticket.expires:
-                self._resolve(self._waiting.popleft(), DeadlineExceeded("The time limit passed in the queue."))
-                continue
-            if batch and (
-                ticket.layout is None
-                or ticket.layout != batch[0].layout
-                or rows + ticket.request.given.rows > self._max_rows
-            ):
-                break
-            ticket.waited = now - ticket.submitted
-            batch.append(self._waiting.popleft())
-            rows += ticket.request.given.rows
-        return batch
+        with self._lock:
+            while self._waiting:
+                ticket = self._waiting[0]
+                if ticket.answer.done() or now > ticket.expires:
+                    late.append(self._waiting.popleft())
+                    continue
+                if batch and (
+                    ticket.layout is None
+                    or ticket.layout != batch[0].layout
+                    or rows + ticket.request.given.rows > self._max_rows
+                ):
+                    break
+                ticket.waited = now - ticket.submitted
+                batch.append(self._waiting.popleft())
+                rows += ticket.request.given.rows
+        return batch, late
 
-    def _run_in_thread(self, batch: list[Ticket]) -> None:
+    def _put_back(self, batch: list[Ticket]) -> None:
+        with self._lock:
+            self._waiting.extendleft(reversed(batch))
+
+    def _work(self, batch: list[Ticket]) -> None:
+        """Make a call in a thread, and see to the next one there: the loop may be long in coming round."""
         begin = time.perf_counter()
         outcomes = _run(score, self._model, batch)
-        self._loop.call_soon_threadsafe(self._come_back, batch, outcomes, begin, time.perf_counter())
+        end = time.perf_counter()
+        self._loop.call_soon_threadsafe(self._come_back, batch, outcomes, begin, end)
+        self._leave_slot(stay=end - begin > INLINE_SECONDS)
+
+    def _go_on(self) -> None:
+        batch, late = self._next()
+        if late:
+            self._loop.call_soon_threadsafe(self._drop, late)
+        if batch:
+            self._work(batch)
+        else:
+            self._leave_slot(stay=True)
+
+    def _leave_slot(self, *, stay: bool) -> None:
+        """Give the slot back, unless there is more to do for a thread."""
+        with self._lock:
+            stay = stay and bool(self._waiting)
+            self._busy -= not stay
+        if stay:
+            self._pool.submit(self._go_on)  # behind the calls of other models
 
     def _come_back(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
-        self._busy -= 1
         self._finish(batch, outcomes, begin, end)
         self._arrange()
+
+    def _drop(self, late: list[Ticket]) -> None:
+        for ticket in late:
+            self._resolve(ticket, DeadlineExceeded("The time limit passed in the queue."))
 
     def _finish(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
         rows = sum(ticket.request.given.rows for ticket in batch)
         self._cost.learn(rows, end - begin)
-        self._pace += WEIGHT * ((end - begin) / len(batch) / self._slots - self._pace)
+        since = max(self._ended, batch[0].submitted)  # while requests wait, all that passes is the price of the next
+        self._pace += WEIGHT * (max(end - since, 0.0) / len(batch) - self._pace)
+        self._ended = max(self._ended, end)
         self._meters.called(rows, len(batch), end - begin)
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._meters.waited(ticket.waited)

@@ -104,13 +104,14 @@ class Engine:
             Overloaded: the queue is full, or too long for the pace of the model.
         """
         lane = model.lane or self._lane(model)
-        if self._pending >= self._capacity:
-            lane.hurry()
+        longest = PATIENCE * self._timeout
+        if self._pending >= self._capacity or lane.expected_wait > longest:
+            lane.hurry()  # a quick model answers those that wait in less time than refusals take
             if self._pending >= self._capacity and lane.waiting >= self._share(lane):
                 raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
-        if (wait := lane.expected_wait) > (longest := PATIENCE * self._timeout):
-            detail = "More predictions of this model wait than it can answer within the time limit; try again later."
-            raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
+            if (wait := lane.expected_wait) > longest:
+                detail = "More predictions of this model wait than it answers within the time limit; try again later."
+                raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
         return lane
 
     async def close(self) -> None:

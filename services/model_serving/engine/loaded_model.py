@@ -11,12 +11,14 @@ from mlflow.models import ModelSignature
 from mlplatform.errors import FieldError
 from services.model_serving.engine.plain import to_plain
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
-from services.model_serving.flavors.predictor import Predict
+from services.model_serving.flavors.predictor import Predict, Says
+from services.model_serving.flavors.refusal import says_nothing
 from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import ModelInput, Signature
 
 Params: TypeAlias = dict[str, object] | None
 MODEL_BLAMES_INPUTS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
+FOUND_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class LoadedModel:
         size: Bytes that it is thought to take in memory.
         lane: Where its requests wait; made by the engine at the first one.
         raw: The library's own model, where the version is one; explanations look into it.
+        refusal: Says what is wrong with the inputs of a call that raised; None when the model is broken.
     """
 
     identity: ModelIdentity
@@ -108,6 +111,7 @@ class LoadedModel:
     size: int = 0
     lane: Lane | None = None
     raw: object | None = None
+    refusal: Says = says_nothing
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -147,6 +151,10 @@ class LoadedModel:
             if error.error_code in MODEL_BLAMES_INPUTS:
                 raise InputsRefused(self._says("cannot score these inputs", error)) from error
             raise
+        except Exception as error:
+            if (found := self.refusal(error)) is None:
+                raise
+            raise InputsRefused(self._says("cannot score these inputs", error, found)) from error
 
     def score(self, inputs: object, params: dict[str, object]) -> object:
         """Read, predict, and return plain values, as the native API does; blocks.
@@ -183,5 +191,6 @@ class LoadedModel:
         """Wait until no request holds the model."""
         await self._unused.wait()
 
-    def _says(self, what: str, error: BaseException) -> str:
-        return f"Model {self.identity.name} version {self.identity.version} {what} ({type(error).__name__})."
+    def _says(self, what: str, error: BaseException, found: str = "") -> str:
+        cause = f"{type(error).__name__}: {found[:FOUND_LENGTH]}" if found else type(error).__name__
+        return f"Model {self.identity.name} version {self.identity.version} {what} ({cause})."

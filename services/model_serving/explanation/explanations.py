@@ -22,6 +22,7 @@ from services.model_serving.explanation.explainers import make_explainer
 from services.model_serving.explanation.explanation import Explainer, Explanation, Table
 from services.model_serving.metrics import EXPLANATION_DURATION
 from services.model_serving.signature import ModelInput
+from services.model_serving.spans import model_span
 
 log = get_logger(__name__)
 
@@ -89,6 +90,14 @@ class Explanations:
             RegistryUnavailable: MLflow is down, and it was to be asked for the profile of the training data.
         """
         self.check(model, given)
+        with model_span("explain", model.identity):
+            return await self._explain(model, given)
+
+    async def close(self) -> None:
+        """Let the explanations that run finish; those that wait are dropped."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+    async def _explain(self, model: LoadedModel, given: ModelInput) -> Explanation:
         deadline = Deadline.after(self._seconds)
         waiter = asyncio.wrap_future(self._submit(model, given, deadline))
         try:
@@ -104,10 +113,6 @@ class Explanations:
             raise error
         log.error("explanation_failed", model=model.identity.name, version=model.identity.version, exc_info=error)
         raise model.broke(error) from error
-
-    async def close(self) -> None:
-        """Let the explanations that run finish; those that wait are dropped."""
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
     def _submit(self, model: LoadedModel, given: ModelInput, deadline: Deadline) -> "Future[Explanation]":
         loop = asyncio.get_running_loop()

@@ -17,8 +17,9 @@ from mlflow.types.schema import Schema
 
 from mlplatform.registry import tags as tag
 from services.model_serving.flavors.derived import Example, example_rows
-from services.model_serving.flavors.predictor import Candidate, Chosen, Predict, Source
+from services.model_serving.flavors.predictor import Candidate, Chosen, Predict, Says, Source
 from services.model_serving.flavors.proof import Proof
+from services.model_serving.flavors.refusal import Refusal, says_nothing
 from services.model_serving.loading.example import InputExample
 from services.model_serving.signature import ModelInput, Signature
 
@@ -42,6 +43,9 @@ class Library(Protocol):
     def candidates(self, source: Source) -> Iterable[Candidate]:
         """Walk over the ways to call a model, the cheapest first."""
 
+    def refusal(self, error: BaseException) -> str | None:
+        """Say what the library found wrong with inputs; None for an error that inputs do not cause."""
+
 
 def choose_predict(
     model: PyFuncModel, signature: Signature, example: InputExample | None, description: Model, folder: Path
@@ -62,7 +66,15 @@ def choose_predict(
     flavor = _flavor(model)
     predict = _through_mlflow(model)
     if example is None:
-        return Chosen(predict, "pyfunc", row_wise=False, flavor=flavor, reason=NO_EXAMPLE, row_wise_reason=NO_EXAMPLE)
+        return Chosen(
+            predict,
+            "pyfunc",
+            row_wise=False,
+            flavor=flavor,
+            reason=NO_EXAMPLE,
+            row_wise_reason=NO_EXAMPLE,
+            refusal=says_nothing,
+        )
     inputs, params = signature.inputs.read(example.inputs), signature.parameters.read(example.params)
     predict(inputs, params)
     library = None if flavor == FALLBACK else _library(flavor)
@@ -83,6 +95,7 @@ def choose_predict(
         flavor=flavor,
         reason=reason,
         row_wise_reason=objection or ROW_WISE,
+        refusal=_refusal(library, predict, inputs if objection else inputs.take(0, 1), params),
     )
 
 
@@ -101,6 +114,10 @@ def _proven(
             exact = f"within {candidate.tolerance:g}" if candidate.tolerance else "to the last bit"
             return candidate, f"{candidate.name} equals MLflow {exact} on: {', '.join(proof.asked)}"
     return None, "; ".join(objections) or "no other way to call this model is known"
+
+
+def _refusal(library: Library | None, predict: Predict, inputs: ModelInput, params: dict[str, object] | None) -> Says:
+    return says_nothing if library is None else Refusal(library.refusal, predict, inputs, params)
 
 
 def _barred(description: Model, signature: Signature, library: Library | None) -> str | None:

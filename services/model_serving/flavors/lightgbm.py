@@ -10,9 +10,11 @@ from typing import Any
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+from lightgbm.basic import LightGBMError
 
 from services.model_serving.flavors.arrays import array_of
 from services.model_serving.flavors.predictor import Candidate, Source, without_enforcement
+from services.model_serving.flavors.refusal import first_line
 from services.model_serving.signature import ModelInput
 
 ROW_WISE = True
@@ -23,6 +25,11 @@ def candidates(source: Source) -> Iterator[Candidate]:
     """Walk over the ways to call a booster or a wrapper."""
     yield from boosters(source.raw, source.function)
     yield without_enforcement(source)
+
+
+def refusal(error: BaseException) -> str | None:
+    """Say what LightGBM found wrong with inputs, such as another number of features."""
+    return first_line(error) if isinstance(error, LightGBMError) else None
 
 
 def boosters(model: object, function: str) -> Iterator[Candidate]:

@@ -4,6 +4,7 @@ MLflow opens its session with a pool of threads of ONNX Runtime's own, one per c
 predictions at once then fight for the cores. `OMP_NUM_THREADS` does not bound it.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pandas as pd
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from services.model_serving.flavors.arrays import array_of
 from services.model_serving.flavors.predictor import Candidate, Source, without_enforcement
+from services.model_serving.flavors.refusal import first_line
 from services.model_serving.signature import ModelInput
 
 ROW_WISE = True
@@ -21,6 +24,12 @@ CPU = ["CPUExecutionProvider"]
 TOLERANCE = 1e-6
 """Of the largest number of an answer: the work may be cut up otherwise than for several threads."""
 Feeds = dict[str, npt.NDArray[Any]]
+FATAL = 4
+"""Of what a session writes to the error output: its errors are raised as well, and anybody can cause them."""
+NO_MEMORY = "Failed to allocate memory"
+PLACE = re.compile(r".*(Status Message: | : INVALID_ARGUMENT : | : FAIL : |\.h:\d+ | was false\. )")
+"""What stands before the words: the code, the node, the line of ONNX Runtime's source."""
+VALUE = re.compile(r"\bidx=-?\d+ ")
 
 
 def candidates(source: Source) -> Iterator[Candidate]:
@@ -30,9 +39,20 @@ def candidates(source: Source) -> Iterator[Candidate]:
     yield without_enforcement(source)
 
 
+def refusal(error: BaseException) -> str | None:
+    """Say what ONNX Runtime found wrong with inputs.
+
+    Ranks, types and indices are an InvalidArgument; dimensions that do not go together are whatever the node raises.
+    """
+    if not isinstance(error, InvalidArgument | Fail | RuntimeException) or NO_MEMORY in str(error):
+        return None
+    return VALUE.sub("", PLACE.sub("", first_line(error)))
+
+
 def _session(source: Source) -> Candidate:
     declared = source.options("onnx").get("onnx_session_options") or {}
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
     options.intra_op_num_threads = declared.get("intra_op_num_threads") or 1
     options.inter_op_num_threads = declared.get("inter_op_num_threads") or 1
     if level := declared.get("graph_optimization_level"):

@@ -12,6 +12,8 @@ from services.model_serving.signature import ModelInput
 
 Predict: TypeAlias = Callable[[ModelInput, dict[str, object] | None], Any]
 CallPath: TypeAlias = Literal["native", "pyfunc"]
+Says: TypeAlias = Callable[[BaseException], str | None]
+"""From an error to what was found wrong with inputs, in a line; None when inputs do not cause such an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Chosen:
         flavor: the library.
         reason: why this path.
         row_wise_reason: why rows may or may not be put together.
+        refusal: says what is wrong with inputs that it raised an error for; None when it is broken.
     """
 
     predict: Predict
@@ -79,6 +82,7 @@ class Chosen:
     flavor: str
     reason: str
     row_wise_reason: str
+    refusal: Says
 
 
 def without_enforcement(source: Source) -> Candidate:

@@ -12,9 +12,15 @@ import pandas as pd
 import torch
 
 from services.model_serving.flavors.predictor import Candidate, Source, without_enforcement
+from services.model_serving.flavors.refusal import first_line
 from services.model_serving.signature import ModelInput
 
 ROW_WISE = True
+GUARD = "Guard failed"
+"""How an exported program says that a dimension is not what it was exported for."""
+NO_MEMORY = "can't allocate memory"
+OF_THE_MODEL = (torch.OutOfMemoryError, torch.AcceleratorError, NotImplementedError, RecursionError)
+"""What PyTorch raises as a RuntimeError, and inputs do not cause."""
 
 
 def candidates(source: Source) -> Iterator[Candidate]:
@@ -24,6 +30,19 @@ def candidates(source: Source) -> Iterator[Candidate]:
     if devices <= {"cpu"}:
         yield _module(module)
     yield without_enforcement(source)
+
+
+def refusal(error: BaseException) -> str | None:
+    """Say what PyTorch found wrong with inputs.
+
+    An index outside of an embedding or a reduction over nothing is an IndexError; shapes or types that do not go
+    together are a RuntimeError, as is much else.
+    """
+    if isinstance(error, AssertionError):
+        return first_line(error) if str(error).startswith(GUARD) else None
+    if isinstance(error, OF_THE_MODEL) or NO_MEMORY in str(error):
+        return None
+    return first_line(error) if isinstance(error, IndexError | RuntimeError) else None
 
 
 def _module(module: torch.nn.Module) -> Candidate:

@@ -31,6 +31,15 @@ def candidates(source: Source) -> Iterator[Candidate]:
     yield replace(without_enforcement(source), tolerance=tolerance)
 
 
+def refusal(error: BaseException) -> str | None:
+    """Say what a wrapped library found wrong with inputs; scikit-learn itself raises a ValueError, as XGBoost does."""
+    library = type(error).__module__.partition(".")[0]
+    if library != "lightgbm":
+        return None
+    found: str | None = importlib.import_module(f"{__package__}.{library}").refusal(error)
+    return found
+
+
 def _end_jobs(model: object) -> bool:
     """Let a model use one thread, as each call does here; return whether it used more."""
     parallel = [part for part in parts(model) if getattr(part, "n_jobs", None) not in {None, 1}]

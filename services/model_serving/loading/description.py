@@ -4,12 +4,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from mlplatform.registry.connection import open_client, registry_errors
 from mlplatform.registry.model_version import ModelVersion
 from services.model_serving.loading.example import SERVING_EXAMPLE, InputExample, read_example
+from services.model_serving.loading.model_file import read_model_file
 
 DESCRIPTION = "MLmodel"
 
@@ -33,7 +34,7 @@ def read_description(tracking_url: str, version: ModelVersion) -> Description:
         location = open_client(tracking_url).get_model_version_download_uri(version.name, version.version)
         repository = get_artifact_repository(location, tracking_uri=tracking_url)
         repository.download_artifacts(DESCRIPTION, name)
-        model = Model.load(name)
+        model = read_model_file(folder)
         if (model.saved_input_example_info or {}).get("serving_input_path"):
             repository.download_artifacts(SERVING_EXAMPLE, name)
         return Description(model.signature, read_example(folder, model))

@@ -18,6 +18,7 @@ from services.model_serving.flavors import choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
 from services.model_serving.loading.example import read_example
 from services.model_serving.loading.memory import memory_of
+from services.model_serving.loading.model_file import read_model_file
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
 from services.model_serving.settings import ServingSettings
 from services.model_serving.signature import compile_signature
@@ -88,7 +89,7 @@ class ModelLoader:
             LoadError: the model cannot be served; the message is the reason.
         """
         started = time.perf_counter()
-        description = Model.load(str(folder))
+        description = read_model_file(folder)
         names = bundled_modules(folder, description)
         signature = compile_signature(description, max_rows=self._max_rows)
         example = read_example(folder, description)
@@ -118,12 +119,13 @@ class ModelLoader:
             chosen.row_wise,
             raw=pyfunc.get_raw_model() if chosen.flavor in EXPLAINED else None,
             size=memory_of(chosen.flavor, size),
+            refusal=chosen.refusal,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:
         """Load the same artifacts once more, to be asked as a user of MLflow would."""
         folder = self._folder / model.identity.key / "model"
-        description = Model.load(str(folder))
+        description = read_model_file(folder)
         return self._load_pyfunc(folder, model.identity.name, description, bundled_modules(folder, description))
 
     def _load_pyfunc(self, folder: Path, name: str, description: Model, bundled: frozenset[str]) -> PyFuncModel:

@@ -67,7 +67,9 @@ async def open_monitoring(
                 database=database,
                 directory=directory,
                 policies=policies,
-                feedback=Feedback(database, policies, outcomes or NoOutcomes()),
+                feedback=Feedback(
+                    database, policies, outcomes or NoOutcomes(), horizon=settings.prediction_log_retention
+                ),
                 writer=writer,
                 evaluation=evaluation,
                 upkeep=upkeep,

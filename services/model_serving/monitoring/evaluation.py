@@ -19,6 +19,8 @@ from services.model_serving.monitoring.sample import read_sample
 from services.model_serving.monitoring.settings import MonitoringSettings
 
 MOST_LABELS = 20_000
+MOST_SIGNS = 64 << 20
+"""Signs of JSON that are read for a comparison, of the log and again of labels: callers choose how long values are."""
 Row = Mapping[str, Any]
 
 log = get_logger(__name__)
@@ -67,13 +69,14 @@ class Evaluation:
         async with self._database.transaction() as connection:
             await repository.act_as_monitor(connection)
             logged = await repository.newest_predictions(
-                connection, model, version, longest, settings.monitoring_max_rows
+                connection, model, version, since=longest, rows=settings.monitoring_max_rows, size=MOST_SIGNS
             )
             traffic = await repository.traffic(connection, model, version, since)
-            labelled = await repository.labelled(connection, model, longest, MOST_LABELS)
-        of_version = [row for row in labelled if row["version"] == version]
+            labelled = await repository.labelled(
+                connection, model, version, since=longest, limit=MOST_LABELS, size=MOST_SIGNS
+            )
         started_at, rows, findings = await asyncio.to_thread(
-            self._compute, reference, logged, traffic or {}, of_version, now
+            self._compute, reference, logged, traffic or {}, labelled, now
         )
         async with self._database.transaction() as connection:
             await repository.insert_window(

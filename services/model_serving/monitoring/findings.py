@@ -1,5 +1,6 @@
 """What is stored about a window of a version, as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -25,9 +26,11 @@ def bins_of(column: ColumnProfile) -> list[str]:
 
 
 def column_findings(profile: Profile, found: Sequence[ColumnDrift]) -> list[dict[str, Any]]:
-    """Return the findings of each column, with the names of its bins."""
+    """Return the findings of each column, with the names of its bins; one that overflowed is left out."""
     described = []
     for drift in found:
+        if not _is_finite(drift):
+            continue
         columns = profile.inputs if drift.part == "input" else profile.predictions
         described.append({**asdict(drift), "excess_psi": excess(drift), "bins": bins_of(columns[drift.name])})
     return described
@@ -36,6 +39,10 @@ def column_findings(profile: Profile, found: Sequence[ColumnDrift]) -> list[dict
 def excess(drift: ColumnDrift) -> float:
     """Return the stability index above what chance gives."""
     return max(0.0, drift.psi - drift.psi_noise)
+
+
+def _is_finite(drift: ColumnDrift) -> bool:
+    return all(math.isfinite(figure) for figure in asdict(drift).values() if isinstance(figure, float))
 
 
 def quality_findings(found: Sequence[Quality]) -> list[dict[str, Any]]:

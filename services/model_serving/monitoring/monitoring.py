@@ -1,8 +1,8 @@
 """The parts of monitoring behind the routes."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlplatform.database import Database
 from services.model_serving.monitoring import repository
@@ -11,10 +11,14 @@ from services.model_serving.monitoring.labels.feedback import Feedback
 from services.model_serving.monitoring.policy import LogPolicies
 from services.model_serving.monitoring.schemas import LogState, ModelMonitoring, WindowFinding
 from services.model_serving.monitoring.upkeep import Upkeep
+from services.model_serving.monitoring.windows import make_cursor, read_cursor, read_windows
 from services.model_serving.monitoring.writer import LogWriter
 from services.model_serving.versions.directory import Directory
 
-MOST_WINDOWS = 2000
+MOST_VERSIONS = 100
+"""Versions whose newest window is shown, the newest ones."""
+MOST_WINDOWS = 500
+"""Windows that a report draws."""
 
 
 class Monitoring:
@@ -60,36 +64,41 @@ class Monitoring:
         Raises:
             ModelNotFound: there is no such model here.
         """
-        newest: dict[str, WindowFinding] = {}
-        for window in await self.history(model, version=version, span=span):
-            newest.setdefault(window.version, window)
+        await self._directory.find(model)
+        async with self._database.transaction() as connection:
+            rows = await repository.newest_windows(connection, model, version, datetime.now(UTC) - span, MOST_VERSIONS)
+        windows = await asyncio.to_thread(read_windows, rows)
         policy = self._policies.of(model)
         return ModelMonitoring(
             model=model,
             log=LogState(sample=policy.sample, excluded=sorted(policy.exclude)),
-            alarm=any(window.alarm for window in newest.values()),
-            versions=[newest[key] for key in sorted(newest, key=int, reverse=True)],
+            alarm=any(row["alarm"] for row in rows),
+            versions=windows,
         )
 
-    async def history(self, model: str, *, version: str | None, span: timedelta) -> list[WindowFinding]:
-        """Return the windows of a model, newest first.
+    async def history(
+        self, model: str, *, version: str | None, span: timedelta, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[WindowFinding], str | None]:
+        """Return a page of the windows of a model, newest first, and the cursor of the next page.
 
         Raises:
+            InvalidCursor: it is not one of ours.
             ModelNotFound: there is no such model here.
         """
+        before = read_cursor(cursor)
         await self._directory.find(model)
-        since = datetime.now(UTC) - span
         async with self._database.transaction() as connection:
-            rows = await repository.windows_of(connection, model, since, MOST_WINDOWS)
-        return [_window(row) for row in rows if version is None or row["version"] == version]
+            rows = await repository.windows_of(
+                connection, model, version, since=datetime.now(UTC) - span, before=before, limit=limit + 1
+            )
+        following = make_cursor(rows[limit - 1]) if len(rows) > limit else None
+        return await asyncio.to_thread(read_windows, rows[:limit]), following
 
-
-def _window(row: Mapping[str, Any]) -> WindowFinding:
-    kept = {name: row[name] for name in ("version", "alarm", "started_at", "ended_at", "rows")}
-    quality = [{**one, "metrics": _known(one["metrics"])} for one in row["findings"]["quality"]]
-    return WindowFinding.model_validate({**row["findings"], **kept, "quality": quality})
-
-
-def _known(metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Mapping[str, float | None]]:
-    """Leave out figures without a number, which earlier releases stored when one overflowed."""
-    return {name: figure for name, figure in metrics.items() if None not in figure.values()}
+    async def overview(self, model: str, *, versions: Sequence[str], span: timedelta) -> list[WindowFinding]:
+        """Return windows of some versions, newest first: not all of a long time, but some of all of it."""
+        if not versions:
+            return []
+        each = max(1, MOST_WINDOWS // len(versions))
+        async with self._database.transaction() as connection:
+            rows = await repository.spread_windows(connection, model, versions, datetime.now(UTC) - span, each)
+        return await asyncio.to_thread(read_windows, rows)

@@ -89,7 +89,8 @@ class ModelMonitoring(BaseModel):
 
 
 class MonitoringHistory(BaseModel):
-    """Windows of a model, newest first."""
+    """A page of the windows of a model, newest first."""
 
     model: str
     windows: list[WindowFinding]
+    next_cursor: str | None

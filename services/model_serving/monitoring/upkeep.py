@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import orjson
 import psycopg
 from structlog import get_logger
 
@@ -95,8 +98,13 @@ class Upkeep:
         since = datetime.now(UTC) - SHOWN_WINDOWS * self._settings.monitoring_interval
         async with self._database.transaction() as connection:
             windows = await repository.last_windows(connection, since)
-        gauges.export(windows, self._settings.monitoring_metric_columns)
+        found = await asyncio.to_thread(_read, windows)
+        gauges.export(found, self._settings.monitoring_metric_columns)
 
     async def _claim(self, task: str, interval: timedelta) -> bool:
         async with self._database.transaction() as connection:
             return await repository.claim(connection, task, interval)
+
+
+def _read(windows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**window, "findings": orjson.loads(window["findings"])} for window in windows]

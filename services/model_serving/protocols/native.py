@@ -11,6 +11,7 @@ from services.model_serving.engine.loaded_model import LoadedModel, Params
 from services.model_serving.engine.plain import render, to_plain
 from services.model_serving.protocols.addressing import addressed
 from services.model_serving.protocols.json_body import read_json_body, refuse_repeated_keys
+from services.model_serving.protocols.large import is_large
 from services.model_serving.schemas import PredictRequest, PredictResponse
 from services.model_serving.serving import serving_of
 from services.model_serving.signature import ModelInput
@@ -23,8 +24,6 @@ HEADERS = {
         "X-Model-Route": "How the version was chosen: primary, canary, ab: and an arm, version or alias.",
     }.items()
 }
-LARGE_ANSWER = 10_000
-"""Rows from which on an answer is written in a thread."""
 DESCRIPTION = """Answer with the version in production, or with the version or alias that is named.
 
 Inputs are checked against the model's signature before the model sees them: a column that is missing or unknown, a
@@ -57,12 +56,16 @@ async def predict(request: DirectRequest) -> DirectResponse:
     content: dict[str, object] = {"model": identity.name, "version": identity.version}
     if wanted.alias is not None:
         content["alias"] = wanted.alias
-    content["predictions"] = to_plain(answer.predictions)
+    content["predictions"] = answer.predictions
     if wanted.explain:
         content["explanations"] = (await serving.explanations.explain(answer.model, answer.given)).wire()
-    large = answer.given.rows > LARGE_ANSWER
-    text = await asyncio.to_thread(render, content) if large else render(content)
+    text = await asyncio.to_thread(_write, content) if is_large(answer.predictions) else _write(content)
     return DirectResponse(text, headers=model_headers(answer))
+
+
+def _write(content: dict[str, object]) -> bytes:
+    content["predictions"] = to_plain(content["predictions"])
+    return render(content)
 
 
 def _read(body: bytes) -> PredictRequest:

@@ -12,7 +12,7 @@ from structlog import get_logger
 from mlplatform.audit import AuditLog
 from mlplatform.audit.event import Actor
 from mlplatform.database import Database
-from mlplatform.errors import InvalidCursor
+from mlplatform.database.pages import cut_page, read_cursor
 from mlplatform.events import CloudEvent, OutboxRelay, TrafficChanged, enqueue
 from services.model_serving.traffic import repository
 from services.model_serving.traffic.document import TrafficDocument
@@ -20,7 +20,6 @@ from services.model_serving.traffic.epochs import Epochs, next_epochs
 from services.model_serving.traffic.errors import PreconditionFailed
 
 SOURCE = "/services/model_serving"
-CURSOR_DIGITS = 18
 
 Action = Literal["set", "clear", "abort"]
 
@@ -157,12 +156,11 @@ class Documents:
         Raises:
             InvalidCursor: it is not one of ours.
         """
-        if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS):
-            raise InvalidCursor
+        before = read_cursor(cursor)
         async with self._database.transaction() as connection:
-            rows = await repository.history(connection, model, limit + 1, int(cursor) if cursor else None)
-        following = str(rows[limit - 1]["revision"]) if len(rows) > limit else None
-        return [_revision(row) for row in rows[:limit]], following
+            rows = await repository.history(connection, model, limit + 1, before)
+        page, following = cut_page(rows, limit, "revision")
+        return [_revision(row) for row in page], following
 
     def _try(self, row: DictRow) -> Revision | None:
         try:

@@ -1,6 +1,5 @@
 """Watches canaries and arms, and stops one that the rule finds worse."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,6 +9,7 @@ import psycopg
 from structlog import get_logger
 
 from mlplatform.errors import DependencyUnavailable
+from mlplatform.events import Beat
 from services.model_serving.traffic.aborting import abort_by_rule, running
 from services.model_serving.traffic.documents import Documents
 from services.model_serving.traffic.epochs import PRIMARY, arm_label
@@ -44,23 +44,18 @@ class Guard:
         self._router = router
         self._windows = windows
         self._exchange = exchange
-        self._interval = interval.total_seconds()
-        self._stopping = asyncio.Event()
+        self._beat = Beat(interval)
         self._tripped: dict[tuple[str, str, int], Breach] = {}
 
     async def run(self) -> None:
         """Look until stopped; the last measurements are sent before it returns."""
-        while not self._stopping.is_set():
+        async for _ in self._beat:
             await self.look()
-            try:
-                await asyncio.wait_for(self._stopping.wait(), self._interval)
-            except TimeoutError:
-                continue
         await self._exchange.send()
 
     def stop(self) -> None:
         """Let `run` return soon."""
-        self._stopping.set()
+        self._beat.stop()
 
     async def look(self) -> None:
         """Send, judge, and stop what is worse."""

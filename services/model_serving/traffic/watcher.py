@@ -7,7 +7,7 @@ import psycopg
 from structlog import get_logger
 
 from mlplatform.errors import DependencyUnavailable
-from mlplatform.events import StreamTail, TrafficChanged
+from mlplatform.events import Beat, StreamTail, TrafficChanged, beside
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.traffic.documents import Documents, Revision
 from services.model_serving.traffic.metrics import REVISION
@@ -41,36 +41,25 @@ class TrafficWatcher:
         self._router = router
         self._targets = targets
         self._events = events
-        self._interval = interval.total_seconds()
+        self._beat = Beat(interval)
         self._known: dict[str, int] = {}
-        self._wake = asyncio.Event()
         self._looking = asyncio.Lock()
-        self._stopped = False
         self._reachable = True
 
     async def run(self) -> None:
         """Poll until stopped."""
-        tail = asyncio.create_task(self._follow_events())
-        while not self._stopped:
-            self._wake.clear()
-            await self._look()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._interval)
-            except TimeoutError:
-                continue
-        while not tail.done():  # asyncio.wait_for of Python 3.11, which the Redis client uses, can lose a cancellation
-            tail.cancel()
-            await asyncio.wait({tail}, timeout=1.0)
+        async with beside(self._follow_events()):
+            async for _ in self._beat:
+                await self._look()
         await self._targets.close()
 
     def stop(self) -> None:
         """Let `run` return soon."""
-        self._stopped = True
-        self._wake.set()
+        self._beat.stop()
 
     def wake(self) -> None:
         """Have the loop look at once."""
-        self._wake.set()
+        self._beat.wake()
 
     async def sync(self) -> None:
         """Put the documents that changed into effect.
@@ -100,7 +89,7 @@ class TrafficWatcher:
     async def _follow_events(self) -> None:
         async for event in self._events:
             if event.type == TrafficChanged.event_type:
-                self._wake.set()
+                self._beat.wake()
 
     def _put(self, plans: dict[str, Plan], revision: Revision) -> None:
         self._known[revision.model] = revision.revision

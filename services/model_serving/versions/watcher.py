@@ -14,7 +14,7 @@ from typing import Any
 from structlog import get_logger
 
 from mlplatform.errors import PlatformError
-from mlplatform.events import ModelPromoted, StreamTail
+from mlplatform.events import Beat, ModelPromoted, StreamTail, beside
 from mlplatform.registry.model_version import RegisteredModel
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.errors import reason
@@ -50,36 +50,25 @@ class AliasWatcher:
         self._production = production
         self._loads = loads
         self._events = events
-        self._interval = interval.total_seconds()
+        self._beat = Beat(interval)
         self._looked: dict[str, tuple[float, RegisteredModel]] = {}
         self._looking: set[asyncio.Task[None]] = set()
         self._prefetched: set[tuple[str, str]] = set()
-        self._wake = asyncio.Event()
-        self._stopped = False
         self._restored = False
         self.settled = False
         """Whether what was in production at the first poll, or before a restart without MLflow, was tried."""
 
     async def run(self) -> None:
         """Poll until stopped."""
-        tail = asyncio.create_task(self._follow_events())
-        while not self._stopped:
-            self._wake.clear()
-            await self._poll()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._interval)
-            except TimeoutError:
-                continue
-        while not tail.done():  # asyncio.wait_for of Python 3.11, which the Redis client uses, can lose a cancellation
-            tail.cancel()
-            await asyncio.wait({tail}, timeout=1.0)
+        async with beside(self._follow_events()):
+            async for _ in self._beat:
+                await self._poll()
         if self._looking:
             await asyncio.wait(self._looking)
 
     def stop(self) -> None:
         """Let `run` return soon."""
-        self._stopped = True
-        self._wake.set()
+        self._beat.stop()
 
     async def _follow_events(self) -> None:
         async for event in self._events:
@@ -102,10 +91,10 @@ class AliasWatcher:
             model, version = await self._directory.look(name, hint)
         except PlatformError as error:
             log.info("look_failed", model=name, reason=error.detail)
-            self._wake.set()
+            self._beat.wake()
             return
         if version is None or model.aliases.get(PRODUCTION) != version.version:
-            self._wake.set()
+            self._beat.wake()
             return
         self._looked[name] = time.perf_counter(), model
         self._production.want_one(name, Wanted(version.version, model.created), version, noticed)
@@ -139,7 +128,7 @@ class AliasWatcher:
     async def _prefetch(self) -> None:
         """Bring versions that are staged to the disk: they are what is promoted next."""
         for name, number in self._directory.staged():
-            if (name, number) in self._prefetched or self._stopped:
+            if (name, number) in self._prefetched or self._beat.stopped:
                 continue
             self._prefetched.add((name, number))
             try:

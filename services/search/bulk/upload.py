@@ -23,8 +23,6 @@ from services.search.bulk.results import Progress, Results
 from services.search.settings import SearchSettings
 from services.search.writing import count_written, write_items
 
-IDLE = timedelta(seconds=60)
-"""How long nothing may come in."""
 PATIENCE = timedelta(seconds=30)
 """How long to wait for Postgres with a batch."""
 RETENTION = timedelta(days=7)
@@ -98,7 +96,7 @@ class Upload:
         splitter = LineSplitter(int(self._parts.settings.search_bulk_line_size))
         already, sha256, number = self._progress.lines, NOTHING, 0
         try:
-            async for line in _lines(chunks, splitter):
+            async for line in _lines(chunks, splitter, self._parts.settings.body_timeout.total_seconds()):
                 number = line.number
                 sha256 = chained(sha256, line)
                 if number > already:
@@ -194,18 +192,23 @@ class Upload:
             log.warning("search.upload_not_marked", upload=self._name, error=type(error).__name__)
 
 
-async def _lines(chunks: AsyncIterator[bytes], splitter: LineSplitter) -> AsyncIterator[Line]:
+async def _lines(chunks: AsyncIterator[bytes], splitter: LineSplitter, patience: float) -> AsyncIterator[Line]:
     """Yield the lines of a body.
+
+    Args:
+        chunks: The body.
+        splitter: Splits it.
+        patience: Seconds that it may pause.
 
     Raises:
         UploadInterrupted: Nothing came in for too long.
     """
     while True:
         try:
-            async with asyncio.timeout(IDLE.total_seconds()):
+            async with asyncio.timeout(patience):
                 chunk = await anext(chunks, None)
         except TimeoutError as error:
-            raise UploadInterrupted(f"Nothing came in for {IDLE.total_seconds():.0f} seconds.") from error
+            raise UploadInterrupted(f"Nothing came in for {patience:g} seconds.") from error
         if chunk is None:
             break
         for line in splitter.feed(chunk):

@@ -1,7 +1,6 @@
 """The audit chain on Postgres: appended by services, changed by nobody, verified by the owner."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import psycopg
@@ -10,36 +9,19 @@ import pytest
 from mlplatform.audit.chain import Head
 from mlplatform.audit.log import UNWRITTEN, AuditLog, AuditReadError
 from mlplatform.database import Database
-from tests.fixtures.database import DatabaseUrls
 
 CHANGES = ("UPDATE audit_events SET actor = 'eve'", "DELETE FROM audit_events", "TRUNCATE audit_events")
 UNLOCK = "ALTER TABLE audit_events DISABLE TRIGGER ALL"
 
 
 @pytest.fixture
-async def service(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.app)
-    await database.open()
-    yield database
-    await database.close()
+def log(database: Database) -> AuditLog:
+    return AuditLog(database)
 
 
 @pytest.fixture
-async def owner(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.owner)
-    await database.open()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def log(service: Database) -> AuditLog:
-    return AuditLog(service)
-
-
-@pytest.fixture
-def auditor(owner: Database) -> AuditLog:
-    return AuditLog(owner)
+def auditor(owner_database: Database) -> AuditLog:
+    return AuditLog(owner_database)
 
 
 async def fill(log: AuditLog, count: int = 4) -> None:
@@ -72,9 +54,9 @@ class TestRecord:
         assert (head.id, broken) == (15, None)
 
     async def test_event_shares_the_fate_of_its_transaction(
-        self, log: AuditLog, service: Database, auditor: AuditLog
+        self, log: AuditLog, database: Database, auditor: AuditLog
     ) -> None:
-        async with service.transaction() as connection:
+        async with database.transaction() as connection:
             await log.record(action="model.promoted", resource="m", actor="ada", connection=connection)
             raise psycopg.Rollback
 
@@ -84,9 +66,9 @@ class TestRecord:
         with pytest.raises(ValueError, match="principal or an actor"):
             await log.record(action="model.promoted", resource="m")
 
-    async def test_caller_chooses_neither_id_nor_time_nor_hash(self, service: Database, auditor: AuditLog) -> None:
+    async def test_caller_chooses_neither_id_nor_time_nor_hash(self, database: Database, auditor: AuditLog) -> None:
         await execute(
-            service,
+            database,
             "INSERT INTO audit_events (id, ts, actor, action, resource, outcome, prev_hash, hash)"
             " VALUES (77, '1999-01-01', 'eve', 'x', 'y', 'done', '', '')",
         )
@@ -99,26 +81,26 @@ class TestRecord:
 
 
 class TestRights:
-    async def test_service_changes_nothing(self, log: AuditLog, service: Database, auditor: AuditLog) -> None:
+    async def test_service_changes_nothing(self, log: AuditLog, database: Database, auditor: AuditLog) -> None:
         await fill(log, 1)
 
         for statement in (*CHANGES, "UPDATE audit_head SET id = 0", UNLOCK):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                await execute(service, statement, tenant="acme")
+                await execute(database, statement, tenant="acme")
         assert (await auditor.verify())[1] is None
 
-    async def test_owner_is_refused_too(self, log: AuditLog, owner: Database) -> None:
+    async def test_owner_is_refused_too(self, log: AuditLog, owner_database: Database) -> None:
         await fill(log, 1)
 
         for statement in CHANGES:
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-                await execute(owner, statement)
+                await execute(owner_database, statement)
 
-    async def test_service_reads_the_rows_of_its_tenant(self, log: AuditLog, service: Database) -> None:
+    async def test_service_reads_the_rows_of_its_tenant(self, log: AuditLog, database: Database) -> None:
         await fill(log, 2)
         await log.record(action="model.promoted", resource="m", actor="eve", tenant="other")
 
-        async with service.transaction("other") as connection:
+        async with database.transaction("other") as connection:
             cursor = await connection.execute("SELECT actor FROM audit_events")
             assert await cursor.fetchall() == [{"actor": "eve"}]
 
@@ -142,12 +124,12 @@ class TestTampering:
         ],
     )
     async def test_found_by_verify(
-        self, log: AuditLog, owner: Database, auditor: AuditLog, statement: str, found: str
+        self, log: AuditLog, owner_database: Database, auditor: AuditLog, statement: str, found: str
     ) -> None:
         await fill(log)
         # Ids move in one statement only when the key is checked at its end.
         movable = "ALTER TABLE audit_events DROP CONSTRAINT audit_events_pkey"
-        await execute(owner, UNLOCK, movable, statement)
+        await execute(owner_database, UNLOCK, movable, statement)
 
         _, broken = await auditor.verify()
 
@@ -155,12 +137,12 @@ class TestTampering:
         assert broken.reason.startswith(found)
 
     async def test_cut_together_with_its_head_is_found_by_a_witness(
-        self, log: AuditLog, owner: Database, auditor: AuditLog
+        self, log: AuditLog, owner_database: Database, auditor: AuditLog
     ) -> None:
         await fill(log)
         witness, _ = await auditor.verify()
         await execute(
-            owner,
+            owner_database,
             UNLOCK,
             "DELETE FROM audit_events WHERE id > 2",
             "UPDATE audit_head SET (id, hash) = (SELECT id, hash FROM audit_events WHERE id = 2)",

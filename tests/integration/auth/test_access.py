@@ -16,7 +16,6 @@ from mlplatform.database import Database
 from mlplatform.errors import install_problem_handlers
 from mlplatform.ratelimit import RateLimiter
 from mlplatform.settings import PlatformSettings
-from tests.fixtures.database import DatabaseUrls
 
 SETTINGS = PlatformSettings(
     auth_enabled=True, jwt_secret="secret-of-this-test-with-32-bytes-or-more", rate_limit_burst=5
@@ -38,14 +37,6 @@ async def search(principal: Annotated[Principal, require(Permission.SEARCH)]) ->
 
 async def promote(principal: Annotated[Principal, require(Permission.PROMOTE)]) -> dict[str, str]:
     return {"subject": principal.subject}
-
-
-@pytest.fixture
-async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.app)
-    await database.open()
-    yield database
-    await database.close()
 
 
 @pytest.fixture
@@ -76,11 +67,8 @@ def bearer(*roles: Role) -> dict[str, str]:
 
 
 @pytest.fixture
-async def owner_audit(database_urls: DatabaseUrls) -> AsyncIterator[AuditLog]:
-    owner = Database(database_urls.owner)
-    await owner.open()
-    yield AuditLog(owner)
-    await owner.close()
+def owner_audit(owner_database: Database) -> AuditLog:
+    return AuditLog(owner_database)
 
 
 class TestAdmit:

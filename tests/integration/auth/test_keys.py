@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from mlplatform.auth.key_verifier import MEMORY, KeyVerifier
 from mlplatform.cli.app import app
 from mlplatform.database import Database
 from mlplatform.settings import PlatformSettings
-from tests.fixtures.database import DatabaseUrls
 from tests.unit.auth.issuer import Clock
 
 SETTINGS = PlatformSettings(api_key_pepper="pepper-of-this-test-with-32-bytes-or-more")
@@ -25,24 +23,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def owner(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.owner)
-    await database.open()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def service(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.app)
-    await database.open()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def issuer(owner: Database) -> KeyIssuer:
-    return KeyIssuer(SETTINGS, owner)
+def issuer(owner_database: Database) -> KeyIssuer:
+    return KeyIssuer(SETTINGS, owner_database)
 
 
 @pytest.fixture
@@ -51,8 +33,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def verifier(service: Database, clock: Clock) -> KeyVerifier:
-    return KeyVerifier(SETTINGS, service, clock=clock)
+def verifier(database: Database, clock: Clock) -> KeyVerifier:
+    return KeyVerifier(SETTINGS, database, clock=clock)
 
 
 async def create(issuer: KeyIssuer, *, ttl: timedelta | None = DAY) -> IssuedKey:
@@ -130,7 +112,7 @@ class TestLife:
 
 
 class TestServiceRole:
-    async def test_no_right_on_the_table(self, service: Database) -> None:
+    async def test_no_right_on_the_table(self, database: Database) -> None:
         for statement in (
             "SELECT * FROM api_keys",
             "UPDATE api_keys SET revoked_at = NULL",
@@ -138,7 +120,7 @@ class TestServiceRole:
             "INSERT INTO api_keys SELECT * FROM find_api_key('x')",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                async with service.transaction() as connection:
+                async with database.transaction() as connection:
                     await connection.execute(statement)
 
 

@@ -121,6 +121,12 @@ class TestRegister:
         parent = server.client.get_run(version.run_id)
         assert parent.data.params["hyper.ridge_alpha"] == best.data.params["ridge_alpha"]
 
+    def test_who_trains_is_known_in_a_container_whose_user_has_no_name(self, server, unnamed_user):
+        assert main([*server.options, "--model-type", "ridge", "--rows", "200"]) == 0
+        version = server.registry.get_version(server.name, "1")
+        assert server.client.get_run(version.run_id).data.tags["user"] == f"uid {unnamed_user}"
+        assert server.registry.authors(version) == {f"uid {unnamed_user}"}
+
 
 class TestRefuse:
     def test_bad_data_leaves_nothing(self, server, tmp_path, capsys):

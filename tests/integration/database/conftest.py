@@ -28,15 +28,8 @@ def empty_database(stack_env: dict[str, str]) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture
 async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    """Yield an open pool of one connection under the services' role."""
+    """Yield an open pool under the services' role, of one connection: what one use leaves, the next would find."""
     pool = Database(database_urls.app, max_size=1)
     await pool.open()
     yield pool
     await pool.close()
-
-
-@pytest.fixture
-def owner(database_urls: DatabaseUrls) -> Iterator[psycopg.Connection]:
-    """Yield a connection of the role that owns the tables."""
-    with psycopg.connect(database_urls.owner, autocommit=True) as connection:
-        yield connection

@@ -15,6 +15,16 @@ from tests.integration.model_serving.test_access import token_of
 SPLIT = {"dataframe_split": {"columns": list(COLUMNS), "data": [[2.0, 0.0, 0.0]]}}
 TENSOR = {"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP64", "data": [2.0, 0.0, 0.0]}]}
 
+SCORED = {"": "1", "/versions/1": "1", "/versions/2": "2", "/aliases/next": "2", "/aliases/production": "1"}
+INFERRED = {"": "1", "/versions/2": "2", "/versions/next": "2", "/versions/production": "1"}
+"""Part of an address, and the version that answers there."""
+UNFIT: list[tuple[list[Any], str]] = [
+    ([None, 0, 0], ""),
+    (["secret", 0, 0], "dataframe_split.data.0.0"),
+    ([1, 2], "data.0"),
+]
+"""Rows, and what the message names."""
+
 
 def score(answer: httpx.Response) -> float:
     """Return the only prediction, in whichever protocol."""
@@ -37,39 +47,33 @@ async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: 
 class TestAddresses:
     """A version by its number, by an alias, by a header, or the one in production."""
 
-    @pytest.mark.parametrize(
-        ("path", "version"),
-        [("", "1"), ("/versions/1", "1"), ("/versions/2", "2"), ("/aliases/next", "2"), ("/aliases/production", "1")],
-    )
-    async def test_scoring(self, service: Service, publisher: Publisher, path: str, version: str):
-        answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
-        assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0)
-        assert answer.headers["x-model-version"] == version
-        assert answer.headers["x-model-name"] == publisher.name
-        assert answer.headers["x-model-route"]
-        assert answer.headers["x-request-id"]
+    async def test_scoring(self, service: Service, publisher: Publisher):
+        for path, version in SCORED.items():
+            answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
+            assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0), path
+            assert answer.headers["x-model-version"] == version, path
+            assert answer.headers["x-model-name"] == publisher.name
+            assert answer.headers["x-model-route"]
+            assert answer.headers["x-request-id"]
 
-    @pytest.mark.parametrize(
-        ("path", "version"), [("", "1"), ("/versions/2", "2"), ("/versions/next", "2"), ("/versions/production", "1")]
-    )
-    async def test_inference(self, service: Service, publisher: Publisher, path: str, version: str):
-        answer = await service.client.post(f"/v2/models/{publisher.name}{path}/infer", json=TENSOR)
-        assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0)
-        assert (answer.headers["x-model-version"], answer.json()["model_version"]) == (version, version)
+    async def test_inference(self, service: Service, publisher: Publisher):
+        for path, version in INFERRED.items():
+            answer = await service.client.post(f"/v2/models/{publisher.name}{path}/infer", json=TENSOR)
+            assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0), path
+            assert (answer.headers["x-model-version"], answer.json()["model_version"]) == (version, version), path
 
     async def test_a_header(self, service: Service, publisher: Publisher):
         for path, body in (("/invocations", SPLIT), (f"/v2/models/{publisher.name}/infer", TENSOR)):
             answer = await service.client.post(path, json=body, headers={"X-Model-Version": "2"})
             assert score(answer) == pytest.approx(6.0)
 
-    @pytest.mark.parametrize("path", ["/versions/9", "/versions/x", "/aliases/nobody", "/aliases/a%20b"])
-    async def test_unknown(self, service: Service, publisher: Publisher, path: str):
-        answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
-        assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
-        path = path.replace("/aliases/", "/versions/")
-        answer = await service.client.post(f"/v2/models/{publisher.name}{path}/infer", json=TENSOR)
-        assert answer.status_code == 404
-        assert set(answer.json()) == {"error"}
+    async def test_unknown(self, service: Service, publisher: Publisher):
+        for path in ("/versions/9", "/versions/x", "/aliases/nobody", "/aliases/a%20b"):
+            answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
+            assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST"), path
+            version = path.replace("/aliases/", "/versions/")
+            answer = await service.client.post(f"/v2/models/{publisher.name}{version}/infer", json=TENSOR)
+            assert (answer.status_code, set(answer.json())) == (404, {"error"}), version
 
 
 class TestDefaultModel:
@@ -133,25 +137,23 @@ class TestErrors:
             answer = await running.client.post("/invocations", json=SPLIT, headers=viewer)
             assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
 
-    @pytest.mark.parametrize("path", ["/invocations", "/v2/models/m/infer"])
-    async def test_a_body_that_is_too_large(self, service: Service, path: str):
-        answer = await service.client.post(
-            path, content=bytes(50_000_000), headers={"Content-Type": "application/json"}
-        )
-        assert answer.status_code == 413
-        assert answer.json().keys() & {"error", "error_code"}
+    async def test_a_body_that_is_too_large(self, service: Service):
+        for path in ("/invocations", "/v2/models/m/infer"):
+            answer = await service.client.post(
+                path, content=bytes(50_000_000), headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code == 413, path
+            assert answer.json().keys() & {"error", "error_code"}, path
 
-    @pytest.mark.parametrize("headers", [{"Content-Type": "text/html"}, {"Content-Encoding": "gzip"}])
-    async def test_a_body_of_another_kind(self, service: Service, publisher: Publisher, headers: dict[str, str]):
-        answer = await service.client.post(f"/v2/models/{publisher.name}/infer", content=b"x", headers=headers)
-        assert (answer.status_code, set(answer.json())) == (415, {"error"})
+    async def test_a_body_of_another_kind(self, service: Service, publisher: Publisher):
+        for headers in ({"Content-Type": "text/html"}, {"Content-Encoding": "gzip"}):
+            answer = await service.client.post(f"/v2/models/{publisher.name}/infer", content=b"x", headers=headers)
+            assert (answer.status_code, set(answer.json())) == (415, {"error"}), headers
 
-    @pytest.mark.parametrize(
-        ("row", "field"), [([None, 0, 0], None), (["secret", 0, 0], "dataframe_split.data.0.0"), ([1, 2], "data.0")]
-    )
-    async def test_inputs_that_do_not_fit(self, service: Service, row: list[Any], field: str | None):
-        body = {"dataframe_split": {"columns": list(COLUMNS), "data": [row]}}
-        answer = await service.client.post("/invocations", json=body)
-        assert answer.status_code == 400
-        assert "secret" not in answer.text
-        assert field is None or field in answer.json()["message"]
+    async def test_inputs_that_do_not_fit(self, service: Service):
+        for row, field in UNFIT:
+            body = {"dataframe_split": {"columns": list(COLUMNS), "data": [row]}}
+            answer = await service.client.post("/invocations", json=body)
+            assert answer.status_code == 400, row
+            assert "secret" not in answer.text
+            assert field in answer.json()["message"]

@@ -14,11 +14,12 @@ import pytest
 from mlflow.models import infer_signature
 
 from mlplatform.auth import Role, mint_token
-from mlplatform.registry.identity import system_user
+from mlplatform.auth.system_user import system_user
 from mlplatform.registry.register import register_model_version
 from mlplatform.settings import PlatformSettings
 from tests.integration.registry.programs import promote
 from tests.integration.registry.test_registry import NOBODY
+from tests.unit.registry.test_served import answering, state
 
 MODEL_CODE = """
 import mlflow
@@ -157,6 +158,17 @@ class TestPromoteModel:
         assert done.returncode == 6
         assert bench.aliases() == {"production": "1"}
         assert "Serving does not answer with it: serving does not answer at" in done.stdout
+
+    def test_it_is_said_how_many_replicas_of_serving_answer(self, bench, environment):
+        bench.version()
+        with answering(state("1")) as one, answering(state("1")) as other:
+            environment.setenv("ML_SERVING_URL", one)
+            alone = promote("--model", bench.name, "--stage", "Production", "--wait-served")
+            environment.setenv("ML_PROMOTION_SERVED_URLS", f"{one},{other}")
+            both = promote("--model", bench.name, "--stage", "Production", "--wait-served")
+        assert (alone.returncode, both.returncode) == (0, 0)
+        assert "The one replica of serving that was asked answers with it, " in alone.stdout
+        assert "All 2 replicas of serving answer with it." in both.stdout
 
     def test_a_failed_precondition(self, bench):
         bench.version()

@@ -4,7 +4,6 @@ import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
-from mlplatform.database import Database
 from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.identity import Identity, Proof
 from mlplatform.registry.steps import Step
@@ -12,14 +11,6 @@ from tests.integration.registry.requests import to_production
 from tests.integration.registry.test_repair import CrashError
 
 EVE = Identity("eve", Proof.OS)
-
-
-@pytest.fixture
-async def database(database_urls):
-    database = Database(database_urls.app, max_size=2)
-    await database.open()
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import psycopg
 import pytest
 
-from mlplatform.database import Database
 from mlplatform.errors import InvalidCursor
 from mlplatform.registry import repository
 from mlplatform.registry.ledger import PromotionLedger, State
@@ -18,14 +17,6 @@ ROW = {
     "reason": None,
     "trace_id": None,
 }
-
-
-@pytest.fixture
-async def database(database_urls):
-    database = Database(database_urls.app, max_size=1)
-    await database.open()
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ class TestLookUp:
         assert bench.registry.resolve(bench.name, alias="staging").version == "2"
         assert bench.registry.resolve(bench.name, version="2").aliases == ("staging",)
         assert bench.registry.production_versions()[bench.name] == "1"
-        assert bench.name in [version.name for version in bench.registry.production_models()]
         assert bench.name not in bench.registry.production_versions("embedding")
 
     def test_pages_versions_newest_first(self, bench):

@@ -1,5 +1,9 @@
 """Routes that are served without FastAPI's machinery."""
 
+import asyncio
+from datetime import timedelta
+from typing import Any
+
 import orjson
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -126,6 +130,65 @@ class TestErrors:
             answer = await client.post("/terse/known", content=b"x" * (LIMIT + 1) if declared else parts())
         assert answer.status_code == 413
         assert str(LIMIT) in answer.json()["error"]
+
+
+class Gate:
+    """A route that holds its body until it is told to let go."""
+
+    def __init__(self) -> None:
+        self.entered, self.opened = asyncio.Event(), asyncio.Event()
+        self.routes = [*ROUTES, DirectRoute("POST", "/hold", Permission.PREDICT, self._hold)]
+
+    async def _hold(self, request: DirectRequest) -> DirectResponse:
+        self.entered.set()
+        await self.opened.wait()
+        return DirectResponse(b"%d" % len(request.body))
+
+
+class TestBodiesInFlight:
+    """Each within its limit, and together within theirs."""
+
+    @pytest.mark.parametrize("declared", [True, False])
+    async def test_one_too_many_is_refused_until_another_is_answered(
+        self, settings: PlatformSettings, declared: bool
+    ) -> None:
+        async def parts():
+            for _ in range(6):
+                yield b"x" * 100
+
+        def body() -> Any:
+            return b"x" * 600 if declared else parts()
+
+        gate = Gate()
+        async with serving(settings.model_copy(update={"max_body_bytes_in_flight": LIMIT}), gate.routes) as client:
+            holding = asyncio.create_task(client.post("/hold", content=body()))
+            await gate.entered.wait()
+            refused = await client.post("/echo", content=body())
+            small = await client.post("/echo", content=b"x" * 400)
+            during = (await client.get("/metrics")).text
+            gate.opened.set()
+            assert (await holding).text == "600"
+            assert (await client.post("/echo", content=body())).json()["size"] == 600
+            after = (await client.get("/metrics")).text
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert (refused.headers["Connection"], refused.headers["Retry-After"]) == ("close", "1")
+        assert small.json()["size"] == 400
+        assert 'ml_body_bytes_in_flight{routes="direct"} 600.0' in during
+        assert 'ml_body_bytes_in_flight{routes="direct"} 0.0' in after
+
+    async def test_one_alone_is_let_in(self, settings: PlatformSettings) -> None:
+        async with serving(settings.model_copy(update={"max_body_bytes_in_flight": 10}), ROUTES) as client:
+            assert (await client.post("/echo", content=b"x" * LIMIT)).json()["size"] == LIMIT
+
+    async def test_one_that_stalls_is_given_up(self, settings: PlatformSettings) -> None:
+        async def stalled():
+            yield b"x"
+            await asyncio.Event().wait()
+
+        async with serving(settings.model_copy(update={"body_timeout": timedelta(milliseconds=50)}), ROUTES) as client:
+            response = await client.post("/echo", content=stalled())
+        assert (response.status_code, response.json()["code"]) == (408, "request_timeout")
+        assert response.headers["Connection"] == "close"
 
 
 class TestAccess:

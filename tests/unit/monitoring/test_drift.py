@@ -10,6 +10,7 @@ from mlplatform.monitoring.profile import make_profile
 
 REFERENCE_ROWS = 3000
 CITIES, SHARES = ["ash", "birch", "cedar", "elm"], [0.5, 0.3, 0.15, 0.05]
+ALL = slice(None)
 
 
 def draw(generator: np.random.Generator, rows: int, columns: int = 6) -> pd.DataFrame:
@@ -22,10 +23,10 @@ def draw(generator: np.random.Generator, rows: int, columns: int = 6) -> pd.Data
     return frame
 
 
-def found(seed: int, rows: int, change=lambda _, frame: frame) -> dict[str, ColumnDrift]:
+def found(seed: int, rows: int, change=lambda _, frame: frame, only: slice = ALL) -> dict[str, ColumnDrift]:
     generator = np.random.default_rng(seed)
-    profile = make_profile(draw(generator, REFERENCE_ROWS))
-    window = change(generator, draw(generator, rows))
+    profile = make_profile(draw(generator, REFERENCE_ROWS).loc[:, only])
+    window = change(generator, draw(generator, rows)).loc[:, only]
     return {column.name: column for column in compare(profile, to_columns(window), {})}
 
 
@@ -40,7 +41,7 @@ class TestUndrifted:
         assert not any(column.level == "major" for window in windows for column in window.values())
 
     def test_probabilities_of_one_column_are_spread_evenly(self) -> None:
-        columns = [found(seed, 500)["n0"] for seed in range(150)]
+        columns = [found(seed, 500, only=slice("n0", "n0"))["n0"] for seed in range(150)]
         for name in ("p", "psi_p"):
             shares = [sum(getattr(column, name) < level for column in columns) / 150 for level in (0.1, 0.5)]
             assert shares[0] == pytest.approx(0.1, abs=0.08)

@@ -1,15 +1,14 @@
 """Who somebody is, and how that is known."""
 
-import os
-import pwd
 from datetime import timedelta
 
 import pytest
 
 from mlplatform.auth import Role, mint_token
 from mlplatform.auth.errors import CredentialRefused
+from mlplatform.auth.system_user import system_user
 from mlplatform.registry.errors import PromotionRefused
-from mlplatform.registry.identity import Identity, Proof, identify, is_same_person, require_proof, system_user
+from mlplatform.registry.identity import Identity, Proof, identify, is_same_person, require_proof
 from mlplatform.registry.settings import PromotionSettings
 
 SECRET = "s" * 32
@@ -52,18 +51,6 @@ class TestIdentify:
 
     async def test_a_name_that_is_given_is_no_more_than_that(self, make_settings):
         assert await identify(make_settings(), "release-bot") == Identity("release-bot", Proof.DECLARED)
-
-
-class TestSystemUser:
-    def test_the_environment_names_nobody(self, monkeypatch):
-        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-            monkeypatch.setenv(name, "bob-of-the-environment")
-        assert system_user() == pwd.getpwuid(os.getuid()).pw_name
-
-    def test_an_id_without_a_name_is_given_as_it_is(self, monkeypatch):
-        unnamed = next(uid for uid in range(60_000, 65_000) if uid not in {user.pw_uid for user in pwd.getpwall()})
-        monkeypatch.setattr(os, "getuid", lambda: unnamed)
-        assert system_user() == f"uid {unnamed}"
 
 
 class TestRequireProof:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
@@ -59,6 +59,21 @@ def wait(monkeypatch, tmp_path):
     return run
 
 
+@pytest.fixture
+def wait_for_all(monkeypatch, tmp_path):
+    """Wait for version 2 at several addresses, of which each gives its own answers."""
+    monkeypatch.chdir(tmp_path)
+
+    async def run(*replicas, seconds: str = "10s"):
+        with ExitStack() as stack:
+            urls = [stack.enter_context(answering(*answers)) for answers in replicas]
+            monkeypatch.setenv("ML_PROMOTION_SERVED_URLS", ",".join(urls))
+            settings = PromotionSettings(promotion_served_timeout=seconds)
+            return urls, await wait_served(settings, "m", "2", time.monotonic())
+
+    return run
+
+
 class TestWaitServed:
     async def test_until_the_version_is_in_production_and_not_just_in_memory(self, wait):
         confirmation = await wait(state("1"), (503, b""), (429, b""), state("1"), state("2"))
@@ -77,3 +92,22 @@ class TestWaitServed:
         confirmation = await wait((401, b""), seconds="1h")
         assert confirmation.seconds is None
         assert "ML_TOKEN" in confirmation.reason
+
+
+class TestReplicas:
+    async def test_are_all_waited_for(self, wait_for_all):
+        urls, confirmation = await wait_for_all([state("2")], [state("1"), state("1"), state("2")])
+        assert confirmation.seconds is not None
+        assert confirmation.asked == tuple(urls)
+
+    async def test_that_have_it_do_not_speak_for_one_that_has_not(self, wait_for_all):
+        urls, confirmation = await wait_for_all([state("2")], [state("1")], seconds="200ms")
+        assert (confirmation.seconds, confirmation.reason) == (None, f"{urls[1]}: serving has version 1")
+
+    async def test_are_not_waited_for_once_one_cannot_load_it(self, wait_for_all):
+        urls, confirmation = await wait_for_all([state("1", FAILURE)], [state("1")], seconds="1h")
+        assert f"{urls[0]}: serving cannot load it: it needs pickle" in confirmation.reason
+
+    async def test_at_the_one_address_there_is_when_none_are_named(self, wait):
+        confirmation = await wait(state("2"))
+        assert len(confirmation.asked) == 1

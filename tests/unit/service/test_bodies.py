@@ -1,7 +1,13 @@
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
+
+from mlplatform.settings import PlatformSettings
+from tests.unit.service.conftest import make_app
 
 JSON = {"Content-Type": "application/json"}
 
@@ -75,3 +81,47 @@ class TestBodyLimit:
         response = await client.post("/sums", content=endless(), headers=JSON)
         assert_problem(response, 413, "payload_too_large")
         assert sent < 20
+
+
+class TestBodiesInFlight:
+    @pytest.mark.parametrize("declared", [True, False])
+    async def test_one_too_many_is_refused_until_another_is_answered(self, declared: bool) -> None:
+        entered, opened = asyncio.Event(), asyncio.Event()
+
+        async def stalled() -> AsyncIterator[bytes]:
+            yield b'{"values":'.ljust(600)
+            entered.set()
+            await opened.wait()
+            yield b"[1]}"
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield b'{"values":'
+            yield b"[1]}".ljust(600)
+
+        def body() -> Any:
+            return b'{"values":[1]}'.ljust(600) if declared else parts()
+
+        transport = httpx.ASGITransport(make_app(PlatformSettings(max_body_bytes_in_flight=1000)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            holding = asyncio.create_task(client.post("/sums", content=stalled(), headers=JSON))
+            await entered.wait()
+            refused = await client.post("/sums", content=body(), headers=JSON)
+            opened.set()
+            assert (await holding).json() == 1
+            assert (await client.post("/sums", content=body(), headers=JSON)).json() == 1
+        assert_problem(refused, 503, "overloaded")
+        assert (refused.headers["Connection"], refused.headers["Retry-After"]) == ("close", "1")
+
+
+class TestBodyTimeout:
+    async def test_a_body_that_stalls_is_given_up(self) -> None:
+        async def stalled() -> AsyncIterator[bytes]:
+            yield b'{"values":'
+            await asyncio.Event().wait()
+
+        settings = PlatformSettings(body_timeout=timedelta(milliseconds=50))
+        transport = httpx.ASGITransport(make_app(settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            response = await client.post("/sums", content=stalled(), headers=JSON)
+        assert_problem(response, 408, "request_timeout")
+        assert response.headers["Connection"] == "close"

@@ -1,9 +1,12 @@
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from mlplatform.telemetry import RequestSpans
 from mlplatform.telemetry.sampler import CallersFirst, TracesPerSecond
+
+SAMPLED = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 
 class Clock:
@@ -57,20 +60,32 @@ class TestRootSpans:
 
 
 class TestParent:
-    def test_sampled_caller_is_followed_beyond_the_budget(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(0), shutdown_on_exit=False).get_tracer("test")
+    def test_sampled_caller_is_followed_when_no_traces_start_here(self) -> None:
+        tracer = TracerProvider(sampler=CallersFirst(0, 1), shutdown_on_exit=False).get_tracer("test")
         assert tracer.start_span("request", context=remote(flags=1)).is_recording()
 
+    def test_sampled_callers_are_followed_within_a_budget_of_their_own(self) -> None:
+        tracer = TracerProvider(sampler=CallersFirst(1, 2), shutdown_on_exit=False).get_tracer("test")
+        spans = [tracer.start_span("request", context=remote(flags=1)) for _ in range(5)]
+        assert [span.is_recording() for span in spans] == [True, True, False, False, False]
+        assert {span.get_span_context().trace_id for span in spans} == {1}
+        assert tracer.start_span("request").is_recording()
+
+    def test_spans_inside_of_one_that_is_followed_use_no_budget(self) -> None:
+        tracer = TracerProvider(sampler=CallersFirst(0, 1), shutdown_on_exit=False).get_tracer("test")
+        with tracer.start_as_current_span("request", context=remote(flags=1)):
+            assert all(tracer.start_span("inside", kind=SpanKind.CLIENT).is_recording() for _ in range(5))
+
     def test_unsampled_caller_is_followed_too(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(-1), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(-1, -1), shutdown_on_exit=False).get_tracer("test")
         assert not tracer.start_span("request", context=remote(flags=0)).is_recording()
 
 
 class TestRequests:
     @staticmethod
-    def spans(rate: float) -> RequestSpans:
-        provider = TracerProvider(sampler=CallersFirst(rate), shutdown_on_exit=False)
-        return RequestSpans(provider.get_tracer("test"), provider.sampler.traces)
+    def spans(rate: float, followed: float = 1) -> RequestSpans:
+        provider = TracerProvider(sampler=CallersFirst(rate, followed), shutdown_on_exit=False)
+        return RequestSpans(provider.get_tracer("test"), provider.sampler)
 
     def test_a_kept_one_is_kept_once(self) -> None:
         spans = self.spans(1)
@@ -79,17 +94,31 @@ class TestRequests:
         assert (first.is_recording(), second.is_recording()) == (True, False)
 
     def test_nothing_within_one_that_is_not_kept_begins_a_trace(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(-1), shutdown_on_exit=False).get_tracer("test")
-        _, context = RequestSpans(tracer, TracesPerSecond(0)).start("POST /x", {}, {})
+        tracer = TracerProvider(sampler=CallersFirst(-1, -1), shutdown_on_exit=False).get_tracer("test")
+        _, context = RequestSpans(tracer, CallersFirst(0, 0)).start("POST /x", {}, {})
         assert tracer.start_span("outside").is_recording()
         assert not tracer.start_span("inside", context).is_recording()
 
     def test_a_sampled_caller_is_followed(self) -> None:
-        with_parent = {b"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-        span, context = self.spans(0).start("POST /x", with_parent, {})
+        span, context = self.spans(0).start("POST /x", SAMPLED, {})
         assert span.is_recording()
         assert trace.get_current_span(context) is span
         assert trace.format_trace_id(span.get_span_context().trace_id) == "0af7651916cd43dd8448eb211c80319c"
+
+    def test_beyond_the_budget_the_trace_goes_on_without_being_recorded(self) -> None:
+        provider = TracerProvider(sampler=CallersFirst(-1, 1), shutdown_on_exit=False)
+        spans = RequestSpans(tracer := provider.get_tracer("test"), provider.sampler)
+        spans.start("POST /x", SAMPLED, {})
+        span, context = spans.start("POST /x", SAMPLED, {})
+        assert not span.is_recording()
+        assert not tracer.start_span("inside", context).is_recording()
+        handed_on: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(handed_on, context)
+        assert handed_on["traceparent"] == SAMPLED[b"traceparent"].decode().removesuffix("01") + "00"
+
+    def test_what_is_no_parent_begins_a_trace_of_its_own(self) -> None:
+        span, _ = self.spans(1, followed=0).start("POST /x", {b"traceparent": b"00-odd-01"}, {})
+        assert span.is_recording()
 
     def test_without_a_provider_nothing_is_kept(self) -> None:
         span, _ = RequestSpans(trace.get_tracer("test"), None).start("POST /x", {}, {})

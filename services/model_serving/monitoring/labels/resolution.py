@@ -50,7 +50,7 @@ def resolve(item: FeedbackItem, found: Sequence[Logged], policies: LogPolicies) 
 
     Args:
         item: What came in.
-        found: What was logged under its request id, the first answer first.
+        found: What was logged under its request id: the newest answer of each model.
         policies: Say whether the request was to be logged at all.
     """
     request_id, position = item.key
@@ -65,9 +65,9 @@ def resolve(item: FeedbackItem, found: Sequence[Logged], policies: LogPolicies) 
     labels = {place: label for place, label in enumerate(item.labels or ()) if label is not None}
     if item.labels is None:
         labels = {position or 0: item.label}
-    kept = logged["positions"] if not logged["whole"] else None
-    if kept is not None:
-        labels = {place: label for place, label in labels.items() if place in set(kept)}
+    if logged["positions"] is not None and not logged["whole"]:
+        kept = frozenset(orjson.loads(logged["positions"]))
+        labels = {place: label for place, label in labels.items() if place in kept}
     if not labels:
         return result("not_sampled", "none of the labelled rows was logged: of large requests only some rows are")
     labelled = [

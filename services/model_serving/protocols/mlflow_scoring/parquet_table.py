@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlplatform.errors import BadRequest, PayloadTooLarge
+from services.model_serving.protocols.mlflow_scoring.parquet_pages import pages_of
 from services.model_serving.signature.findings import refuse
 
 NO_PARQUET = "The body is not a Parquet table as pandas writes it."
@@ -19,6 +20,16 @@ DECODED = 256 * 1024 * 1024
 """Most bytes of the columns that are read, decompressed and with each value written out."""
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}
 WIDTH = 8
+ENTRY = 16
+"""Bytes of a dictionary's entry in memory, its text aside."""
+PAGE = 4096
+"""What a page counts for at least: it takes time."""
+FOOTER = 2 * 1024 * 1024
+"""Most bytes of the footer. Of a column it can take 3, which become 700 in memory; pandas writes 500 for each."""
+LENGTH = slice(-8, -4)
+"""Where a file has the length of its footer."""
+THRIFT = {"thrift_container_size_limit": 20_000, "thrift_string_size_limit": FOOTER}
+"""Longest list and text of the footer: memory for a list is taken before its entries are read."""
 
 
 def read_parquet(body: bytes, kinds: Collection[str], max_rows: int) -> pd.DataFrame:
@@ -34,14 +45,16 @@ def read_parquet(body: bytes, kinds: Collection[str], max_rows: int) -> pd.DataF
         InvalidInputs: It has too many rows, a name twice, or a column of lists or objects.
         PayloadTooLarge: Decoded, it would take too much memory.
     """
+    if int.from_bytes(body[LENGTH], "little") > FOOTER:
+        raise PayloadTooLarge(f"The footer of the Parquet table is larger than {FOOTER} bytes; send fewer columns.")
     try:
-        file = pq.ParquetFile(io.BytesIO(body))
+        file = pq.ParquetFile(io.BytesIO(body), **THRIFT)
         names = _names(file, kinds, max_rows)
         read = {*names, *(name for name in file.schema_arrow.names if name.startswith(tuple(f"{n}." for n in names)))}
         leaves = [i for i in range(file.metadata.num_columns) if file.schema.column(i).path in read]
-        _check_size(file, leaves)
+        _check_size(file, leaves, body)
         texts = [path for i in leaves if (path := file.schema.column(i).path) and _is_bytes(file, i)]
-        file = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts)
+        file = pq.ParquetFile(io.BytesIO(body), read_dictionary=texts, **THRIFT)
         table = file.read(columns=names).select(names)
         frame: pd.DataFrame = _decode(table).to_pandas(ignore_metadata=True)  # a caller's metadata may be anything
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -72,15 +85,29 @@ def _index(schema: pa.Schema) -> set[str]:
     return {name for name in columns if isinstance(name, str)} if isinstance(columns, list) else set()
 
 
-def _check_size(file: pq.ParquetFile, leaves: list[int]) -> None:
+def _check_size(file: pq.ParquetFile, leaves: list[int], body: bytes) -> None:
     size = 0
     for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
         for leaf in leaves:
             chunk, column = group.column(leaf), file.schema.column(leaf)
             fixed = column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else None
             width = WIDTHS.get(chunk.physical_type, WIDTH) if fixed is None else fixed
-            size += max(chunk.total_uncompressed_size, chunk.num_values * width, group.num_rows * width)
-    _bound(size)
+            claimed = max(chunk.total_uncompressed_size, chunk.num_values * width, group.num_rows * width)
+            size += max(claimed, _size_of_pages(chunk, body))
+            _bound(size)
+
+
+def _size_of_pages(chunk: pq.ColumnChunkMetaData, body: bytes) -> int:
+    """Add up what the pages themselves say; the footer, which says less, may be forged."""
+    first, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
+    if dictionary is not None and 0 < dictionary < first:
+        first = dictionary
+    size = 0
+    for page in pages_of(body, first, chunk.total_compressed_size, chunk.num_values):
+        size += max(page.size, page.entries * ENTRY, PAGE)
+        if size > DECODED:
+            break
+    return size
 
 
 def _is_bytes(file: pq.ParquetFile, leaf: int) -> bool:

@@ -1,10 +1,13 @@
 """The endpoints of `mlflow models serve`, and the same for one model among many."""
 
+import asyncio
+
 import mlflow
 
 from mlplatform.auth import Permission
 from mlplatform.service import DirectRequest, DirectResponse, DirectRoute
 from services.model_serving.protocols.inference import call_of, check_alias, check_model, check_version
+from services.model_serving.protocols.large import is_large
 from services.model_serving.protocols.mlflow_scoring import documents
 from services.model_serving.protocols.mlflow_scoring.content_type import Form, form_of
 from services.model_serving.protocols.mlflow_scoring.default_model import default_model
@@ -54,7 +57,10 @@ async def _score(request: DirectRequest, model: str, version: str | None, alias:
         body = TableRequest(request.body, form, policy, settings.serving_max_rows)
     call = call_of(request, model, (version, alias), body.read, size=body.size)
     answer = await serving_of(request.app).dataplane.infer(call)
-    return DirectResponse(render(answer.predictions, wrapped=body.wrapped), headers=model_headers(answer))
+    found, wrapped = answer.predictions, body.wrapped
+    large = is_large(found)
+    text = await asyncio.to_thread(render, found, wrapped=wrapped) if large else render(found, wrapped=wrapped)
+    return DirectResponse(text, headers=model_headers(answer))
 
 
 def _settings(request: DirectRequest) -> ServingSettings:

@@ -1,11 +1,14 @@
 """Endpoints of single models: inference, metadata, readiness, statistics."""
 
+import asyncio
+
 import orjson
 
 from mlplatform.service import DirectRequest, DirectResponse
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import ModelNotLoadedError
 from services.model_serving.protocols.inference import call_of, check_alias, check_model, check_version
+from services.model_serving.protocols.large import is_large
 from services.model_serving.protocols.open_inference.binary_data import HEADER
 from services.model_serving.protocols.open_inference.content import check_content
 from services.model_serving.protocols.open_inference.infer_body import RAW, InferBody
@@ -22,7 +25,10 @@ async def infer(request: DirectRequest) -> DirectResponse:
     header_length = request.headers.get(HEADER)
     body = InferBody(request.body, header_length)
     answer = await serving_of(request.app).dataplane.infer(call_of(request, name, (version, alias), body.read))
-    return respond(answer, body.request, raw=header_length == RAW)
+    wanted, raw = body.request, header_length == RAW
+    if is_large(answer.predictions):
+        return await asyncio.to_thread(respond, answer, wanted, raw=raw)
+    return respond(answer, wanted, raw=raw)
 
 
 async def show_model(request: DirectRequest) -> DirectResponse:

@@ -1,10 +1,12 @@
 """Labels from their route to the quality of a version."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from mlplatform.database import Database
 from mlplatform.errors import Unprocessable
 from services.model_serving.monitoring.labels.feedback import Feedback
 from services.model_serving.monitoring.labels.schemas import FeedbackItem
@@ -27,6 +29,10 @@ class Experiment:
         self.versions.append(context["version"])
 
 
+def feedback_of(database: Database, experiment: Experiment) -> Feedback:
+    return Feedback(database, LogPolicies(lambda _: None, 1.0), experiment, horizon=timedelta(days=30))
+
+
 class TestGiveFeedback:
     async def test_a_label_is_stored_once(self, service: Watched) -> None:
         request_id = await service.ask(frame_of(1))
@@ -45,6 +51,37 @@ class TestGiveFeedback:
                 "/api/v1/feedback", content=content, headers={"Content-Type": "application/json"}
             )
             assert answer.json()["accepted"] == 1
+
+    async def test_an_id_that_was_used_again_means_its_newest_answer(self, service: Watched) -> None:
+        for rows in (3, 1):
+            await service.ask(frame_of(rows), **{"X-Request-ID": "again"})
+            await service.written()
+        [found] = await service.feedback({"request_id": "again", "label": 1})
+        assert found["status"] == "stored"
+
+    async def test_a_label_of_a_newer_answer_takes_the_place_of_the_older_one(self, service: Watched) -> None:
+        experiment = Experiment()
+        feedback = feedback_of(service.database, experiment)
+        answered = []
+        for item in ({"label": 1, "value": 2.0}, {"value": 3.0}):
+            await service.ask(frame_of(1), **{"X-Request-ID": "again"})
+            await service.written()
+            answered.append((await service.logged())[-1]["at"])
+            [found] = await feedback.take("default", [FeedbackItem(request_id="again", **item)])
+            assert found.code == 200
+        async with service.database.transaction("default") as connection:
+            cursor = await connection.execute("SELECT label, value, predicted_at FROM prediction_feedback")
+            rows = await cursor.fetchall()
+        assert rows == [{"label": None, "value": 3.0, "predicted_at": answered[1]}]
+        assert [value for _, _, value in experiment.outcomes] == [2.0, 3.0]
+
+    async def test_a_label_and_a_value_may_come_apart_in_one_call(self, service: Watched) -> None:
+        request_id = await service.ask(frame_of(1))
+        await service.written()
+        await service.feedback({"request_id": request_id, "label": 7}, {"request_id": request_id, "value": 2.5})
+        async with service.database.transaction("default") as connection:
+            cursor = await connection.execute("SELECT label, value FROM prediction_feedback")
+            assert await cursor.fetchall() == [{"label": 7, "value": 2.5}]
 
     async def test_an_item_may_come_by_itself(self, service: Watched) -> None:
         request_id = await service.ask(frame_of(1))
@@ -106,7 +143,7 @@ class TestTenants:
     async def test_nobody_labels_the_predictions_of_another(self, service: Watched) -> None:
         request_id = await service.ask(frame_of(1))
         await service.written()
-        feedback = Feedback(service.database, LogPolicies(lambda _: None, 1.0), Experiment())
+        feedback = feedback_of(service.database, Experiment())
         [found] = await feedback.take("other", [FeedbackItem(request_id=request_id, label=1)])
         assert found.status == "unknown"
 
@@ -116,17 +153,25 @@ class TestOutcomes:
         request_id = await service.ask(frame_of(1))
         await service.written()
         experiment = Experiment()
-        feedback = Feedback(service.database, LogPolicies(lambda _: None, 1.0), experiment)
+        feedback = feedback_of(service.database, experiment)
         await feedback.take("default", [FeedbackItem(request_id=request_id, label=1)])
         for _ in range(2):
             await feedback.take("default", [FeedbackItem(request_id=request_id, value=9.5)])
         assert experiment.outcomes == [(service.model, "primary", 9.5)]
         assert experiment.versions == [service.version.version]
 
+    async def test_two_values_in_one_call_count_once(self, service: Watched) -> None:
+        request_id = await service.ask(frame_of(1))
+        await service.written()
+        experiment = Experiment()
+        items = [FeedbackItem(request_id=request_id, value=value) for value in (1.0, 2.0)]
+        await feedback_of(service.database, experiment).take("default", items)
+        assert experiment.outcomes == [(service.model, "primary", 2.0)]
+
     async def test_a_value_that_the_experiment_refuses_is_stored_all_the_same(self, service: Watched) -> None:
         request_id = await service.ask(frame_of(1))
         await service.written()
-        feedback = Feedback(service.database, LogPolicies(lambda _: None, 1.0), Experiment())
+        feedback = feedback_of(service.database, Experiment())
         [found] = await feedback.take("default", [FeedbackItem(request_id=request_id, value=-1)])
         assert found.status == "stored"
         assert "cannot be negative" in str(found.detail)

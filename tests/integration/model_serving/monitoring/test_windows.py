@@ -1,8 +1,10 @@
 """Drift of a served model, from its predictions to the API, the metrics and the page."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client import REGISTRY
 
 from mlplatform.monitoring.profile import make_profile
@@ -12,6 +14,29 @@ from mlplatform.registry.digest import artifact_digest
 from services.model_serving.monitoring import repository
 from tests.integration.model_serving.monitoring.watched import Watched, shifted, watched
 from tests.integration.model_serving.publisher import Publisher, frame_of
+
+EMPTY = {"status": "no_reference", "columns": [], "traffic": {}, "quality": []}
+
+
+async def filled(
+    service: Watched, *, versions: Sequence[str], times: int, findings: Mapping[str, object] = EMPTY
+) -> None:
+    """Store windows of versions a second apart, the same times for all."""
+    now = datetime.now(UTC)
+    async with service.database.transaction() as connection:
+        for number in range(times):
+            for version in versions:
+                ended = now - timedelta(seconds=number)
+                await repository.insert_window(
+                    connection,
+                    model=service.model,
+                    version=version,
+                    started_at=ended,
+                    ended_at=ended,
+                    rows=1,
+                    alarm=False,
+                    findings=findings,
+                )
 
 
 class TestProfiles:
@@ -134,6 +159,57 @@ class TestRoutes:
         ends = [window["ended_at"] for window in answer.json()["windows"]]
         assert len(ends) == 2
         assert ends == sorted(ends, reverse=True)
+
+    async def test_windows_come_in_pages(self, service: Watched) -> None:
+        await filled(service, versions=("1", "2", "10"), times=4)
+        path = f"/api/v1/models/{service.model}/monitoring/windows"
+        seen: list[tuple[str, str]] = []
+        cursor: dict[str, str] = {}
+        for _ in range(10):
+            page = (await service.client.get(path, params={"limit": "5"} | cursor)).json()
+            seen += [(window["ended_at"], window["version"]) for window in page["windows"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert len(seen) == len(set(seen)) == 12
+        assert seen == sorted(seen, reverse=True)
+        one = (await service.client.get(path, params={"version": "10"})).json()
+        assert [window["version"] for window in one["windows"]] == ["10"] * 4
+        assert one["next_cursor"] is None
+
+    @pytest.mark.parametrize("cursor", ["", "x", "1", "1.x", "9" * 18 + ".1", "1.1234567890", "1.1.1", "\u0663.1"])
+    async def test_a_cursor_that_no_page_gave_is_refused(self, service: Watched, cursor: str) -> None:
+        path = f"/api/v1/models/{service.model}/monitoring/windows"
+        answer = await service.client.get(path, params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+    async def test_a_page_has_at_most_500_windows(self, service: Watched) -> None:
+        answer = await service.client.get(f"/api/v1/models/{service.model}/monitoring/windows", params={"limit": "501"})
+        assert answer.status_code == 422
+
+    async def test_the_page_of_a_long_time_shows_all_of_it(self, service: Watched) -> None:
+        await filled(service, versions=("1", "2"), times=700)
+        path = f"/api/v1/models/{service.model}/monitoring"
+        state = (await service.client.get(path)).json()
+        assert [window["version"] for window in state["versions"]] == ["2", "1"]
+        windows = await service.running.serving.monitoring.overview(
+            service.model, versions=["2", "1"], span=timedelta(days=1)
+        )
+        times = [window.ended_at for window in windows if window.version == "1"]
+        assert len(windows) <= 500
+        assert times[0] - times[-1] > timedelta(seconds=650)
+        assert times[0].isoformat() == state["versions"][1]["ended_at"].replace("Z", "+00:00")
+        assert "Version 2" in (await service.client.get(f"{path}/report")).text
+
+    async def test_a_window_that_cannot_be_read_is_left_out(self, service: Watched) -> None:
+        await filled(service, versions=("1", "2"), times=1)
+        broken = {"status": "compared", "columns": [{"name": "a", "psi": None}], "traffic": {}, "quality": []}
+        await filled(service, versions=("3",), times=1, findings=broken)
+        path = f"/api/v1/models/{service.model}/monitoring"
+        for place, versions in (("", ["2", "1"]), ("/windows", ["2", "1"])):
+            answer = await service.client.get(f"{path}{place}")
+            found = answer.json()["windows" if place else "versions"]
+            assert [window["version"] for window in found] == versions
 
     async def test_the_page_holds_everything_it_shows(self, service: Watched) -> None:
         await service.asked(shifted(frame_of(400), "a"))

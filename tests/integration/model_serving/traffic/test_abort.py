@@ -1,5 +1,6 @@
 """Stopping a candidate: by the rule, and by hand."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,24 @@ SLOW = """
 RULE = {"min_requests": 10, "window_seconds": 600}
 
 
-async def until_stopped(service: Service, model: str) -> dict[str, Any]:
-    """Ask until the canary has no traffic; each caller has a key of its own."""
+async def until(service: Service, model: str, stopped: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Ask until the document says that something was stopped; each caller has a key of its own."""
     number = 0
 
-    async def stopped() -> dict[str, Any] | None:
+    async def asked() -> dict[str, Any] | None:
         nonlocal number
         for _ in range(5):
             number += 1
             await ask(service, model, f"caller-{number}")
         found = await traffic(service, model)
-        return found if not found["document"]["canary"]["percent"] else None
+        return found if stopped(found["document"]) else None
 
-    return dict(await eventually(stopped))
+    return dict(await eventually(asked))
+
+
+async def until_stopped(service: Service, model: str) -> dict[str, Any]:
+    """Ask until the canary has no traffic."""
+    return await until(service, model, lambda document: not document["canary"]["percent"])
 
 
 class TestRule:
@@ -101,6 +107,30 @@ class TestRule:
         await steer(service, versions.name, document)
         assert shares(await routes(service, versions.name, 60))["canary", bad.version] > 10
         assert (await traffic(service, versions.name))["revision"] == 3
+
+    async def test_stops_a_failing_arm_whose_control_does_not_load(
+        self, service: Service, versions: Publisher, tmp_path: Path
+    ) -> None:
+        """Until the control answers there is nothing to compare with, and failing most requests is enough."""
+        marker = tmp_path / "marker"
+        control = versions.linear(4.0, serialization_format="cloudpickle")
+        bad = versions.code(FAILING.format(marker=str(marker)))
+        arms = [{"name": "old", "version": control.version}, {"name": "new", "version": bad.version}]
+        document = {"experiment": {"name": "pair", "arms": arms}, "abort": RULE}
+        assert (await put(service, versions.name, document)).status_code == 200
+
+        async def settled() -> bool:
+            states = [target["state"] for target in (await traffic(service, versions.name))["targets"]]
+            return states == ["failed", "ready"]
+
+        await eventually(settled)
+        assert set((await routes(service, versions.name, 20)).values()) == {("primary", "1"), ("ab:new", bad.version)}
+        marker.touch()
+        found = await until(service, versions.name, lambda document: document["experiment"]["arms"][1]["stopped"])
+        assert (found["action"], found["actor"]) == ("abort", "traffic-guard")
+        assert found["reason"].endswith("with too few to compare with")
+        assert not found["document"]["experiment"]["arms"][0]["stopped"]
+        assert set((await routes(service, versions.name, 20)).values()) == {("primary", "1")}
 
     async def test_adds_up_what_no_replica_alone_would_stop_it_for(self, service: Service, versions: Publisher) -> None:
         """Two other replicas saw 30 requests of each side, and the rule wants 50."""

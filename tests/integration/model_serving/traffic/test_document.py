@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +18,17 @@ from tests.integration.model_serving.test_access import token_of
 from tests.integration.model_serving.traffic.steering import put, traffic
 
 CANARY = {"canary": {"version": "2", "percent": 5}}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"canary": {"version": "99", "percent": 5}}, "body.document.canary"),
+    ({"primary": "nowhere"}, "body.document.primary"),
+    ({"shadow": [{"version": "2"}, {"alias": "nowhere"}]}, "body.document.shadow.1"),
+    ({"canary": {"version": "2", "percent": 101}}, "body.document.canary.percent"),
+    ({"canary": {"version": "2", "alias": "a", "percent": 1}}, "body.document.canary"),
+    ({"canary": {"percent": 1}}, "body.document.canary"),
+    ({"shadows": []}, "body.document.shadows"),
+    ({"experiment": {"name": "e", "arms": [{"name": "a", "version": "1"}]}}, "body.document.experiment.arms"),
+]
+"""Documents, and the field that the answer names."""
 
 
 @pytest.fixture
@@ -83,26 +95,14 @@ class TestChange:
         assert set(statuses) <= {200, 409, 412}
         assert (await traffic(service, versions.name))["revision"] == 1
 
-    @pytest.mark.parametrize(
-        ("document", "field"),
-        [
-            ({"canary": {"version": "99", "percent": 5}}, "body.document.canary"),
-            ({"primary": "nowhere"}, "body.document.primary"),
-            ({"shadow": [{"version": "2"}, {"alias": "nowhere"}]}, "body.document.shadow.1"),
-            ({"canary": {"version": "2", "percent": 101}}, "body.document.canary.percent"),
-            ({"canary": {"version": "2", "alias": "a", "percent": 1}}, "body.document.canary"),
-            ({"canary": {"percent": 1}}, "body.document.canary"),
-            ({"shadows": []}, "body.document.shadows"),
-            ({"experiment": {"name": "e", "arms": [{"name": "a", "version": "1"}]}}, "body.document.experiment.arms"),
-        ],
-    )
     async def test_that_names_what_does_not_exist_or_makes_no_sense_is_refused(
-        self, service: Service, versions: Publisher, document: dict, field: str
+        self, service: Service, versions: Publisher
     ) -> None:
-        answer = await put(service, versions.name, document)
-        assert answer.status_code == 422, answer.text
-        assert field in [error["field"] for error in answer.json()["errors"]]
-        assert (await traffic(service, versions.name))["revision"] == 0
+        for document, field in REFUSED:
+            answer = await put(service, versions.name, document)
+            assert answer.status_code == 422, answer.text
+            assert field in [error["field"] for error in answer.json()["errors"]], document
+            assert (await traffic(service, versions.name))["revision"] == 0
 
     async def test_of_an_unknown_model_is_404(self, service: Service) -> None:
         assert (await put(service, "unknown", CANARY)).status_code == 404

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -151,6 +152,21 @@ class TestOverload:
                 await asyncio.gather(*(ask(engine, model, 0.0) for _ in range(4)))
             answers = await asyncio.gather(*(ask(engine, model, 0.0) for _ in range(20)))
         assert answers == [[7.0]] * 20
+
+    async def test_a_slow_model_works_off_its_queue_while_the_loop_is_busy(self) -> None:
+        done = threading.Semaphore(0)
+
+        def predict(given: ModelInput, *_: Any) -> Any:
+            time.sleep(0.002)  # longer than what the loop does itself
+            done.release()
+            return np.full(given.rows, 7.0)
+
+        model = model_of(predict, row_wise=False)
+        async with engine_of() as engine:
+            waiting = [asyncio.create_task(ask(engine, model, 0.0)) for _ in range(5)]
+            await asyncio.sleep(0)
+            assert all(done.acquire(timeout=60) for _ in range(5))  # and the loop stands still
+            assert await asyncio.gather(*waiting) == [[7.0]] * 5
 
     async def test_a_model_that_fills_the_queue_leaves_room_for_another(self) -> None:
         recorder, other = Recorder(), Recorder()

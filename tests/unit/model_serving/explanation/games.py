@@ -6,6 +6,7 @@ A tree is read here as its library writes it down, and walked one row and one no
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -35,6 +36,7 @@ class Split:
 
 def shapley(worth: Callable[[frozenset[int]], Values], columns: int) -> tuple[Values, Values]:
     """Return what nobody is worth, and each column's value by the definition, (columns, outputs)."""
+    worth = cache(worth)  # each set of columns is asked for once for every column
     everybody = range(columns)
     values = [np.zeros_like(worth(frozenset())) for _ in everybody]
     for column in everybody:

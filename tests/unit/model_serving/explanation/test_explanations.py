@@ -11,11 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import Tracer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from mlplatform.errors import DeadlineExceeded, Overloaded, PlatformError
+from services.model_serving import spans
 from services.model_serving.engine.engine import Engine
 from services.model_serving.errors import InvalidInputs, ModelFailedError, NotExplainable
 from services.model_serving.explanation.explanations import ExplanationLimits, Explanations
@@ -24,6 +30,7 @@ from tests.unit.model_serving.explanation.data import NUMBERS, ROWS, TARGET, loa
 
 LIMITS = ExplanationLimits(rows=5, columns=10, threads=1, queue_size=1, timeout=timedelta(seconds=30))
 GIVEN = ModelInput(ROWS, len(ROWS))
+TracerOf = Callable[[Sampler], Tracer]
 TREE = DecisionTreeRegressor(max_depth=3).fit(NUMBERS, TARGET)
 
 
@@ -175,3 +182,50 @@ class TestModels:
             while gone() is not None:
                 await asyncio.sleep(0)
                 gc.collect()
+
+
+class TestSpans:
+    """What a trace tells of an explanation."""
+
+    @pytest.fixture
+    def exporter(self) -> InMemorySpanExporter:
+        return InMemorySpanExporter()
+
+    @pytest.fixture
+    def tracer_of(self, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> TracerOf:
+        def make(sampler: Sampler) -> Tracer:
+            provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+            provider.add_span_processor(SimpleSpanProcessor(exporter))
+            monkeypatch.setattr(spans, "tracer", provider.get_tracer("serving"))
+            return provider.get_tracer("caller")
+
+        return make
+
+    async def test_one_within_a_trace_that_is_kept(
+        self, make: Callable[..., Explanations], tracer_of: TracerOf, exporter: InMemorySpanExporter
+    ) -> None:
+        with tracer_of(ALWAYS_ON).start_as_current_span("request") as request:
+            await make().explain(loaded(TREE), GIVEN)
+        explain, _ = exporter.get_finished_spans()
+        assert explain.name == "explain"
+        assert explain.attributes == {"ml.model": "model", "ml.version": "1"}
+        assert explain.parent is not None
+        assert explain.parent.span_id == request.get_span_context().span_id
+
+    async def test_one_that_failed_says_so(
+        self, make: Callable[..., Explanations], tracer_of: TracerOf, exporter: InMemorySpanExporter
+    ) -> None:
+        forest = loaded(RandomForestRegressor(50).fit(NUMBERS, TARGET))
+        with tracer_of(ALWAYS_ON).start_as_current_span("request"), pytest.raises(DeadlineExceeded):
+            await make(timeout=timedelta(microseconds=1)).explain(forest, GIVEN)
+        explain, _ = exporter.get_finished_spans()
+        assert not explain.status.is_ok
+
+    async def test_none_within_one_that_is_not_kept_nor_without_one(
+        self, make: Callable[..., Explanations], tracer_of: TracerOf, exporter: InMemorySpanExporter
+    ) -> None:
+        dropping, _ = tracer_of(ALWAYS_OFF), tracer_of(ALWAYS_ON)
+        with dropping.start_as_current_span("request"):
+            await make().explain(loaded(TREE), GIVEN)
+        await make().explain(loaded(TREE), GIVEN)
+        assert exporter.get_finished_spans() == ()

@@ -1,0 +1,15 @@
+"""The `MLmodel` file of a model."""
+
+from pathlib import Path
+
+from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.utils.yaml_utils import read_yaml
+
+
+def read_model_file(folder: Path) -> Model:
+    """Read what a model says about itself.
+
+    `Model.load` does the same with the YAML parser that is written in Python, which takes three times as long.
+    """
+    return Model.from_dict(read_yaml(str(folder), MLMODEL_FILE_NAME))
