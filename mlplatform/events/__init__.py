@@ -4,13 +4,21 @@ from mlplatform.events.background import running
 from mlplatform.events.beat import Beat, beside
 from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
-from mlplatform.events.outbox import enqueue
+from mlplatform.events.outbox import enqueue, enqueue_all
 from mlplatform.events.relay import OutboxRelay
-from mlplatform.events.schemas import IndexUpdated, ItemRef, ModelPromoted, ReindexRequest, TrafficChanged
+from mlplatform.events.schemas import (
+    BulkReindexRequest,
+    IndexUpdated,
+    ItemRef,
+    ModelPromoted,
+    ReindexRequest,
+    TrafficChanged,
+)
 from mlplatform.events.tail import StreamTail
 
 __all__ = [
     "Beat",
+    "BulkReindexRequest",
     "CloudEvent",
     "EventData",
     "IndexUpdated",
@@ -23,5 +31,6 @@ __all__ = [
     "TrafficChanged",
     "beside",
     "enqueue",
+    "enqueue_all",
     "running",
 ]

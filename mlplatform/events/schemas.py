@@ -67,6 +67,12 @@ class ReindexRequest(EventData):
     """Which items to embed."""
 
 
+class BulkReindexRequest(ReindexRequest):
+    """Items that came by the thousand and wait for their embeddings; those of `ReindexRequest` go before them."""
+
+    event_type: ClassVar[str] = "ml.embedding.reindex.bulk.v1"
+
+
 class IndexUpdated(EventData):
     """Items whose embeddings were written or deleted."""
 
@@ -83,7 +89,8 @@ class IndexUpdated(EventData):
 
 
 SCHEMAS: dict[str, type[EventData]] = {
-    schema.event_type: schema for schema in (ModelPromoted, TrafficChanged, ReindexRequest, IndexUpdated)
+    schema.event_type: schema
+    for schema in (ModelPromoted, TrafficChanged, ReindexRequest, BulkReindexRequest, IndexUpdated)
 }
 
 

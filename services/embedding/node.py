@@ -8,7 +8,7 @@ import psycopg
 import structlog
 
 from mlplatform.errors import DependencyUnavailable, PlatformError
-from mlplatform.events import ReindexRequest, StreamConsumer, running
+from mlplatform.events import BulkReindexRequest, ReindexRequest, StreamConsumer, running
 from mlplatform.events.background import Loop
 from mlplatform.events.outage import wait
 from mlplatform.registry.registry import Registry
@@ -27,6 +27,8 @@ from services.embedding.sweeper import Sweeper
 
 GROUP = "embedding"
 """Consumer group: the nodes share the work."""
+BULK_EVENTS = 16
+"""Events of many items taken at once."""
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +90,8 @@ class Node:
             consumer = StreamConsumer(
                 kernel.redis, ReindexRequest.event_type, GROUP, indexer.handle, batch=settings.embedding_stream_batch
             )
+            # Fewer at once: each holds many items, and what a node has taken the others do not see.
+            bulk = StreamConsumer(kernel.redis, BulkReindexRequest.event_type, GROUP, indexer.handle, batch=BULK_EVENTS)
             sweeper = Sweeper(
                 kernel.database,
                 kernel.redis,
@@ -97,6 +101,7 @@ class Node:
                 overdue_after=settings.embedding_sweep_after,
             )
             await self._start(loops, consumer, "index consumer")
+            await self._start(loops, bulk, "bulk index consumer")
             await self._start(loops, sweeper, "sweeper")
             await self._stopping.wait()
 

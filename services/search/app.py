@@ -8,12 +8,15 @@ from fastapi import FastAPI
 from mlplatform.events import IndexUpdated, StreamTail, running
 from mlplatform.service.factory import create_service
 from mlplatform.service.kernel import open_kernel
+from services.search.bulk.upload import UploadParts
+from services.search.bulk.uploads import Uploads
 from services.search.embedding_client import NAME as EMBEDDING
 from services.search.embedding_client import EmbeddingClient
 from services.search.index import Index
-from services.search.routes import index, search
+from services.search.routes import bulk, index, search, states
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
+from services.search.states.states import ItemStates
 from services.search.watcher import IndexWatcher
 
 NAME = "search"
@@ -36,6 +39,8 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
             app.state.index = Index(
                 kernel.database, kernel.relay, kernel.audit, watcher, poll_interval=settings.search_poll_interval
             )
+            app.state.uploads = Uploads(UploadParts(kernel.database, kernel.relay, settings))
+            app.state.item_states = ItemStates(kernel.database, kernel.relay)
             app.state.searcher = Searcher(
                 kernel.database,
                 embedding,
@@ -52,6 +57,7 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
         title="Search",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[index.router, search.router],
+        routers=[bulk.router, states.router, index.router, search.router],
+        streamed=[bulk.PATH],
         name=NAME,
     )

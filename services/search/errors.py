@@ -2,19 +2,28 @@
 
 * NotFound
   + ItemNotFound        404
+  + UploadNotFound      404
 * Conflict
   + SpaceMismatchError  409
 * Forbidden
   + ForeignTenant       403
+* RateLimited
+  + TooManyUploads      429
 """
 
-from mlplatform.errors import Conflict, Forbidden, NotFound
+from mlplatform.errors import Conflict, Forbidden, NotFound, RateLimited
 
 
 class ItemNotFound(NotFound):
     """The tenant has no such item."""
 
     code = "item_not_found"
+
+
+class UploadNotFound(NotFound):
+    """The tenant sent no upload under this name, or long ago."""
+
+    code = "upload_not_found"
 
 
 class SpaceMismatchError(Conflict):
@@ -27,3 +36,12 @@ class ForeignTenant(Forbidden):
     """The request names another tenant than the caller's."""
 
     code = "foreign_tenant"
+
+
+class TooManyUploads(RateLimited):
+    """The process reads as many uploads as it may."""
+
+    code = "too_many_uploads"
+
+    def __init__(self) -> None:
+        super().__init__("Too many uploads come in at once; try again shortly.", headers={"Retry-After": "5"})

@@ -23,6 +23,12 @@ class SearchSettings(PlatformSettings):
     """Longest text of an item or query, in characters."""
     search_metadata_size: Annotated[ByteSize, Field(ge=2)] = ByteSize(16 * 1024)
     """Largest metadata of an item, as JSON."""
+    search_bulk_line_size: Annotated[ByteSize, Field(ge=1024)] = ByteSize(1024 * 1024)
+    """Longest line of a bulk upload."""
+    search_bulk_errors: Annotated[int, Field(ge=1)] = 1000
+    """Wrong lines after which the rest of a bulk upload is not read."""
+    search_bulk_uploads: Annotated[int, Field(ge=1)] = 8
+    """Bulk uploads that one process reads at a time; another is answered 429."""
     search_wait: Duration = timedelta(seconds=60)
     """Longest time that an index request may wait for its embeddings."""
     search_poll_interval: Duration = timedelta(milliseconds=250)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from mlplatform.events import ReindexRequest, StreamConsumer, running
+from mlplatform.events import BulkReindexRequest, ReindexRequest, StreamConsumer, running
 from mlplatform.service.kernel import Kernel
 from services.embedding import spaces
 from services.embedding.batcher import Batcher
@@ -79,6 +79,9 @@ async def node(kernel: Kernel, space: Space) -> AsyncIterator[Batcher]:
     """Embed what is indexed while the test runs."""
     batcher = Batcher(WordEncoder(), max_queued_texts=1000)
     indexer = Indexer(kernel.database, kernel.relay, batcher, space)
-    consumer = StreamConsumer(kernel.redis, ReindexRequest.event_type, "embedding", indexer.handle)
-    async with running(batcher, "encoder"), running(consumer, "index consumer"):
+    consumers = [
+        StreamConsumer(kernel.redis, kind.event_type, "embedding", indexer.handle)
+        for kind in (ReindexRequest, BulkReindexRequest)
+    ]
+    async with running(batcher, "encoder"), running(consumers[0], "consumer"), running(consumers[1], "bulk consumer"):
         yield batcher
