@@ -7,17 +7,24 @@ from fastapi import FastAPI
 
 from mlplatform.events import IndexUpdated, StreamTail, running
 from mlplatform.service.factory import create_service
-from mlplatform.service.kernel import open_kernel
+from mlplatform.service.kernel import Kernel, open_kernel
 from services.search.embedding_client import NAME as EMBEDDING
 from services.search.embedding_client import EmbeddingClient
 from services.search.index import Index
-from services.search.routes import index, search
+from services.search.query.cache import RankingCache
+from services.search.query.lexical import search_words
+from services.search.query.page import Pager
+from services.search.query.probe import RecallProbe
+from services.search.query.ranker import Ranker
+from services.search.query.vector_leg import VectorLeg
+from services.search.query.weights import Weights
+from services.search.routes import index, search, weights
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
 from services.search.watcher import IndexWatcher
 
 NAME = "search"
-DESCRIPTION = """Keeps items with their text, metadata and tags, and finds those nearest to a query.
+DESCRIPTION = """Keeps items with their text, metadata and tags, and finds those that answer a query best, by meaning and by words.
 
 Items are embedded by the embedding service, which they reach by a stream. Every caller sees its own tenant only.
 """
@@ -36,15 +43,18 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
             app.state.index = Index(
                 kernel.database, kernel.relay, kernel.audit, watcher, poll_interval=settings.search_poll_interval
             )
-            app.state.searcher = Searcher(
+            app.state.searcher = compose_searcher(kernel, embedding, settings)
+            app.state.weights = Weights(kernel.database, kernel.audit)
+            probe = RecallProbe(
                 kernel.database,
-                embedding,
+                interval=settings.search_probe_interval,
                 exact_rows=settings.search_exact_rows,
                 scan_tuples=settings.search_scan_tuples,
             )
             kernel.health.register(EMBEDDING, embedding.ping)
-            async with running(watcher, "index watcher") as check:
+            async with running(watcher, "index watcher") as check, running(probe, "recall probe") as probe_check:
                 kernel.health.register("index watcher", check)
+                kernel.health.register("recall probe", probe_check)
                 yield
 
     return create_service(
@@ -52,6 +62,26 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
         title="Search",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[index.router, search.router],
+        routers=[index.router, search.router, weights.router],
         name=NAME,
+    )
+
+
+def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: SearchSettings) -> Searcher:
+    """Put together what answers queries."""
+    vectors = VectorLeg(kernel.database, exact_rows=settings.search_exact_rows, scan_tuples=settings.search_scan_tuples)
+    ranker = Ranker(
+        kernel.database,
+        embedding,
+        vectors,
+        search_words,
+        window=settings.search_candidates,
+        patience=settings.search_leg_timeout.total_seconds(),
+    )
+    return Searcher(
+        kernel.database,
+        ranker,
+        Pager(kernel.database, ranker, language=settings.search_language),
+        RankingCache(kernel.redis, settings.search_cache_ttl),
+        weight=settings.search_vector_weight,
     )

@@ -6,9 +6,11 @@
   + SpaceMismatchError  409
 * Forbidden
   + ForeignTenant       403
+* Unprocessable
+  + CursorRefused       422
 """
 
-from mlplatform.errors import Conflict, Forbidden, NotFound
+from mlplatform.errors import Conflict, FieldError, Forbidden, NotFound, Unprocessable
 
 
 class ItemNotFound(NotFound):
@@ -27,3 +29,16 @@ class ForeignTenant(Forbidden):
     """The request names another tenant than the caller's."""
 
     code = "foreign_tenant"
+
+
+class CursorRefused(Unprocessable):
+    """The cursor is not one that this query gave.
+
+    Args:
+        message: What is wrong with it.
+    """
+
+    code = "invalid_cursor"
+
+    def __init__(self, message: str) -> None:
+        super().__init__("The cursor cannot be used.", errors=[FieldError("body.cursor", message)])

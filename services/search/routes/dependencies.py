@@ -3,6 +3,7 @@
 from fastapi import Request
 
 from services.search.index import Index
+from services.search.query.weights import Weights
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
 
@@ -17,6 +18,12 @@ def get_searcher(request: Request) -> Searcher:
     """Return what answers queries."""
     searcher: Searcher = request.app.state.searcher
     return searcher
+
+
+def get_weights(request: Request) -> Weights:
+    """Return the weights of indexes."""
+    weights: Weights = request.app.state.weights
+    return weights
 
 
 def get_settings(request: Request) -> SearchSettings:
