@@ -68,7 +68,7 @@ bench-drift: install ## How often drift is found, where there is some and where 
 
 .PHONY: eval-search
 eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR
-	@$(VENV)/python benchmarks/search/evaluate.py --data $(DATA) $(ARGS)
+	@$(VENV)/mlp search eval $(DATA) $(ARGS)
 
 ##@ Documentation
 .PHONY: docs

@@ -94,7 +94,6 @@ CREATE TABLE search_settings (
     tenant_id   text NOT NULL,
     entity_type text NOT NULL CHECK (entity_type = '*' OR entity_type ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
     weight      double precision CHECK (weight BETWEEN 0 AND 1), -- of the vectors; NULL: the service's
-    language    text, -- configuration of text search; NULL: the service's
     tuning      jsonb, -- the measurements that the weight comes from; NULL: it was set by hand
     updated_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, entity_type)

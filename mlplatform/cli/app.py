@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, monitor, stack, token, traffic
+from mlplatform.cli import audit, db, keys, monitor, search, stack, token, traffic
 
 app = typer.Typer(
     name="mlp",
@@ -16,6 +16,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(monitor.app, name="monitor")
+app.add_typer(search.app, name="search")
 token.register(app)
 
 

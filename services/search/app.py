@@ -24,7 +24,9 @@ from services.search.settings import SearchSettings
 from services.search.watcher import IndexWatcher
 
 NAME = "search"
-DESCRIPTION = """Keeps items with their text, metadata and tags, and finds those that answer a query best, by meaning and by words.
+DESCRIPTION = """Keeps items with their text, metadata and tags, and finds those that answer a query best.
+
+Vectors and words both look, and what they find is fused.
 
 Items are embedded by the embedding service, which they reach by a stream. Every caller sees its own tenant only.
 """
@@ -81,7 +83,7 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
     return Searcher(
         kernel.database,
         ranker,
-        Pager(kernel.database, ranker, language=settings.search_language),
+        Pager(kernel.database, ranker),
         RankingCache(kernel.redis, settings.search_cache_ttl),
         weight=settings.search_vector_weight,
     )

@@ -38,8 +38,6 @@ class SearchSettings(PlatformSettings):
     """Candidates that each leg, vectors and words, proposes to the ranking."""
     search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
-    search_language: str = "english"
-    """Configuration of text search in Postgres, for indexes that have none of their own."""
     search_leg_timeout: Duration = timedelta(seconds=5)
     """How long a leg may take; after that the answer is that of the other leg, and says so."""
     search_cache_ttl: Duration = timedelta(seconds=60)

@@ -42,13 +42,11 @@ class Pager:
     Args:
         database: Where items are.
         ranker: Ranks what lies beyond the candidates.
-        language: Of the texts, for an index that has none of its own.
     """
 
-    def __init__(self, database: Database, ranker: Ranker, *, language: str) -> None:
+    def __init__(self, database: Database, ranker: Ranker) -> None:
         self._database = database
         self._ranker = ranker
-        self._language = language
 
     async def cut(self, principal: Principal, query: Query, state: State, ranking: Ranking, position: int) -> Page:
         """Return the page that begins at a position."""
@@ -87,7 +85,6 @@ class Pager:
             query.filters,
             content=query.content,
             words=query.text if query.highlight else None,
-            language=self._language,
         )
         items: dict[Key, dict[str, Any]] = {(row["entity_type"], row["entity_id"]): row for row in rows}
         return [_shown(items[candidate.key], candidate, query) for candidate in chunk if candidate.key in items]

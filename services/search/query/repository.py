@@ -19,6 +19,12 @@ PENDING_LOOKED_AT = 1000
 """Pending items that are compared with the filters of a query; with more of them the answer counts as incomplete."""
 HIGHLIGHTED_CHARACTERS = 20_000
 LONGEST_FACET_VALUE = 256
+LANGUAGES = sql.SQL(
+    """
+    LEFT JOIN search_languages l ON l.tenant_id = i.tenant_id AND l.entity_type = i.entity_type
+    CROSS JOIN LATERAL (SELECT coalesce(l.language, 'english')::regconfig AS language) c
+    """
+)
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
 
@@ -154,7 +160,7 @@ async def search_hnsw(
 
 
 async def read_items(
-    connection: Connection, keys: Sequence[Key], filters: Filters, *, content: bool, words: str | None, language: str
+    connection: Connection, keys: Sequence[Key], filters: Filters, *, content: bool, words: str | None
 ) -> list[DictRow]:
     """Return those of some items that exist and still meet the filters.
 
@@ -164,7 +170,6 @@ async def read_items(
         filters: Conditions.
         content: Whether to read text, metadata and tags.
         words: What to mark in the texts; None for no marks.
-        language: Configuration of text search, for kinds of items that have none of their own.
 
     Returns:
         entity_type, entity_id, with content text, metadata and tags, with words the headline; in no order.
@@ -201,23 +206,8 @@ async def read_items(
         condition=condition,
     )
     types, ids = [key[0] for key in keys], [key[1] for key in keys]
-    of_language = [] if words is None else [language]
-    cursor = await connection.execute(statement, [*marked, types, ids, *of_language, *values])
+    cursor = await connection.execute(statement, [*marked, types, ids, *values])
     return await cursor.fetchall()
-
-
-LANGUAGES = sql.SQL(
-    """
-    CROSS JOIN LATERAL (
-        SELECT coalesce((
-            SELECT x.language FROM search_settings x
-            WHERE x.tenant_id = current_setting('ml.tenant') AND x.entity_type IN (i.entity_type, '*')
-                AND x.language IS NOT NULL
-            ORDER BY x.entity_type = '*' LIMIT 1
-        ), %s)::regconfig AS language
-    ) c
-    """
-)
 
 
 async def count_facets(
