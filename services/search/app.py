@@ -11,6 +11,7 @@ from mlplatform.service.kernel import open_kernel
 from services.search.embedding_client import NAME as EMBEDDING
 from services.search.embedding_client import EmbeddingClient
 from services.search.index import Index
+from services.search.lexical import LexicalMaintenance
 from services.search.routes import index, search
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
@@ -42,9 +43,14 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
                 exact_rows=settings.search_exact_rows,
                 scan_tuples=settings.search_scan_tuples,
             )
+            maintenance = LexicalMaintenance(kernel.database, interval=settings.search_lexical_interval)
             kernel.health.register(EMBEDDING, embedding.ping)
-            async with running(watcher, "index watcher") as check:
-                kernel.health.register("index watcher", check)
+            async with (
+                running(watcher, "index watcher") as check_watcher,
+                running(maintenance, "lexical maintenance") as check_maintenance,
+            ):
+                kernel.health.register("index watcher", check_watcher)
+                kernel.health.register("lexical maintenance", check_maintenance)
                 yield
 
     return create_service(

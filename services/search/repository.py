@@ -26,7 +26,8 @@ async def add_tenant(connection: Connection) -> None:
 async def save_items(connection: Connection, items: Sequence[Item]) -> list[DictRow]:
     """Insert or replace items. One whose text is unchanged keeps its embedding.
 
-    Rows are locked in the order of their keys, so that two requests with the same items never wait for each other.
+    Triggers index the words of new texts in the same transaction. Rows are locked in the order of their keys, so that
+    two requests with the same items never wait for each other.
 
     Args:
         connection: A transaction of the tenant.
@@ -64,7 +65,7 @@ async def save_items(connection: Connection, items: Sequence[Item]) -> list[Dict
 
 
 async def delete_items(connection: Connection, entity_type: str, entity_ids: Sequence[str]) -> list[DictRow]:
-    """Delete items; their embeddings go with them.
+    """Delete items; their embeddings and words go with them.
 
     Returns:
         entity_type, entity_id and content_sha256 of those that existed.
@@ -132,7 +133,7 @@ async def count_matching(connection: Connection, filters: Filters, limit: int) -
     """Count the embedded items that meet the filters, up to a limit."""
     cursor = await connection.execute(
         "SELECT count(*) AS items FROM matching_search_items(%s::text[], %s::text[], %s::jsonb, %s)",
-        (*_matching(filters), limit),
+        (*matching(filters), limit),
     )
     row = await cursor.fetchone()
     return 0 if row is None else int(row["items"])
@@ -140,7 +141,7 @@ async def count_matching(connection: Connection, filters: Filters, limit: int) -
 
 async def has_pending(connection: Connection, filters: Filters) -> bool:
     """Whether items that meet the filters still wait for their embedding, or so many wait that it is likely."""
-    condition, values = _conditions(filters)
+    condition, values = conditions(filters)
     cursor = await connection.execute(
         sql.SQL(
             """
@@ -192,7 +193,7 @@ async def search_exact(
         ORDER BY n.distance, n.entity_type, n.entity_id
         """
     ).format(table=_embeddings(space_id))
-    cursor = await connection.execute(statement, (*_matching(filters), vector, limit))
+    cursor = await connection.execute(statement, (*matching(filters), vector, limit))
     return await cursor.fetchall()
 
 
@@ -215,7 +216,7 @@ async def search_hnsw(
     Returns:
         entity_type, entity_id, text, metadata, tags and score, the best first; maybe fewer than exist.
     """
-    condition, values = _conditions(filters)
+    condition, values = conditions(filters)
     await connection.execute(
         """
         SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),
@@ -245,14 +246,14 @@ def _embeddings(space_id: int) -> sql.Identifier:
     return sql.Identifier(f"embeddings_{space_id}")
 
 
-def _matching(filters: Filters) -> tuple[Any, Any, Any]:
+def matching(filters: Filters) -> tuple[Any, Any, Any]:
     """Return the arguments of `matching_search_items`."""
     types = None if filters.entity_types is None else list(filters.entity_types)
     return types, list(filters.tags) or None, Jsonb(filters.metadata_documents())
 
 
-def _conditions(filters: Filters) -> tuple[sql.Composable, list[Any]]:
-    """Return the filters as a condition on `i`, and its values."""
+def conditions(filters: Filters) -> tuple[sql.Composable, list[Any]]:
+    """Return the filters as a condition on the item `i`, and its values."""
     parts: list[sql.Composable] = [sql.SQL("true")]
     values: list[Any] = []
     if filters.entity_types is not None:

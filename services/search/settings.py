@@ -32,6 +32,8 @@ class SearchSettings(PlatformSettings):
     below two to three thousand."""
     search_scan_tuples: Annotated[int, Field(ge=1)] = 20_000
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
+    search_lexical_interval: Duration = timedelta(seconds=1)
+    """How often the postings of words are looked at for segments to merge, once there is nothing left to do."""
 
     @model_validator(mode="after")
     def _refuse_silence(self) -> Self:
