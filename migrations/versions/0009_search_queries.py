@@ -2,13 +2,16 @@
 
 Rights, and why:
 
-* ``matching_search_items`` runs as the owner and names the tenant itself, for the reason given in 0004. The conditions
+* ``matching_search_items`` and ``matching_search_documents`` run as the owner and name the tenant themselves, for the
+  reason given in 0004. The conditions
   come as JSON, never as SQL; ``search_condition`` writes them with literals, since the planner must see the values to
   choose between the indexes.
 * ``search_settings``: the service role sees and writes the rows of the tenant it acts for.
 * ``search_generations``: the service role reads those of its tenant. Only the trigger writes them, so no way of
   writing items, in whatever program, can forget to.
 """
+
+from pathlib import Path
 
 from alembic import op
 
@@ -84,6 +87,21 @@ $$;
 REVOKE ALL ON FUNCTION matching_search_items(jsonb, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION matching_search_items(jsonb, bigint) TO ml_app;
 
+-- The numbers of the tenant's items that meet the conditions, embedded or not.
+CREATE FUNCTION matching_search_documents(filters jsonb, max_rows bigint)
+RETURNS TABLE (number bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT i.number FROM search_items i
+         WHERE i.tenant_id = %L AND i.number IS NOT NULL AND %s LIMIT %L',
+        current_setting('ml.tenant', true), search_condition(filters), max_rows);
+END
+$$;
+REVOKE ALL ON FUNCTION matching_search_documents(jsonb, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION matching_search_documents(jsonb, bigint) TO ml_app;
+
 -- Items are written in the order of time, so block ranges are nearly as good as a tree, and cost writes nothing.
 CREATE INDEX search_items_updated ON search_items USING brin (updated_at timestamptz_minmax_multi_ops)
     WITH (pages_per_range = 16, autosummarize = on);
@@ -146,6 +164,7 @@ CREATE CONSTRAINT TRIGGER search_items_generation AFTER INSERT OR UPDATE OR DELE
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION count_search_generation();
 """
 
+FORMER_DOCUMENTS = Path(__file__).parents[1] / "lexical" / "matching.sql"
 FORMER_MATCHING = """
 CREATE FUNCTION matching_search_items(entity_types text[], all_tags text[], metadata_filters jsonb, max_rows integer)
 RETURNS TABLE (entity_type text, entity_id text)
@@ -177,18 +196,21 @@ GRANT EXECUTE ON FUNCTION matching_search_items(text[], text[], jsonb, integer) 
 
 
 def upgrade() -> None:
-    """Replace the function that filters, and create the tables."""
+    """Replace the functions that filter, and create the tables."""
+    op.execute("DROP FUNCTION matching_search_documents(text[], text[], jsonb, integer)")
     op.execute("DROP FUNCTION matching_search_items(text[], text[], jsonb, integer)")
     for statements in (CONDITIONS, SETTINGS, GENERATIONS):
         op.execute(statements)
 
 
 def downgrade() -> None:
-    """Drop them, and bring the former function back."""
+    """Drop them, and bring the former functions back."""
     op.execute("DROP TRIGGER search_items_generation ON search_items")
     op.execute("DROP FUNCTION count_search_generation()")
     op.execute("DROP TABLE search_generations, search_settings")
     op.execute("DROP INDEX search_items_updated")
+    op.execute("DROP FUNCTION matching_search_documents(jsonb, bigint)")
     op.execute("DROP FUNCTION matching_search_items(jsonb, bigint)")
     op.execute("DROP FUNCTION search_condition(jsonb)")
     op.execute(FORMER_MATCHING)
+    op.execute(FORMER_DOCUMENTS.read_text(encoding="utf-8"))

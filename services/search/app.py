@@ -11,6 +11,7 @@ from mlplatform.service.kernel import Kernel, open_kernel
 from services.search.embedding_client import NAME as EMBEDDING
 from services.search.embedding_client import EmbeddingClient
 from services.search.index import Index
+from services.search.lexical import LexicalMaintenance
 from services.search.query.cache import RankingCache
 from services.search.query.lexical import search_words
 from services.search.query.page import Pager
@@ -53,10 +54,16 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
                 exact_rows=settings.search_exact_rows,
                 scan_tuples=settings.search_scan_tuples,
             )
+            maintenance = LexicalMaintenance(kernel.database, interval=settings.search_lexical_interval)
             kernel.health.register(EMBEDDING, embedding.ping)
-            async with running(watcher, "index watcher") as check, running(probe, "recall probe") as probe_check:
-                kernel.health.register("index watcher", check)
-                kernel.health.register("recall probe", probe_check)
+            async with (
+                running(watcher, "index watcher") as check_watcher,
+                running(maintenance, "lexical maintenance") as check_maintenance,
+                running(probe, "recall probe") as check_probe,
+            ):
+                kernel.health.register("index watcher", check_watcher)
+                kernel.health.register("lexical maintenance", check_maintenance)
+                kernel.health.register("recall probe", check_probe)
                 yield
 
     return create_service(

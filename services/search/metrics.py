@@ -23,3 +23,4 @@ WAIT_SECONDS = Histogram(
     "How long index requests waited for their embeddings.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+MAINTAINED = Counter("ml_search_lexical_maintenance_total", "What was done to keep the postings small.", ["work"])

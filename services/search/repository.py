@@ -21,7 +21,8 @@ async def add_tenant(connection: Connection) -> None:
 async def save_items(connection: Connection, items: Sequence[Item]) -> list[DictRow]:
     """Insert or replace items. One whose text is unchanged keeps its embedding.
 
-    Rows are locked in the order of their keys, so that two requests with the same items never wait for each other.
+    Triggers index the words of new texts in the same transaction. Rows are locked in the order of their keys, so that
+    two requests with the same items never wait for each other.
 
     Args:
         connection: A transaction of the tenant.
@@ -59,7 +60,7 @@ async def save_items(connection: Connection, items: Sequence[Item]) -> list[Dict
 
 
 async def delete_items(connection: Connection, entity_type: str, entity_ids: Sequence[str]) -> list[DictRow]:
-    """Delete items; their embeddings go with them.
+    """Delete items; their embeddings and words go with them.
 
     Returns:
         entity_type, entity_id and content_sha256 of those that existed.

@@ -311,7 +311,7 @@ class SearchAnswer(BaseModel):
     degraded: Annotated[list[Leg], Field(description="Legs that failed; the answer is that of the other.")]
     reason: Annotated[str | None, Field(description="Why results may be fewer or other than expected.")]
     corrected: Annotated[
-        list[list[str]], Field(description="Words of the query that are unknown, and those that were looked for.")
+        dict[str, str], Field(description="Word of the query that no item has → what was looked for instead.")
     ]
     cursor: Annotated[str | None, Field(description="For the next page; null when nothing follows.")]
     index_changed: Annotated[

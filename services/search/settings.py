@@ -44,6 +44,8 @@ class SearchSettings(PlatformSettings):
     """How long rankings are kept in Redis; 0 for not at all. Writes to the index are seen at once all the same."""
     search_probe_interval: Duration = timedelta(minutes=15)
     """How often the recall of the HNSW index is measured against an exact search; 0 for never."""
+    search_lexical_interval: Duration = timedelta(seconds=1)
+    """How often the postings of words are looked at for segments to merge, once there is nothing left to do."""
 
     @model_validator(mode="after")
     def _refuse_silence(self) -> Self:

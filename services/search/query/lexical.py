@@ -1,37 +1,21 @@
-"""What a query needs of the lexical leg."""
+"""The lexical leg, as a query asks it."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from services.search.filters import Filters
+from services.search.lexical import LexicalHits, Reason, parse_query, search_lexical
 from services.search.query.repository import Connection
 
-
-class LexicalHits(Protocol):
-    """What words proposed."""
-
-    @property
-    def hits(self) -> Sequence[tuple[str, str, float]]:
-        """Entity type, entity id and BM25, the best first."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why there are none."""
-
-
 LexicalSearch = Callable[[Connection, str, Filters, int], Awaitable[LexicalHits]]
-"""Searches a text for an item's words: connection, query, conditions, most hits."""
+"""Searches for the words of a text: connection, text, conditions, most hits."""
+
+REASONS = {
+    Reason.NO_WORDS: "The query has no word that is searched for: only stop words, operators or punctuation.",
+    Reason.NO_MATCH: "No item has a word of the query, or all words and phrases in quotes.",
+    Reason.FILTERED: "Items have words of the query, and none of them meets the filters.",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class NoHits:
-    """What a leg that is not there proposes."""
-
-    hits: Sequence[tuple[str, str, float]] = ()
-    reason: str | None = "Words are not searched."
-
-
-async def search_words(connection: Connection, text: str, filters: Filters, limit: int) -> LexicalHits:  # noqa: ARG001 - the interface of the leg
-    """Search for the words of a query."""
-    return NoHits()
+async def search_words(connection: Connection, text: str, filters: Filters, limit: int) -> LexicalHits:
+    """Search for the words of a text."""
+    return await search_lexical(connection, parse_query(text), filters, limit)

@@ -1,8 +1,8 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
@@ -14,7 +14,7 @@ from services.search import metrics
 from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, fuse
-from services.search.query.lexical import LexicalSearch
+from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
@@ -35,7 +35,7 @@ class Proposal:
     Attributes:
         hits: The best first.
         reason: Why there are fewer than could be.
-        corrected: Words that were looked for in place of unknown ones.
+        corrected: Unknown word → the one that was looked for instead.
         failure: Why the leg gives nothing; None when it worked.
         strategy: How vectors were searched.
         plan: What the strategy was chosen by.
@@ -44,7 +44,7 @@ class Proposal:
 
     hits: Hits = ()
     reason: str | None = None
-    corrected: Sequence[Sequence[str]] = ()
+    corrected: Mapping[str, str] = field(default_factory=dict)
     failure: PlatformError | None = None
     strategy: Strategy = "none"
     plan: Plan | None = None
@@ -208,7 +208,8 @@ class Ranker:
                         found = await self._words(connection, query.text, query.filters, self.window)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))
-        return Proposal(found.hits, reason=found.reason)
+        reason = None if found.reason is None else REASONS[found.reason]
+        return Proposal(found.hits, reason=reason, corrected=found.corrected)
 
 
 async def _end(task: "asyncio.Task[Plan]") -> None:

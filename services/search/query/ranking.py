@@ -1,7 +1,7 @@
 """The candidates of a query in their order: what pages are cut from, and what is cached."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import orjson
@@ -23,7 +23,7 @@ class Ranking:
         more: Whether more items than these candidates meet the filters and can be ranked by their vectors.
         degraded: Legs that failed.
         reason: Why the answer may be less than expected.
-        corrected: Words that were looked for in place of unknown ones.
+        corrected: Unknown word → the one that was looked for instead.
         model: Model that embedded the query; None when vectors were not searched.
         version: Its version.
         weight: Of the vectors.
@@ -35,7 +35,7 @@ class Ranking:
     more: bool
     degraded: Sequence[Leg] = ()
     reason: str | None = None
-    corrected: Sequence[Sequence[str]] = ()
+    corrected: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
     version: str | None = None
     weight: float = 0.0

@@ -1,11 +1,14 @@
 """Both legs at once, and what is left when one of them fails."""
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
 from services.search.query import repository
+from services.search.schemas import SearchRequest
 from tests.integration.search.api import item
 
+OPERATORS = ('"', '""', "AND OR NOT", "& | ! ( )", "-apple", "a:*b", "'; --", "\\", "%s %(x)s")
 TEXTS = {
     "1": "red apple pie",
     "2": "green apple",
@@ -211,17 +214,16 @@ class TestConditions:
     )
     VALUES = (1, 1.0, 2, 2.5, -3, "1", "b", "B", "Ä", "", None, True, False, [1], {"b": 1}, 10**15)
 
-    async def test_both_ways_of_writing_them_find_the_same_items(self, api, node, kernel):
+    @pytest.mark.usefixtures("node")
+    async def test_both_ways_of_writing_them_find_the_same_items(self, api, kernel):
         texts = [item(f"{n:02}", f"text {n}", metadata={"a": value}) for n, value in enumerate(self.VALUES)]
         quoted = item("98", "text", metadata={"it's": "'''", "a": 1})
         await api.index_and_wait(*texts, quoted, item("99", "text"))
-        from services.search.schemas import SearchRequest  # noqa: PLC0415 - keeps the wire types out of other tests
-
         for wire in self.FILTERS:
             filters = SearchRequest(query="x", filters=wire).wanted().filters
             async with kernel.database.transaction("acme") as connection:
                 cursor = await connection.execute(
-                    "SELECT entity_id FROM matching_search_items(%s, NULL)", (repository.Jsonb(filters.document()),)
+                    "SELECT entity_id FROM matching_search_items(%s, NULL)", (Jsonb(filters.document()),)
                 )
                 by_function = {row["entity_id"] for row in await cursor.fetchall()}
                 keys = [("doc", f"{n:02}") for n in range(100)]
@@ -229,6 +231,6 @@ class TestConditions:
             assert by_function == {row["entity_id"] for row in rows}, wire
             assert by_function == set(await api.found("text", filters=wire, limit=100, mode="vector")), wire
 
-    async def test_no_condition_is_all(self, kernel):
+    def test_no_condition_is_all(self):
         assert not Filters()
         assert Filters().document() == {}

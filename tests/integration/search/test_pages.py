@@ -63,12 +63,8 @@ class TestCursor:
     async def test_of_another_query_is_refused(self, many):
         first = (await many.search("ripe fruit", limit=5)).json()
 
-        for other in (
-            {"query": "red fruit"},
-            {"query": "ripe fruit", "tags": ["t1"]},
-            {"query": "ripe fruit", "mode": "vector"},
-        ):
-            answer = await many.search(limit=5, cursor=first["cursor"], **other)
+        for other in ({"query": "red fruit"}, {"tags": ["t1"]}, {"mode": "vector"}):
+            answer = await many.search(**{"query": "ripe fruit", "limit": 5, "cursor": first["cursor"]} | other)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
@@ -99,7 +95,7 @@ class TestChanges:
         before = {result["entity_id"] for result in first["results"]}
         assert not before & {result["entity_id"] for result in second["results"]}
 
-    async def test_an_item_that_no_longer_meets_the_filters_is_passed_over(self, many, kernel):
+    async def test_an_item_that_no_longer_meets_the_filters_is_passed_over(self, many):
         first = (await many.search("ripe fruit", limit=5, tags=["t0"])).json()
         whole = await many.found("ripe fruit", limit=15, tags=["t0"])
         moved = whole[5]

@@ -15,7 +15,8 @@ def probe(kernel):
 
 
 class TestProbe:
-    async def test_measures_the_index_against_comparing_everything(self, api, node, probe):
+    @pytest.mark.usefixtures("node")
+    async def test_measures_the_index_against_comparing_everything(self, api, probe):
         await api.index_and_wait(*(item(str(n), f"word{n % 7} other{n % 5} number{n}") for n in range(80)))
 
         recall = await probe.probe()
@@ -23,7 +24,8 @@ class TestProbe:
         assert recall == pytest.approx(1.0, abs=0.05)
         assert REGISTRY.get_sample_value("ml_search_recall") == recall
 
-    async def test_small_tenants_are_compared_exactly_and_need_no_probe(self, api, node, probe):
+    @pytest.mark.usefixtures("node")
+    async def test_small_tenants_are_compared_exactly_and_need_no_probe(self, api, probe):
         await api.index_and_wait(*(item(str(n), f"text {n}") for n in range(10)))
 
         assert await probe.probe() is None
