@@ -60,11 +60,15 @@ def main() -> int:
                 tempfile.TemporaryDirectory() as folder,
                 search_service(app_url, embedding_url, options.port, Path(folder) / "search.log") as url,
             ):
-                figures = _measure(corpus, centres, url, embedding_url, owner_url, options)
-        result["sizes"][str(size)] = {
-            "load_seconds": {key: round(value, 1) for key, value in seconds.items()},
-            **figures,
-        }
+                figures = {
+                    "load_seconds": seconds,
+                    "filters": _recall(corpus, queries[:RECALL_QUERIES], vectors, url, owner_url),
+                    "queries": {
+                        name: measure(partial(_asking, url, body), queries[RECALL_QUERIES:], options.clients)
+                        for name, body in BODIES.items()
+                    },
+                }
+        result["sizes"][str(size)] = figures
         _show(console, size, figures)
     RESULTS.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     console.print(f"written to {RESULTS.relative_to(RESULTS.parents[2])}")
