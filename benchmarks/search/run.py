@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import orjson
 from corpus import TAGS, Corpus, Floats
 from rich.console import Console
 from rich.table import Table
-from service import Caller, embed, search_service
+from service import Caller, embed, measure, search_service
 from store import database, fill, literal, vectors_of
 from usual import usual_sql
 
