@@ -61,7 +61,7 @@ class TestPhrases:
         assert await fruit.found('plums "red apples" autumn') == ["pie"]
 
     async def test_all_of_them_must_be_there(self, fruit):
-        assert await fruit.found('"red" "pie"') == ["tree", "pie"]
+        assert await fruit.found('"red" "pie"') == ["pie", "tree"]
         assert (await fruit.search('"red apples" "new york"')).reason is Reason.NO_MATCH
 
     async def test_stop_words_in_them_hold_their_place(self, fruit):
