@@ -13,7 +13,7 @@ AS $$
             1 / (1 + (0.3 + slope * (e & 262143)) / ((e >> 18) & 255)) AS impact
         FROM unnest(entries) AS e
     ), cut AS MATERIALIZED (
-        SELECT percentile_disc(ARRAY[63 / 64.0, 7 / 8.0]) WITHIN GROUP (ORDER BY impact) AS at FROM measured
+        SELECT percentile_disc(ARRAY[63 / 64.0, 7 / 8.0]::double precision[]) WITHIN GROUP (ORDER BY impact) AS at FROM measured
     ), placed AS MATERIALIZED (
         SELECT m.*, CASE WHEN m.impact >= c.at[1] THEN 0 WHEN m.impact >= c.at[2] THEN 1 ELSE 2 END AS place
         FROM measured m CROSS JOIN cut c
@@ -166,7 +166,7 @@ $$;
 -- Indexes items that have no words yet, as those older than this schema, and those in another language than their
 -- type's; returns how many, 0 when there are none. Items that somebody is just writing are passed over.
 CREATE FUNCTION index_search_items_anew(most integer) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
