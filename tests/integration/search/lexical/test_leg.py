@@ -1,7 +1,7 @@
 import psycopg
 import pytest
 
-from services.search.filters import Filters
+from services.search.filters import Filters, equal_to
 from services.search.items import Item
 from services.search.lexical import Reason, repository
 from tests.integration.search.lexical.shelf import Shelf
@@ -148,8 +148,8 @@ class TestFilters:
             (Filters(entity_types=["note"]), {"tree"}),
             (Filters(entity_types=["doc", "note"]), {"tree", "pie", "juice"}),
             (Filters(tags=["baked"]), {"pie"}),
-            (Filters(metadata={"price": [5]}), {"pie", "tree"}),
-            (Filters(metadata={"price": [3, 5]}, entity_types=["doc"]), {"pie", "juice"}),
+            (Filters(metadata=equal_to({"price": [5]})), {"pie", "tree"}),
+            (Filters(metadata=equal_to({"price": [3, 5]}), entity_types=["doc"]), {"pie", "juice"}),
         ],
     )
     async def test_hold(self, fruit, filters, found):
