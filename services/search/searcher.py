@@ -83,7 +83,7 @@ class Searcher:
         return None if ranking is None else Ranked(ranking)
 
     async def _read_state(self, tenant: str) -> State:
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.pipeline(tenant) as connection:
             row = await repository.read_state(connection)
         space = None
         if row["id"] is not None:

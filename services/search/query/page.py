@@ -53,7 +53,7 @@ class Pager:
         results: list[Mapping[str, Any]] = []
         facets = None
         candidates = ranking.candidates
-        async with self._database.transaction(principal.tenant) as connection:
+        async with self._database.pipeline(principal.tenant) as connection:
             while len(results) < query.limit and position < len(candidates):
                 chunk = candidates[position : position + query.limit - len(results)]
                 results += await self._read(connection, query, chunk)
@@ -72,7 +72,7 @@ class Pager:
             )
             if not chunk:
                 return Page(results, None, facets)
-            async with self._database.transaction(principal.tenant) as connection:
+            async with self._database.pipeline(principal.tenant) as connection:
                 results += await self._read(connection, query, chunk)
             position += len(chunk)
         follows = position < len(candidates) or ranking.more

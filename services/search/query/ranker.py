@@ -134,7 +134,7 @@ class Ranker:
             limit: Most results.
         """
         if query.mode == "lexical":
-            async with self._database.transaction(principal.tenant) as connection:
+            async with self._database.pipeline(principal.tenant) as connection:
                 found = await self._words(connection, query.text, query.filters, position + limit)
             return [Fused((kind, own), score, lexical_score=score) for kind, own, score in found.hits[position:]]
         vector = await self._embedding.embed(query.text, principal)
@@ -204,7 +204,7 @@ class Ranker:
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("lexical"):
-                    async with self._database.transaction(tenant) as connection:
+                    async with self._database.pipeline(tenant) as connection:
                         found = await self._words(connection, query.text, query.filters, self.window)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))

@@ -48,7 +48,7 @@ class VectorLeg:
         pending = state.pending
         matching = self._counts.find(tenant, filters)
         if matching is None or (pending and filtered):
-            async with self._database.transaction(tenant) as connection:
+            async with self._database.pipeline(tenant) as connection:
                 if pending and filtered:
                     pending = await repository.has_pending(connection, filters)
                 matching = await repository.count_matching(connection, filters, threshold + 1)
@@ -69,7 +69,7 @@ class VectorLeg:
             limit: Most hits.
         """
         strategy = plan.strategy(limit)
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.pipeline(tenant) as connection:
             if strategy != "exact":
                 hits = await repository.search_hnsw(
                     connection, space.id, vector, filters, limit, max_tuples=self._scan_tuples
@@ -82,5 +82,5 @@ class VectorLeg:
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.pipeline(tenant) as connection:
             return await repository.search_exact(connection, space.id, vector, filters, limit)
