@@ -23,6 +23,7 @@ from services.search.query.steps import Steps
 from services.search.query.vector_leg import VectorLeg
 
 WAITING = "Items that meet the filters still wait for their embedding."
+NOTHING_EMBEDDED = "No item meets the filters."
 NO_SPACE = "There is no embedding space yet; the embedding service makes it."
 
 logger = structlog.get_logger(__name__)
@@ -121,7 +122,7 @@ class Ranker:
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
     ) -> list[Fused]:
-        """Rank what lies beyond the candidates: by words when only words were asked, else by comparing all vectors.
+        """Rank what lies beyond the candidates, by the leg that can.
 
         Nothing there is approximate, so that pages neither repeat nor skip an item.
 
@@ -133,10 +134,11 @@ class Ranker:
             position: Where to begin, not before the end of the candidates.
             limit: Most results.
         """
-        if query.mode == "lexical":
+        if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
                 found = await self._words(connection, query.text, query.filters, position + limit)
-            return [Fused((kind, own), score, lexical_score=score) for kind, own, score in found.hits[position:]]
+            unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
+            return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
         vector = await self._embedding.embed(query.text, principal)
         space = _checked(state, vector)
         hits = await self._vectors.search_exact(
@@ -153,7 +155,14 @@ class Ranker:
     def _fuse(
         self, query: Query, vectors: Proposal, words: Proposal, degraded: Sequence[Leg], weight: float
     ) -> Ranking:
-        candidates = fuse(vectors.hits, words.hits, method=query.fusion, weight=weight, limit=self.window)
+        more: Leg | None = None
+        if len(vectors.hits) >= self.window:
+            more = "vector"
+        elif len(words.hits) >= self.window and vectors.strategy == "none":
+            more = "lexical"
+        # Without the rest there is no way to come back to a candidate that was left out.
+        limit = self.window if more else None
+        candidates = fuse(vectors.hits, words.hits, method=query.fusion, weight=weight, limit=limit)
         if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
             candidates = [
                 candidate._replace(score=score)
@@ -162,12 +171,14 @@ class Ranker:
             ]
         pending = vectors.plan is not None and vectors.plan.pending
         reasons = [leg.failure.detail for leg in (vectors, words) if leg.failure is not None]
-        reasons += [reason for reason in (words.reason, WAITING if pending else None) if reason]
+        nothing = vectors.plan is not None and vectors.plan.matching == 0 and not pending
+        further = (words.reason, WAITING if pending else None, NOTHING_EMBEDDED if nothing else None)
+        reasons += [reason for reason in further if reason]
         return Ranking(
             candidates=candidates,
             strategy=vectors.strategy,
             complete=not degraded and not pending,
-            more=len(words.hits if query.mode == "lexical" else vectors.hits) >= self.window,
+            more=more,
             degraded=degraded,
             reason=" ".join(reasons) or None,
             corrected=words.corrected,
@@ -237,7 +248,8 @@ def _checked(state: State, vector: QueryVector) -> Space:
 
 
 def _unavailable(leg: Leg, error: Exception) -> DependencyUnavailable:
-    logger.warning("search.leg_failed", leg=leg, error=type(error).__name__, exc_info=error)
+    is_outage = isinstance(error, TimeoutError | psycopg.OperationalError | DependencyUnavailable)
+    logger.warning("search.leg_failed", leg=leg, error=type(error).__name__, exc_info=None if is_outage else error)
     slow = isinstance(error, TimeoutError | psycopg.errors.QueryCanceled)
     what = "took too long" if slow else "failed"
     return DependencyUnavailable("postgres", f"The {leg} search {what}; try again shortly.")

@@ -20,7 +20,7 @@ class Ranking:
         candidates: The best first.
         strategy: How vectors were searched.
         complete: Whether every item that meets the filters could be considered.
-        more: Whether more items than these candidates meet the filters and can be ranked by their vectors.
+        more: The leg that can rank further items; None when there are none.
         degraded: Legs that failed.
         reason: Why the answer may be less than expected.
         corrected: Unknown word → the one that was looked for instead.
@@ -32,7 +32,7 @@ class Ranking:
     candidates: Sequence[Fused]
     strategy: Strategy
     complete: bool
-    more: bool
+    more: Leg | None
     degraded: Sequence[Leg] = ()
     reason: str | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
