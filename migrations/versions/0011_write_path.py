@@ -7,7 +7,7 @@ the lines, so that a client whose connection broke can ask, and can send the sam
 from alembic import op
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, monitor, search_index, stack, token, traffic
+from mlplatform.cli import audit, db, keys, monitor, search, search_index, stack, token, traffic
 
 app = typer.Typer(
     name="mlp",
@@ -16,9 +16,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(monitor.app, name="monitor")
-search = typer.Typer(help="The search index: index.", no_args_is_help=True)
-search_index.register(search)
-app.add_typer(search, name="search")
+search_index.register(search.app)
+app.add_typer(search.app, name="search")
 token.register(app)
 
 

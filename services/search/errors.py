@@ -9,9 +9,11 @@
   + ForeignTenant       403
 * RateLimited
   + TooManyUploads      429
+* Unprocessable
+  + CursorRefused       422
 """
 
-from mlplatform.errors import Conflict, Forbidden, NotFound, RateLimited
+from mlplatform.errors import Conflict, FieldError, Forbidden, NotFound, RateLimited, Unprocessable
 
 
 class ItemNotFound(NotFound):
@@ -45,3 +47,16 @@ class TooManyUploads(RateLimited):
 
     def __init__(self) -> None:
         super().__init__("Too many uploads come in at once; try again shortly.", headers={"Retry-After": "5"})
+
+
+class CursorRefused(Unprocessable):
+    """The cursor is not one that this query gave.
+
+    Args:
+        message: What is wrong with it.
+    """
+
+    code = "invalid_cursor"
+
+    def __init__(self, message: str) -> None:
+        super().__init__("The cursor cannot be used.", errors=[FieldError("body.cursor", message)])

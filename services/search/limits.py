@@ -37,13 +37,16 @@ def item_errors(item: Item, settings: SearchSettings) -> Iterator[FieldError]:
 
 
 def check_query(query: str, settings: SearchSettings) -> None:
-    """Refuse a query that is too long.
+    """Refuse a query that is empty or too long.
 
     Raises:
         Unprocessable: It is.
     """
-    if len(query) > settings.search_text_characters:
-        message = f"has {len(query)} characters; at most {settings.search_text_characters} are read"
+    if not query:
+        message = "holds only white space and control characters"
+        raise Unprocessable("The query is empty.", errors=[FieldError("body.query", message)])
+    if len(query) > settings.search_query_characters:
+        message = f"has {len(query)} characters; at most {settings.search_query_characters} are read"
         raise Unprocessable("The query is too long.", errors=[FieldError("body.query", message)])
 
 

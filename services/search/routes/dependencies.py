@@ -4,6 +4,7 @@ from fastapi import Request
 
 from services.search.bulk.uploads import Uploads
 from services.search.index import Index
+from services.search.query.weights import Weights
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
 from services.search.states.states import ItemStates
@@ -31,6 +32,12 @@ def get_uploads(request: Request) -> Uploads:
     """Return what reads uploads."""
     uploads: Uploads = request.app.state.uploads
     return uploads
+
+
+def get_weights(request: Request) -> Weights:
+    """Return the weights of indexes."""
+    weights: Weights = request.app.state.weights
+    return weights
 
 
 def get_settings(request: Request) -> SearchSettings:

@@ -31,7 +31,8 @@ def embedding_server() -> Iterator[EmbeddingServer]:
 def settings(
     settings_env: dict[str, str], embedding_server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> SearchSettings:
-    """Settings with authentication on, since tenants come from tokens, and with little to compare exactly."""
+    """Settings with authentication on, since tenants come from tokens, with little to compare exactly, and with few
+    candidates, so that pages go beyond them."""
     changed = {
         "ML_HOME": str(tmp_path),
         "ML_EMBEDDING_URL": embedding_server.url,
@@ -42,7 +43,7 @@ def settings(
     }
     for name, value in (settings_env | changed).items():
         monkeypatch.setenv(name, value)
-    return SearchSettings(search_exact_rows=50)
+    return SearchSettings(search_exact_rows=50, search_candidates=30)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -15,19 +17,17 @@ class ServiceError(Exception):
     """The service refused or is down."""
 
 
-class SearchApi:
+class SearchClient:
     """Calls of the search service; those that it is too busy for are repeated.
 
     Args:
         url: Base URL.
-        token: Bearer token, None where authentication is off.
-        entity_type: Kind under which everything is indexed, apart from the user's own items.
+        headers: The credential; empty where authentication is off.
+        entity_type: Kind of the items.
     """
 
-    def __init__(self, url: str, token: str | None, entity_type: str) -> None:
-        self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=90, trust_env=False
-        )
+    def __init__(self, url: str, headers: Mapping[str, str], entity_type: str) -> None:
+        self._client = httpx.Client(base_url=url, headers=dict(headers), timeout=90, trust_env=False)
         self._entity_type = entity_type
 
     def index(self, documents: Mapping[str, str]) -> Iterator[int]:
@@ -39,13 +39,21 @@ class SearchApi:
 
     def state(self, key: str) -> str:
         """Return the state of a document."""
-        return str(self._call("GET", f"/api/v1/index/{self._entity_type}/{key}").json()["state"])
+        path = f"/api/v1/index/{quote(self._entity_type, safe='')}/{quote(key, safe='')}"
+        return str(self._call("GET", path).json()["state"])
 
-    def search(self, query: str, limit: int) -> tuple[list[str], dict[str, object]]:
-        """Return the ids that were found, the best first, and the whole answer."""
-        body = {"query": query, "limit": limit, "entity_types": [self._entity_type]}
-        answer = self._call("POST", "/api/v1/search", json=body).json()
+    def search(self, query: str, limit: int, **options: object) -> tuple[list[str], dict[str, Any]]:
+        """Return the ids that were found, the best first, and the whole answer, without the contents of items."""
+        body = {"query": query, "limit": limit, "entity_types": [self._entity_type], "content": False, **options}
+        answer: dict[str, Any] = self._call("POST", "/api/v1/search", json=body).json()
         return [result["entity_id"] for result in answer["results"]], answer
+
+    def set_weight(self, weight: float, tuning: Mapping[str, float]) -> dict[str, Any]:
+        """Set the weight of the kind's vectors, with the measurements that it comes from."""
+        body = {"weight": weight, "tuning": dict(tuning)}
+        path = f"/api/v1/search/settings/{quote(self._entity_type, safe='')}"
+        answer: dict[str, Any] = self._call("PUT", path, json=body).json()
+        return answer
 
     def delete(self, keys: Sequence[str]) -> int:
         """Delete documents; return how many existed."""
@@ -55,7 +63,7 @@ class SearchApi:
             deleted += self._call("DELETE", "/api/v1/index", params=parameters).json()["deleted"]
         return deleted
 
-    def _call(self, method: str, path: str, **options: object) -> httpx.Response:
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's, passed on
         for _ in range(RETRIES):
             try:
                 response = self._client.request(method, path, **options)

@@ -24,3 +24,8 @@ def ndcg(ranking: Sequence[str], relevant: Collection[str], depth: int = 10) -> 
 def recall(ranking: Sequence[str], relevant: Collection[str], depth: int = 100) -> float:
     """Share of the relevant documents that are among the first `depth`."""
     return len(set(ranking[:depth]).intersection(relevant)) / len(relevant)
+
+
+def reciprocal_rank(ranking: Sequence[str], relevant: Collection[str], depth: int = 10) -> float:
+    """One over the rank of the first relevant document; 0 when none is among the first `depth`."""
+    return next((1 / rank for rank, key in enumerate(ranking[:depth], start=1) if key in relevant), 0.0)

@@ -1,4 +1,4 @@
-"""A retrieval collection in the layout of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`."""
+"""A retrieval collection in the layout of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`."""
 
 import csv
 from collections import defaultdict
@@ -31,7 +31,34 @@ class Collection:
     relevant: dict[str, set[str]]
 
 
-def read_collection(folder: Path) -> Collection:
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """Queries and who judged what relevant.
+
+    Attributes:
+        queries: Id → text, of the queries that have a relevant document.
+        relevant: Query id → ids of its relevant documents.
+    """
+
+    queries: dict[str, str]
+    relevant: dict[str, set[str]]
+
+
+def read_judgements(folder: Path, split: str = "test") -> Judgements:
+    """Read the queries of a folder and their judgements; there need be no documents.
+
+    Raises:
+        CollectionError: A file is missing or wrong.
+    """
+    relevant = _judgements(folder / "qrels" / f"{split}.tsv")
+    path = folder / "queries.jsonl"
+    queries = {row["_id"]: _text(row, path) for row in _rows(path) if row["_id"] in relevant}
+    if not queries:
+        raise CollectionError(f"{folder} has no query with a relevant document.")
+    return Judgements(queries, relevant)
+
+
+def read_collection(folder: Path, split: str = "test") -> Collection:
     """Read a folder.
 
     Raises:
@@ -41,16 +68,22 @@ def read_collection(folder: Path) -> Collection:
         row["_id"]: " ".join(part for part in (row.get("title") or "", row.get("text") or "") if part).strip()
         for row in _rows(folder / "corpus.jsonl")
     }
-    relevant = _judgements(folder / "qrels" / "test.tsv")
-    queries = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl") if row["_id"] in relevant}
-    if not texts or not queries:
-        raise CollectionError(f"{folder} has no documents, or no query with a relevant document.")
+    if not texts:
+        raise CollectionError(f"{folder} has no documents.")
+    judged = read_judgements(folder, split)
     return Collection(
         documents={key: text for key, text in texts.items() if text},
         empty=[key for key, text in texts.items() if not text],
-        queries=queries,
-        relevant=relevant,
+        queries=judged.queries,
+        relevant=judged.relevant,
     )
+
+
+def _text(row: dict[str, Any], path: Path) -> str:
+    text = row.get("text")
+    if not isinstance(text, str):
+        raise CollectionError(f"{path}: the query {row['_id']} has no text.")
+    return text
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,15 +1,10 @@
-"""The measures of benchmarks/search, against figures worked out by hand."""
+"""The measures, against figures worked out by hand."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[3] / "benchmarks" / "search" / "measures.py"
-spec = importlib.util.spec_from_file_location("search_measures", PATH)
-measures = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(measures)
+from mlplatform.retrieval import measures
 
 
 class TestNdcg:
@@ -34,3 +29,11 @@ class TestNdcg:
 class TestRecall:
     def test_is_the_share_of_the_relevant_documents_that_were_found(self):
         assert measures.recall(["a", "x", "b"], {"a", "b", "c", "d"}, depth=2) == 0.25
+
+
+class TestReciprocalRank:
+    def test_is_one_over_the_rank_of_the_first_relevant_document(self):
+        assert measures.reciprocal_rank(["x", "a", "b"], {"a", "b"}) == 0.5
+
+    def test_is_zero_when_none_is_among_the_first(self):
+        assert measures.reciprocal_rank(["x"] * 10 + ["a"], {"a"}) == 0.0
