@@ -18,6 +18,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from mlplatform.auth.access import admit
 from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
+from mlplatform.service.caller import ClientGone, departure
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
 from mlplatform.service.fields import Fields
@@ -34,10 +35,6 @@ UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAIL
 REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 Pairs = tuple[tuple[str, str], ...]
-
-
-class ClientGone(Exception):
-    """The client closed the connection before it had sent its request."""
 
 
 class DirectServer:
@@ -97,8 +94,9 @@ class DirectServer:
         try:
             principal = await admit(request, route.permission)
             body = await self._read(request, fields.get(b"content-length", b""))
+            gone = departure(request.receive)
             return await route.handle(
-                DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
+                DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id, gone)
             )
         except ClientGone:
             raise
