@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class WordEncoder:
 
     dimension = DIMENSION
     max_tokens = 64
+    vocabulary = 2**32
+    prompts: ClassVar[dict[str, str]] = {"query": "query: "}
 
     def __init__(self, budget: int = 2048) -> None:
         self.budget = budget

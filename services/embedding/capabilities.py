@@ -1,0 +1,37 @@
+"""What an encoder says of itself beyond what every encoder must."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+from services.embedding.encoder import Encoder
+
+DEFAULT_BACKEND = "torch-fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The optional parts of an encoder.
+
+    Attributes:
+        backend: What computes, and how precisely: vectors of two backends differ a little.
+        vocabulary: Token ids are below it; None when ids cannot be taken.
+        prompts: Texts that the model was trained to have before a text, by name.
+        report: How the backend was chosen; None when there was no choice.
+    """
+
+    backend: str
+    vocabulary: int | None
+    prompts: Mapping[str, str]
+    report: dict[str, Any] | None
+
+
+def capabilities(encoder: Encoder) -> Capabilities:
+    """Ask an encoder for its optional parts."""
+    report = getattr(encoder, "report", None)
+    return Capabilities(
+        backend=getattr(encoder, "backend", DEFAULT_BACKEND),
+        vocabulary=getattr(encoder, "vocabulary", None),
+        prompts=getattr(encoder, "prompts", None) or {},
+        report=asdict(report) if is_dataclass(report) and not isinstance(report, type) else None,
+    )
