@@ -13,7 +13,7 @@ def names_of(model: ServedModel, more: tuple[str, ...] = ()) -> tuple[str, ...]:
         model: A model in memory.
         more: Names that the operator gave it.
     """
-    names = [model.name, f"{model.name}/{model.version}"]
+    names = [model.name, f"{model.name}:{model.version}"]
     if model.version == model.production_version:
         names.append(f"{model.name}@{PRODUCTION}")
     return (*names, *more)
