@@ -1,8 +1,10 @@
 """What an encoder says of itself beyond what every encoder must."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from services.embedding.encoder import Encoder
 
@@ -17,7 +19,7 @@ class Capabilities:
         backend: What computes, and how precisely: vectors of two backends differ a little.
         vocabulary: Token ids are below it; None when ids cannot be taken.
         prompts: Texts that the model was trained to have before a text, by name.
-        report: How the backend was chosen; None when there was no choice.
+        report: How texts become vectors, and why so; None when the encoder does not say.
     """
 
     backend: str
@@ -33,5 +35,5 @@ def capabilities(encoder: Encoder) -> Capabilities:
         backend=getattr(encoder, "backend", DEFAULT_BACKEND),
         vocabulary=getattr(encoder, "vocabulary", None),
         prompts=getattr(encoder, "prompts", None) or {},
-        report=asdict(report) if is_dataclass(report) and not isinstance(report, type) else None,
+        report=report.model_dump(mode="json") if isinstance(report, BaseModel) else None,
     )

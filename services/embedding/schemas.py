@@ -86,8 +86,8 @@ class Info(BaseModel):
     ]
     space_id: Annotated[int | None, Field(description="Embedding space that this node fills; null until known.")]
     backend: str
-    report: Annotated[
-        dict[str, Any] | None, Field(description="What was measured to choose the backend; null without a choice.")
+    encoder: Annotated[
+        dict[str, Any] | None, Field(description="How texts become vectors, and what was measured to choose that.")
     ]
     threads: int
     batch_tokens: int

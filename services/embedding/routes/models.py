@@ -34,7 +34,7 @@ async def read_info(service: Service) -> Info:
         production_version=model.production_version,
         space_id=node.space.id if node.space else None,
         backend=optional.backend,
-        report=optional.report,
+        encoder=optional.report,
         threads=settings.embedding_threads,
         batch_tokens=settings.embedding_batch_tokens,
         texts_per_request=settings.embedding_texts_per_request,
