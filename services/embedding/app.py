@@ -14,8 +14,11 @@ from mlplatform.service.kernel import open_kernel
 from services.embedding import openai
 from services.embedding.cache import VectorCache
 from services.embedding.embedder import Embedder
+from services.embedding.jobs.jobs import Jobs
+from services.embedding.jobs.worker import JobWorker
 from services.embedding.node import Node
 from services.embedding.routes import embed, models
+from services.embedding.routes import jobs as jobs_routes
 from services.embedding.service import EmbeddingService
 from services.embedding.settings import EmbeddingSettings
 
@@ -39,13 +42,21 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
             cache = VectorCache(
                 kernel.redis, entries=settings.embedding_cache_entries, ttl=settings.embedding_cache_ttl
             )
+            worker = JobWorker(
+                kernel.database, kernel.objects, lambda: node.model, characters=settings.embedding_text_characters
+            )
+            jobs = Jobs(kernel.database, kernel.objects, worker)
             app.state.kernel = kernel
-            app.state.service = EmbeddingService(settings, node, Embedder(cache), int(time.time()))
+            app.state.service = EmbeddingService(settings, node, Embedder(cache), jobs, int(time.time()))
             kernel.health.register("mlflow", lambda: asyncio.to_thread(registry.ping))
             kernel.health.register("s3", kernel.objects.ping)
             kernel.health.register("model", node.check)
-            async with running(node, "embedding node") as check:
+            async with (
+                running(node, "embedding node") as check,
+                running(worker, "embedding jobs") as check_jobs,
+            ):
                 kernel.health.register("embedding node", check)
+                kernel.health.register("embedding jobs", check_jobs)
                 yield
                 await cache.close()
 
@@ -54,7 +65,7 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
         title="Embedding",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router],
+        routers=[models.router, jobs_routes.router],
         direct=[*embed.ROUTES, *openai.ROUTES],
         name=NAME,
     )

@@ -32,3 +32,5 @@ CACHE_HITS = Counter("ml_embedding_cache_hits_total", "Texts whose vector was in
 CACHE_MISSES = Counter("ml_embedding_cache_misses_total", "Texts whose vector was not in the cache.")
 CACHE_ERRORS = Counter("ml_embedding_cache_errors_total", "Calls of the cache that Redis did not answer.")
 CACHE_DROPPED = Counter("ml_embedding_cache_dropped_total", "Vectors not cached because Redis was behind.")
+JOBS = Counter("ml_embedding_jobs_total", "Jobs that ended, by how.", ["state"])
+JOB_TEXTS = Counter("ml_embedding_job_texts_total", "Texts of jobs, by what became of them.", ["outcome"])

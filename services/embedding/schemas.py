@@ -1,6 +1,8 @@
 """Wire types of the embedding service."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,6 +73,39 @@ class CacheInfo(BaseModel):
     state: Literal["on", "off", "unreachable"]
     entries: Annotated[int, Field(description="Most vectors that it keeps.")]
     seconds: Annotated[float, Field(description="How long it keeps one.")]
+
+
+class JobQuery(BaseModel):
+    """What a job is to do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    output: Annotated[Literal["ndjson", "npy"], Field(description="The form of the result.")] = "ndjson"
+    dimensions: Annotated[int | None, Field(ge=1, description="Length of the vectors.")] = None
+    prompt: Annotated[str, Field(description="Put before each text.")] = ""
+    input_key: Annotated[
+        str | None, Field(description="An object below `uploads/<tenant>/` in S3 to read instead of the body.")
+    ] = None
+
+
+class JobAnswer(BaseModel):
+    """How far a job is."""
+
+    id: UUID
+    state: Literal["pending", "running", "done", "failed"]
+    output: Literal["ndjson", "npy"]
+    model: Annotated[str | None, Field(description="What embeds it; null before it has begun.")]
+    version: str | None
+    digest: str | None
+    dimension: Annotated[int | None, Field(description="Length of its vectors.")]
+    lines: Annotated[int, Field(description="Lines read so far, blank ones included.")]
+    texts: Annotated[int, Field(description="Lines with an answer so far.")]
+    failed: Annotated[int, Field(description="Answers that are errors.")]
+    error: Annotated[str | None, Field(description="Why the job as a whole failed.")]
+    created_at: datetime
+    finished_at: datetime | None
+    result_key: Annotated[str | None, Field(description="The result in S3, once the job is done.")]
+    errors_key: Annotated[str | None, Field(description="The lines that failed, of a result that is a matrix.")]
 
 
 class Info(BaseModel):

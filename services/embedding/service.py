@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from services.embedding.embedder import Embedder
+from services.embedding.jobs.jobs import Jobs
 from services.embedding.node import Node
 from services.embedding.settings import EmbeddingSettings
 
@@ -17,12 +18,14 @@ class EmbeddingService:
         settings: Settings of the service.
         node: The model in memory.
         embedder: Turns texts into vectors.
+        jobs: Large inputs.
         started: When, in seconds since 1970.
     """
 
     settings: EmbeddingSettings
     node: Node
     embedder: Embedder
+    jobs: Jobs
     started: int
 
 

@@ -14,7 +14,9 @@ from services.embedding import openai
 from services.embedding.batcher import Batcher
 from services.embedding.cache import VectorCache
 from services.embedding.embedder import Embedder
-from services.embedding.routes import embed, models
+from services.embedding.jobs.jobs import Jobs
+from services.embedding.jobs.worker import JobWorker
+from services.embedding.routes import embed, jobs, models
 from services.embedding.served_model import ServedModel
 from services.embedding.service import EmbeddingService
 from services.embedding.settings import EmbeddingSettings
@@ -58,8 +60,18 @@ async def serve(settings: EmbeddingSettings, encoder: WordEncoder) -> AsyncItera
                 kernel.redis, entries=settings.embedding_cache_entries, ttl=settings.embedding_cache_ttl
             )
             app.state.kernel = kernel
-            app.state.service = EmbeddingService(settings, LoadedNode(model), Embedder(cache), 1_700_000_000)
-            yield
+            worker = JobWorker(
+                kernel.database, kernel.objects, lambda: model, characters=settings.embedding_text_characters
+            )
+            app.state.service = EmbeddingService(
+                settings,
+                LoadedNode(model),
+                Embedder(cache),
+                Jobs(kernel.database, kernel.objects, worker),
+                1_700_000_000,
+            )
+            async with running(worker, "embedding jobs"):
+                yield
             await cache.close()
 
     app = create_service(
@@ -67,7 +79,7 @@ async def serve(settings: EmbeddingSettings, encoder: WordEncoder) -> AsyncItera
         title="Embedding",
         description="Tested.",
         lifespan=lifespan,
-        routers=[models.router],
+        routers=[models.router, jobs.router],
         direct=[*embed.ROUTES, *openai.ROUTES],
         name="embedding",
     )
