@@ -9,7 +9,7 @@ import numpy as np
 
 from services.embedding.batcher import SHORT_REQUEST_TEXTS, Encoded
 from services.embedding.cache import VectorCache
-from services.embedding.capabilities import capabilities
+from services.embedding.capabilities import backend_of
 from services.embedding.coalescing import Flights
 from services.embedding.errors import EncodingFailedError
 from services.embedding.served_model import ServedModel
@@ -93,7 +93,7 @@ async def _encode(model: ServedModel, prompt: str, texts: Mapping[bytes, Text]) 
 def _keys(model: ServedModel, wanted: Wanted) -> list[bytes]:
     """Return what a vector depends on, hashed, for each text."""
     common = hashlib.sha256()
-    for part in (wanted.tenant, model.digest, capabilities(model.encoder).backend, wanted.prompt):
+    for part in (wanted.tenant, model.digest, backend_of(model.encoder), wanted.prompt):
         encoded = part.encode("utf-8", "surrogatepass")
         common.update(len(encoded).to_bytes(8) + encoded)
     keys = []

@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from mlplatform.auth import Permission, Principal, require
-from mlplatform.errors import BadRequest, UnsupportedMediaType
+from mlplatform.errors import FieldError, Unprocessable, UnsupportedMediaType
 from mlplatform.idempotency import IdempotentRequest, StoredResponse, replayed
 from mlplatform.service.json_route import JsonResponse, ServiceRouter
 from services.embedding.jobs.jobs import ACCEPTED, Jobs, Order, describe
@@ -96,5 +96,5 @@ async def _read(request: Request) -> bytes:
         raise UnsupportedMediaType(f"Send the lines with the header Content-Type: {NDJSON[0]}.")
     body = await request.body()
     if not body.strip():
-        raise BadRequest("The body has no lines.")
+        raise Unprocessable("There is nothing to embed.", errors=[FieldError("body", "has no lines")])
     return body

@@ -6,7 +6,7 @@ from fastapi import Depends
 
 from mlplatform.auth import Permission, require
 from mlplatform.service.json_route import ServiceRouter
-from services.embedding.capabilities import capabilities
+from services.embedding.capabilities import backend_of, prompts_of, report_of, vocabulary_of
 from services.embedding.naming import names_of
 from services.embedding.routes.dependencies import get_service
 from services.embedding.schemas import CacheInfo, EmbeddingModel, EmbeddingModels, Info
@@ -28,13 +28,12 @@ async def read_info(service: Service) -> Info:
     """Describe the model, the space that this node fills, its limits, its queue and its cache."""
     node, settings = service.node, service.settings
     model = node.model
-    optional = capabilities(model.encoder)
     return Info(
         model=_render(model, service),
         production_version=model.production_version,
         space_id=node.space.id if node.space else None,
-        backend=optional.backend,
-        encoder=optional.report,
+        backend=backend_of(model.encoder),
+        encoder=report_of(model.encoder),
         threads=settings.embedding_threads,
         batch_tokens=settings.embedding_batch_tokens,
         texts_per_request=settings.embedding_texts_per_request,
@@ -50,7 +49,6 @@ async def read_info(service: Service) -> Info:
 
 
 def _render(model: ServedModel, service: EmbeddingService) -> EmbeddingModel:
-    optional = capabilities(model.encoder)
     return EmbeddingModel(
         name=model.name,
         names=list(names_of(model, service.settings.embedding_model_names)),
@@ -58,7 +56,7 @@ def _render(model: ServedModel, service: EmbeddingService) -> EmbeddingModel:
         dimension=model.encoder.dimension,
         max_tokens=model.encoder.max_tokens,
         digest=model.digest,
-        backend=optional.backend,
-        prompts=dict(optional.prompts),
-        takes_token_ids=optional.vocabulary is not None,
+        backend=backend_of(model.encoder),
+        prompts=dict(prompts_of(model.encoder)),
+        takes_token_ids=vocabulary_of(model.encoder) is not None,
     )

@@ -120,7 +120,7 @@ class TestJob:
     @pytest.mark.parametrize(
         ("status", "query", "content", "headers"),
         [
-            (400, {}, b" \n", NDJSON),
+            (422, {}, b" \n", NDJSON),
             (415, {}, b'"a"', {"Content-Type": "text/plain"}),
             (422, {"output": "csv"}, b'"a"', NDJSON),
             (422, {"dimensions": 385}, b'"a"', NDJSON),
