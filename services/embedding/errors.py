@@ -31,12 +31,17 @@ class ModelNotLoaded(DependencyUnavailable):
 
 
 class QueueFull(RateLimited):
-    """More texts wait than the service may hold."""
+    """More texts wait than the service may hold.
+
+    Args:
+        retry_after: Seconds after which there should be room again.
+    """
 
     code = "queue_full"
 
-    def __init__(self) -> None:
-        super().__init__("The encoder's queue is full; try again shortly.", headers={"Retry-After": "1"})
+    def __init__(self, retry_after: int = 1) -> None:
+        detail = f"The encoder's queue is full; try again in {retry_after} s."
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class EncodingFailedError(InternalError):

@@ -5,10 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
+from mlplatform.settings.parsing import split_list
 
 
 def _cores() -> int:
@@ -29,7 +31,13 @@ class EmbeddingSettings(PlatformSettings):
     embedding_text_characters: Annotated[int, Field(ge=1)] = 100_000
     """Longest text, in characters. The model reads the first few hundred tokens of it."""
     embedding_queued_texts: Annotated[int, Field(ge=1)] = 4096
-    """Texts that may wait for the encoder; a request beyond that is answered 429."""
+    """Texts of small requests that may wait for the encoder, and as many of large ones; beyond that, 429."""
+    embedding_model_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = ()
+    """More names that callers may use for the model, such as one that a client has built in."""
+    embedding_cache_entries: Annotated[int, Field(ge=0, le=10_000_000)] = 32_768
+    """Most vectors kept in Redis, of 2 KB each with a model of 384 dimensions; 0 turns the cache off."""
+    embedding_cache_ttl: Duration = timedelta(days=1)
+    """How long a vector is kept."""
     embedding_stream_batch: Annotated[int, Field(ge=1, le=1000)] = 64
     """Events taken from the index stream at once; their items are encoded together."""
     embedding_sweep_interval: Duration = timedelta(seconds=15)
