@@ -8,6 +8,7 @@ from mlplatform.events.outbox import enqueue, enqueue_all
 from mlplatform.events.relay import OutboxRelay
 from mlplatform.events.schemas import (
     BulkReindexRequest,
+    FillRequest,
     IndexUpdated,
     ItemRef,
     ModelPromoted,
@@ -21,6 +22,7 @@ __all__ = [
     "BulkReindexRequest",
     "CloudEvent",
     "EventData",
+    "FillRequest",
     "IndexUpdated",
     "ItemRef",
     "ModelPromoted",

@@ -2,8 +2,10 @@
 
 * NotFound
   + ModelNotServed      404
+    - WeightsNotServed  404
 * DependencyUnavailable
   + ModelNotLoaded      503
+    - NoRoomForModel    503
 * RateLimited
   + QueueFull           429
 * InternalError
@@ -19,6 +21,12 @@ class ModelNotServed(NotFound):
     code = "model_not_found"
 
 
+class WeightsNotServed(ModelNotServed):
+    """The caller asks for weights that are not in memory."""
+
+    code = "weights_not_served"
+
+
 class ModelNotLoaded(DependencyUnavailable):
     """The model is not in memory yet.
 
@@ -28,6 +36,22 @@ class ModelNotLoaded(DependencyUnavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__("model", reason)
+
+
+class NoRoomForModel(ModelNotLoaded):
+    """The model and those in memory would take more than models may.
+
+    Args:
+        size: Bytes of its weights.
+        taken: Bytes of those in memory.
+        limit: Bytes that all may take.
+    """
+
+    def __init__(self, size: int, taken: int, limit: int) -> None:
+        super().__init__(
+            f"Its weights take {_mebibytes(size)} beside the {_mebibytes(taken)} in memory, more than "
+            f"ML_EMBEDDING_MODEL_MEMORY={_mebibytes(limit)}: raise it, or retire a space."
+        )
 
 
 class QueueFull(RateLimited):
@@ -48,3 +72,7 @@ class EncodingFailedError(InternalError):
     """The model failed on the texts of one request; its cause says how."""
 
     code = "encoding_failed"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

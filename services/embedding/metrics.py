@@ -34,3 +34,10 @@ CACHE_ERRORS = Counter("ml_embedding_cache_errors_total", "Calls of the cache th
 CACHE_DROPPED = Counter("ml_embedding_cache_dropped_total", "Vectors not cached because Redis was behind.")
 JOBS = Counter("ml_embedding_jobs_total", "Jobs that ended, by how.", ["state"])
 JOB_TEXTS = Counter("ml_embedding_job_texts_total", "Texts of jobs, by what became of them.", ["outcome"])
+MODEL_BYTES = Gauge("ml_embedding_models_memory_bytes", "Weights of the models in memory.")
+SPACE_STATE = Gauge("ml_embedding_space_info", "Embedding spaces that are not retired.", ["space", "version", "state"])
+SPACE_LACKING = Gauge(
+    "ml_embedding_space_lacking_items", "Items without a vector that the last pass over them has found.", ["space"]
+)
+SPACE_PROBLEM = Gauge("ml_embedding_space_problem", "Whether this node cannot embed for a space.", ["space"])
+FILLED = Counter("ml_embedding_filled_items_total", "Items gone over to fill spaces, by outcome.", ["space", "outcome"])

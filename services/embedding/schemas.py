@@ -14,6 +14,13 @@ class EmbedRequest(BaseModel):
 
     texts: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     model: Annotated[str | None, Field(description="Registered name; the default model unless given.")] = None
+    digest: Annotated[
+        str | None,
+        Field(
+            description="Embed with these weights, as an answer named them. There are more than one while the index "
+            "changes models. Default: those that the index is searched with."
+        ),
+    ] = None
     prompt: Annotated[
         str | None, Field(description="Put before each text, as some models want it: `query: `. It counts as text.")
     ] = None
@@ -62,7 +69,7 @@ class EmbeddingModel(BaseModel):
 
 
 class EmbeddingModels(BaseModel):
-    """The models in memory."""
+    """The models in memory, the one that embeds by default first."""
 
     models: list[EmbeddingModel]
 

@@ -12,8 +12,9 @@ from services.search.query.cursor import Cursor
 from services.search.query.page import Pager
 from services.search.query.query import Query
 from services.search.query.ranker import Ranked, Ranker
-from services.search.query.state import Space, State
+from services.search.query.state import State
 from services.search.query.steps import Steps
+from services.search.spaces import space_of
 
 EVEN_WEIGHT = 0.5
 """Of ranks, which unlike scores are alike in both legs."""
@@ -85,10 +86,7 @@ class Searcher:
     async def _read_state(self, tenant: str) -> State:
         async with self._database.pipeline(tenant) as connection:
             row = await repository.read_state(connection)
-        space = None
-        if row["id"] is not None:
-            space = Space(row["id"], row["model"], row["model_version"], row["digest"], row["dim"], row["vectors"])
-        return State(space, row["generation"], row["pending"], row["weights"])
+        return State(space_of(row), row["generation"], row["pending"], row["weights"])
 
     def _choose_weight(self, query: Query, state: State) -> float:
         if query.weight is not None:

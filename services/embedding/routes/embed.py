@@ -45,7 +45,7 @@ async def embed(request: DirectRequest) -> DirectResponse:
         wanted = _read(body, service.settings)
     else:
         wanted = await asyncio.to_thread(_read, body, service.settings)
-    model = service.node.model
+    model = service.node.find(wanted.digest)
     check_name(wanted.model, model, service.settings.embedding_model_names)
     check_dimensions(wanted.dimensions, model.encoder.dimension)
     encoded = await unless_gone(_embed(service, model, wanted, request.principal.tenant), request.gone)

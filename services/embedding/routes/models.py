@@ -20,7 +20,7 @@ Service = Annotated[EmbeddingService, Depends(get_service)]
 @router.get("/api/v1/models", summary="List the models that are served")
 async def list_models(service: Service) -> EmbeddingModels:
     """List the models in memory."""
-    return EmbeddingModels(models=[_render(service.node.model, service)])
+    return EmbeddingModels(models=[_render(model, service) for model in service.node.models])
 
 
 @router.get("/info", summary="How this node computes and where it writes")

@@ -18,13 +18,13 @@ from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
-from services.search.query.state import Space, State
+from services.search.query.state import State
 from services.search.query.steps import Steps
 from services.search.query.vector_leg import VectorLeg
+from services.search.spaces import QueryEmbedder
 
 WAITING = "Items that meet the filters still wait for their embedding."
 NOTHING_EMBEDDED = "No item meets the filters."
-NO_SPACE = "There is no embedding space yet; the embedding service makes it."
 
 logger = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class Ranker:
         patience: float,
     ) -> None:
         self._database = database
-        self._embedding = embedding
+        self._embedder = QueryEmbedder(database, embedding)
         self._vectors = vectors
         self._words = words
         self._patience = patience
@@ -139,8 +139,7 @@ class Ranker:
                 found = await self._words(connection, query.text, query.filters, position + limit)
             unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
             return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
-        vector = await self._embedding.embed(query.text, principal)
-        space = _checked(state, vector)
+        vector, space = await self._embedder.embed(principal, query.text, state)
         hits = await self._vectors.search_exact(
             principal.tenant, space, vector.literal(), query.filters, position + limit
         )
@@ -194,8 +193,7 @@ class Ranker:
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("embed"):
-                    vector = await self._embedding.embed(query.text, principal)
-                space = _checked(state, vector)
+                    vector, space = await self._embedder.embed(principal, query.text, state)
                 plan = await planning
                 with steps.step("vector"):
                     found = await self._vectors.search(
@@ -227,24 +225,6 @@ async def _end(task: "asyncio.Task[Plan]") -> None:
     """Wait until a task that may not be needed any more is over, whatever became of it."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _checked(state: State, vector: QueryVector) -> Space:
-    """Return the space when the vector is one of it."""
-    space = state.space
-    if space is None:
-        raise DependencyUnavailable("embedding", NO_SPACE)
-    if len(vector.values) != space.dimension:
-        raise SpaceMismatchError(
-            f"The query has {len(vector.values)} dimensions, the index {space.dimension}: the embedding service "
-            f"serves {vector.model} {vector.version}, the index was made with version {space.version}."
-        )
-    if vector.digest != space.digest:
-        raise SpaceMismatchError(
-            f"The embedding service serves {vector.model} {vector.version}, the index was made with other weights, "
-            f"of version {space.version}."
-        )
-    return space
 
 
 def _unavailable(leg: Leg, error: Exception) -> DependencyUnavailable:
