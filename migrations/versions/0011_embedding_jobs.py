@@ -6,8 +6,8 @@ which ``claim_embedding_job`` does as the owner; it returns whose job it is, and
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0011j"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -51,7 +51,7 @@ class TestHandle:
         items = await read_pending(kernel.database, named_by([event]))
         await write(kernel.database, "acme", "1", "new")
 
-        await indexer._store(items, await encode(indexer.batcher, ["old"]))
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["old"])})
 
         assert await vectors(kernel.database, "acme", space.id) == {}
         assert await states(kernel.database, "acme") == {"1": ("pending", None)}
@@ -64,7 +64,7 @@ class TestHandle:
             await connection.execute("DELETE FROM search_items")
         await write(kernel.database, "acme", "1", "old")
 
-        await indexer._store(items, await encode(indexer.batcher, ["old"]))
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["old"])})
 
         assert await vectors(kernel.database, "acme", space.id) == {}
         assert await states(kernel.database, "acme") == {"1": ("pending", None)}
@@ -74,7 +74,7 @@ class TestHandle:
         items = await read_pending(kernel.database, named_by([request("acme", item)]))
         await write(kernel.database, "acme", "1", "text")
 
-        await indexer._store(items, await encode(indexer.batcher, ["text"]))
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["text"])})
 
         assert await vectors(kernel.database, "acme", space.id) == {"1": digest("text")}
 
@@ -83,7 +83,7 @@ class TestHandle:
         items = await read_pending(kernel.database, named_by([request("acme", item)]))
         await write(kernel.database, "acme", "1", "new")
 
-        await indexer._store(items, await encode(indexer.batcher, [POISON]))
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, [POISON])})
 
         assert await states(kernel.database, "acme") == {"1": ("pending", None)}
 
