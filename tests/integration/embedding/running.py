@@ -30,6 +30,14 @@ class LoadedNode:
     model: ServedModel
     space: None = None
 
+    @property
+    def models(self) -> list[ServedModel]:
+        return [self.model]
+
+    def find(self, digest: str | None) -> ServedModel:
+        assert digest in {None, self.model.digest}
+        return self.model
+
 
 @dataclass(frozen=True)
 class Running:
