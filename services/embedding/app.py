@@ -17,7 +17,7 @@ from services.embedding.embedder import Embedder
 from services.embedding.jobs.jobs import Jobs
 from services.embedding.jobs.worker import JobWorker
 from services.embedding.node import Node
-from services.embedding.routes import embed, models
+from services.embedding.routes import embed, models, spaces
 from services.embedding.routes import jobs as jobs_routes
 from services.embedding.service import EmbeddingService
 from services.embedding.settings import EmbeddingSettings
@@ -65,7 +65,7 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
         title="Embedding",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[models.router, jobs_routes.router],
+        routers=[models.router, spaces.router, jobs_routes.router],
         direct=[*embed.ROUTES, *openai.ROUTES],
         name=NAME,
     )

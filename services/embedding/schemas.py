@@ -115,6 +115,43 @@ class JobAnswer(BaseModel):
     errors_key: Annotated[str | None, Field(description="The lines that failed, of a result that is a matrix.")]
 
 
+class SpaceFill(BaseModel):
+    """How far the filling of a space is."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    number: Annotated[int, Field(alias="pass", description="Of the pass over all items.")]
+    seen: Annotated[int, Field(description="Items gone over in this pass.")]
+    lacking: Annotated[int, Field(description="Those of them that had no vector of their text.")]
+    stored: Annotated[int, Field(description="Vectors stored by all passes.")]
+    complete_at: Annotated[datetime | None, Field(description="When a pass found nothing lacking.")]
+    holder: Annotated[str | None, Field(description="The node that fills.")]
+    problem: Annotated[str | None, Field(description="Why nothing happens.")]
+
+
+class SpaceEntry(BaseModel):
+    """An embedding space."""
+
+    id: int
+    model: str
+    version: Annotated[str, Field(description="Of the model.")]
+    digest: Annotated[str | None, Field(description="Of the weights; null until a node has loaded them.")]
+    dimension: int | None
+    state: Literal["planned", "building", "active", "standby", "retired"]
+    requested_by: str
+    note: Annotated[str | None, Field(description="Why it is as it is.")]
+    created_at: datetime
+    changed_at: Annotated[datetime, Field(description="When it came into its state.")]
+    fill: SpaceFill | None
+    in_memory: Annotated[bool, Field(description="Whether this node has its model in memory.")]
+
+
+class Spaces(BaseModel):
+    """The embedding spaces."""
+
+    spaces: list[SpaceEntry]
+
+
 class Info(BaseModel):
     """How this node computes and where it writes."""
 
