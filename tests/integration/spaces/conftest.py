@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
-import mlflow
 import pytest
 import uvicorn
 
 from mlplatform.database import Database
-from mlplatform.registry.registry import Registry
-from services.embedding import model_files, registration
 from services.embedding.app import create_app as create_embedding
 from services.embedding.node import Node
 from services.embedding.settings import EmbeddingSettings
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from services.search.spaces import QueryEmbedder
-from tests.integration.embedding.tiny import Embedders
+from tests.integration.embedding.tiny import Embedders, embedders
 from tests.integration.embedding.waiting import eventually
+
+__all__ = ["embedders"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +43,6 @@ class Platform:
     database: Database
     environment: dict[str, str]
     embedder: QueryEmbedder
-
-
-@pytest.fixture
-def embedders(stack_env, unique, monkeypatch, tmp_path):
-    name = f"{unique}-text-embedder"
-    monkeypatch.setattr(registration, "MODEL", name)
-    monkeypatch.setattr(model_files, "MODEL", name)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(stack_env["ML_MLFLOW_URL"])
-    made = Embedders(Registry(stack_env["ML_MLFLOW_URL"]), tmp_path)
-    made.promote(made.add(1))
-    made.add(2, width=48)
-    yield made
-    mlflow.set_tracking_uri(before)
-    client = mlflow.MlflowClient(stack_env["ML_MLFLOW_URL"])
-    for model in client.search_registered_models(f"name = '{name}'"):
-        client.delete_registered_model(model.name)
 
 
 @pytest.fixture
