@@ -62,6 +62,10 @@ class Keeper:
         registry: Where the models are.
         shelf: The models in memory.
         node: Name of this node.
+
+    Attributes:
+        holdings: The spaces that this node can embed for.
+        problem: Why this node cannot embed queries; None when it can.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Keeper:
         self._again: dict[int, float] = {}
         self._ask_registry_at = 0.0
         self.holdings = Holdings()
+        self.problem: str | None = None
 
     def wake(self) -> None:
         """Look at once."""
@@ -124,6 +129,9 @@ class Keeper:
             next((target for record, target in targets if record.state is SpaceState.ACTIVE), None),
             tuple(target for record, target in targets if record.state is not SpaceState.ACTIVE),
         )
+        active = next((record for record in records if record.state is SpaceState.ACTIVE), None)
+        unheld = active is not None and self.holdings.active is None
+        self.problem = f"space {active.id} is searched, and its model is not in memory" if active and unheld else None
         await self._shelf.keep({record.digest for record in records if record.digest is not None})
         async with self._database.transaction() as connection:
             await repository.save_node(connection, self._node, [record.id for record, _ in targets], SILENCE)

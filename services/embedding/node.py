@@ -121,6 +121,8 @@ class Node:
         """
         if self.model is not None and self.space is None:
             raise ModelNotLoaded(f"The model has no embedding space yet: {self._problem}")
+        if self.keeper.problem is not None:
+            raise ModelNotLoaded(f"Queries cannot be embedded: {self.keeper.problem}; see mlp spaces list.")
         await self._shelf.check()
         for check in self._loop_checks:
             await check()

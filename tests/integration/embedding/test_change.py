@@ -196,6 +196,26 @@ async def _is(database, space_id: int, state: SpaceState) -> bool:
     return (await changes.find_space(database, space_id)).state is state
 
 
+class TestReadiness:
+    @pytest.mark.usefixtures("embedders")
+    async def test_a_node_without_the_model_of_the_space_that_is_searched_is_not_ready(self, quick, kernel):
+        async with serving(quick) as service:
+            await ready(service)
+            former = service.node.space
+            record = await changes.plan(kernel.database, former.model, "99", OPERATOR)  # no such version
+            async with kernel.database.transaction() as connection:
+                await repository.define_space(connection, record.id, "b" * 64, 8)
+            await changes.switch(kernel.database, record.id, OPERATOR, accept_failures=False)
+
+            async def says_so() -> bool:
+                answer = await service.client.get("/health/ready")
+                return answer.status_code == 503 and f"space {record.id} is searched" in answer.text
+
+            await eventually(says_so)
+            await changes.switch(kernel.database, former.id, OPERATOR, accept_failures=True)
+            await ready(service)
+
+
 class TestEmbed:
     async def test_answers_with_the_weights_that_are_asked_for(self, quick, kernel, embedders):
         async with serving(quick) as service:
