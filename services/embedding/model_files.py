@@ -92,7 +92,7 @@ def _remember(cache: Path, name: str, model: _Remembered, *, production: bool) -
 
 
 def _recall(cache: Path, name: str, version: str | None) -> _Remembered | None:
-    for path in {_memory(cache, name, version), _memory(cache, name, None)}:
+    for path in (_memory(cache, name, version), _memory(cache, name, None)):
         if path.is_file():
             found = _Remembered(**orjson.loads(path.read_bytes()))
             if version in {None, found.version}:
