@@ -66,9 +66,13 @@ bench-serving: install ## Measure serving against other servers (most of an hour
 bench-drift: install ## How often drift is found, where there is some and where there is none
 	@$(VENV)/python benchmarks/monitoring/drift.py $(ARGS)
 
+.PHONY: bench-search
+bench-search: install ## Recall under filters and times of queries (minutes; ARGS=--sizes 10000,100000)
+	@$(VENV)/python benchmarks/search/run.py $(ARGS)
+
 .PHONY: eval-search
 eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR
-	@$(VENV)/python benchmarks/search/evaluate.py --data $(DATA) $(ARGS)
+	@$(VENV)/mlp search eval $(DATA) $(ARGS)
 
 ##@ Documentation
 .PHONY: docs

@@ -19,7 +19,9 @@ PREFIX_BYTES = 8
 MAC_BYTES = 4
 SECRET_BYTES = 32
 PEPPER_BYTES = 32
-_KEY = re.compile(r"mlk_([0-9a-f]{24})\.([A-Za-z0-9_-]{43})")
+KEY_PREFIX = "mlk_"
+"""What tells a key from a token; no JWT begins like this."""
+_KEY = re.compile(rf"{KEY_PREFIX}([0-9a-f]{{24}})\.([A-Za-z0-9_-]{{43}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +112,5 @@ def unknown_key() -> CredentialRefused:
 
 
 def render(prefix: str, secret: str) -> str:
-    """The text that a caller sends as `X-API-Key`."""
-    return f"mlk_{prefix}.{secret}"
+    """The text that a caller sends as `X-API-Key`, or as a bearer token."""
+    return f"{KEY_PREFIX}{prefix}.{secret}"

@@ -2,6 +2,7 @@
 
 from starlette.datastructures import Headers
 
+from mlplatform.auth.api_keys import KEY_PREFIX
 from mlplatform.auth.errors import CredentialAmbiguous, CredentialRefused
 from mlplatform.auth.key_verifier import KeyVerifier
 from mlplatform.auth.principal import ANONYMOUS, Principal
@@ -36,9 +37,13 @@ class Authenticator:
             raise CredentialAmbiguous("more than one credential was sent; send one, as Authorization or as X-API-Key")
         if presented:
             name, value = presented[0]
-            if name == AUTHORIZATION:
-                return await self._tokens.verify(_bearer_token(value))
-            return await self._keys.verify(value)
+            if name != AUTHORIZATION:
+                return await self._keys.verify(value)
+            token = _bearer_token(value)
+            # Clients of the OpenAI API send their key as a bearer token and cannot send it otherwise.
+            if token.startswith(KEY_PREFIX):
+                return await self._keys.verify(token)
+            return await self._tokens.verify(token)
         if self._required:
             raise CredentialRefused("missing", "send 'Authorization: Bearer <token>' or 'X-API-Key: <key>'")
         return ANONYMOUS

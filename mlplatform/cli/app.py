@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, monitor, stack, token, traffic
+from mlplatform.cli import audit, db, keys, models, monitor, search, search_index, spaces, stack, token, traffic
 
 app = typer.Typer(
     name="mlp",
@@ -16,6 +16,10 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(monitor.app, name="monitor")
+search_index.register(search.app)
+app.add_typer(search.app, name="search")
+app.add_typer(spaces.app, name="spaces")
+app.add_typer(models.app, name="models")
 token.register(app)
 
 

@@ -2,11 +2,12 @@
 
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import orjson
+import psycopg
 from prometheus_client import Gauge
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
@@ -50,6 +51,7 @@ class Database:
             url,
             kwargs={
                 "row_factory": dict_row,
+                "autocommit": True,  # transactions are opened by name here; a pipeline could not open one by itself
                 "application_name": application_name,
                 "connect_timeout": 3,
                 # a peer that vanished without a FIN is noticed in seconds, not in the kernel's quarter of an hour
@@ -109,6 +111,30 @@ class Database:
             if tenant is not None:
                 await repository.set_tenant(connection, tenant)
             yield connection
+
+    @asynccontextmanager
+    async def pipeline(self, tenant: str) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Open a transaction like `transaction`, whose statements wait for no answer before one is fetched.
+
+        What the first fetch needs makes one round trip with the opening, and the end another. The error of a statement
+        is raised where its result or a later one is fetched.
+
+        Args:
+            tenant: whose rows row-level security shows.
+
+        Raises:
+            DependencyUnavailable: when Postgres does not answer, or every connection stays taken.
+            psycopg.OperationalError: when the connection is lost on the way.
+        """
+        async with self._acquire() as connection, connection.pipeline() as pipeline, connection.transaction():
+            await repository.set_tenant(connection, tenant)
+            try:
+                yield connection
+            except psycopg.Error:
+                # After a failure the server passes over everything up to the next sync, the rollback too.
+                with suppress(psycopg.Error):
+                    await pipeline.sync()
+                raise
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[AsyncConnection[DictRow]]:

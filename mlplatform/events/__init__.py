@@ -4,9 +4,11 @@ from mlplatform.events.background import running
 from mlplatform.events.beat import Beat, beside
 from mlplatform.events.cloud_event import CloudEvent, EventData
 from mlplatform.events.consumer import StreamConsumer
-from mlplatform.events.outbox import enqueue
+from mlplatform.events.outbox import enqueue, enqueue_all
 from mlplatform.events.relay import OutboxRelay
 from mlplatform.events.schemas import (
+    BulkReindexRequest,
+    FillRequest,
     IndexUpdated,
     ItemRef,
     ModelPromoted,
@@ -18,8 +20,10 @@ from mlplatform.events.tail import StreamTail
 
 __all__ = [
     "Beat",
+    "BulkReindexRequest",
     "CloudEvent",
     "EventData",
+    "FillRequest",
     "IndexUpdated",
     "ItemRef",
     "ModelPromoted",
@@ -31,5 +35,6 @@ __all__ = [
     "TrafficChanged",
     "beside",
     "enqueue",
+    "enqueue_all",
     "running",
 ]

@@ -109,8 +109,10 @@ class OutboxRelay:
                 for row, reply in zip(rows, replies, strict=True)
                 if isinstance(reply, ResponseError) and not is_outage(reply)
             ]
-            await repository.mark_published(connection, [row["id"] for row in published])
-            await repository.mark_refused(connection, [row["id"] for row, _ in refused])
+            if published:
+                await repository.mark_published(connection, [row["id"] for row in published])
+            if refused:
+                await repository.mark_refused(connection, [row["id"] for row, _ in refused])
         for row in published:
             metrics.OUTBOX_PUBLISHED.labels(row["type"]).inc()
         for row, refusal in refused:

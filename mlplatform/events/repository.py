@@ -12,11 +12,20 @@ from mlplatform.events.cloud_event import CloudEvent
 PENDING_COUNTED = 10_000
 
 
-async def insert(connection: AsyncConnection[DictRow], event: CloudEvent) -> None:
-    """Add an event, owned by the tenant of the transaction."""
+async def insert(connection: AsyncConnection[DictRow], events: Sequence[CloudEvent]) -> None:
+    """Add events in their order, owned by the tenant of the transaction."""
     await connection.execute(
-        "INSERT INTO outbox (event_id, type, event) VALUES (%s, %s, %s)",
-        (event.id, event.type, Jsonb(event.document())),
+        """
+        INSERT INTO outbox (event_id, type, event)
+        SELECT event_id, type, event
+        FROM unnest(%s::text[], %s::text[], %s::jsonb[]) WITH ORDINALITY AS n (event_id, type, event, position)
+        ORDER BY position
+        """,
+        (
+            [event.id for event in events],
+            [event.type for event in events],
+            [Jsonb(event.document()) for event in events],
+        ),
     )
 
 

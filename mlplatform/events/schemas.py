@@ -83,6 +83,25 @@ class ReindexRequest(EventData):
     """Which items to embed."""
 
 
+class BulkReindexRequest(ReindexRequest):
+    """Items that came by the thousand and wait for their embeddings; those of `ReindexRequest` go before them."""
+
+    event_type: ClassVar[str] = "ml.embedding.reindex.bulk.v1"
+
+
+class FillRequest(EventData):
+    """Items of which a space may lack the vectors, whatever others there are."""
+
+    event_type: ClassVar[str] = "ml.embedding.fill.request.v1"
+
+    tenant: str = Field(min_length=1)
+    """Owner of the items."""
+    space_id: int
+    """Embedding space to fill."""
+    items: list[ItemRef] = Field(min_length=1)
+    """Which items to look at."""
+
+
 class IndexUpdated(EventData):
     """Items whose embeddings were written or deleted."""
 
@@ -100,7 +119,15 @@ class IndexUpdated(EventData):
 
 SCHEMAS: dict[str, type[EventData]] = {
     schema.event_type: schema
-    for schema in (ModelPromoted, PromotionAnnounced, TrafficChanged, ReindexRequest, IndexUpdated)
+    for schema in (
+        ModelPromoted,
+        PromotionAnnounced,
+        TrafficChanged,
+        ReindexRequest,
+        BulkReindexRequest,
+        FillRequest,
+        IndexUpdated,
+    )
 }
 
 

@@ -1,7 +1,7 @@
 """Objects in S3: gate reports and whatever else is no row."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from io import BytesIO
 from typing import TypeVar
@@ -12,11 +12,14 @@ from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error
 
 from mlplatform.errors import DependencyUnavailable, NotFound
+from mlplatform.objects.joined import Joined
 from mlplatform.objects.keys import check_key
 from mlplatform.settings import PlatformSettings
 
 PRESIGNED_FOR = timedelta(minutes=10)
 CONNECTIONS = 10
+JOINED_PART = 8 * 1024 * 1024
+"""Bytes sent at once of an object whose size is not known before."""
 MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NotFound"})
 TAKEN = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
@@ -74,6 +77,54 @@ class ObjectStore:
         check_key(key)
         return await self._run(lambda: self._read(key))
 
+    async def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Read a part of an object.
+
+        Args:
+            key: The object.
+            start: Its first byte.
+            length: Bytes to read, 1 or more; fewer come back at the end of the object.
+
+        Raises:
+            NotFound: Nothing has the key.
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        return await self._run(lambda: self._read(key, start, length))
+
+    async def size(self, key: str) -> int:
+        """Return the bytes of an object.
+
+        Raises:
+            NotFound: Nothing has the key.
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        found = await self._run(lambda: self._client.stat_object(self._bucket, key))
+        return int(found.size or 0)
+
+    async def join(
+        self, key: str, parts: Sequence[str], *, head: bytes = b"", content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object of others, one after the other; only one of them is in memory at a time.
+
+        Args:
+            key: The object to write, over any that has the key.
+            parts: The objects.
+            head: What comes before them.
+            content_type: Of the object.
+
+        Raises:
+            NotFound: A part is missing.
+            Unprocessable: A key is not safe.
+        """
+        for name in (key, *parts):
+            check_key(name)
+        content = Joined(head, parts, self._read)
+        await self._run(
+            lambda: self._client.put_object(self._bucket, key, content, -1, content_type, part_size=JOINED_PART)
+        )
+
     async def exists(self, key: str) -> bool:
         """Whether an object has the key.
 
@@ -127,9 +178,9 @@ class ObjectStore:
             if error.code not in TAKEN:
                 raise
 
-    def _read(self, key: str) -> bytes:
+    def _read(self, key: str, start: int = 0, length: int = 0) -> bytes:
         try:
-            response = self._client.get_object(self._bucket, key)
+            response = self._client.get_object(self._bucket, key, offset=start, length=length)
         except InvalidResponseError:
             # rclone sends its errors as text/xml, which the client does not read. HEAD has no body to be misread.
             self._client.stat_object(self._bucket, key)

@@ -1,5 +1,6 @@
 """What makes a FastAPI application a service of the platform."""
 
+from mlplatform.service.caller import ClientGone, unless_gone
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_json import validate_body
 from mlplatform.service.factory import create_service
@@ -9,6 +10,7 @@ from mlplatform.service.kernel import Kernel, connect_http, connect_redis, get_k
 from mlplatform.service.runner import run_service
 
 __all__ = [
+    "ClientGone",
     "DirectRequest",
     "DirectResponse",
     "DirectRoute",
@@ -24,5 +26,6 @@ __all__ = [
     "get_kernel",
     "open_kernel",
     "run_service",
+    "unless_gone",
     "validate_body",
 ]

@@ -1,5 +1,7 @@
 """Refuse a body that is too large, or one too many, without reading it to its end."""
 
+from collections.abc import Collection
+
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,18 +21,22 @@ class BodyLimit:
         limit: Largest body, in bytes.
         in_flight: Most bytes of bodies at a time.
         timeout: Seconds that a body may stall.
+        streamed: Paths that take a body of any length and see to all this, because they hold only a part at a time.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, in_flight: int, timeout: float) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, in_flight: int, timeout: float, *, streamed: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._limit = limit
         self._timeout = timeout
+        self._streamed = frozenset(streamed)
         self._bodies = BodyBudget(in_flight, "other")
         self._detail = f"The body is larger than {limit} bytes; send less, or in parts."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         request = Request(scope)

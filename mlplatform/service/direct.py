@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from mlplatform.auth import Permission, Principal
 from mlplatform.errors import PlatformError, problem_body
+from mlplatform.service.caller import Wait, wait_forever
 
 JSON_TYPE = "application/json"
 
@@ -31,6 +32,7 @@ class DirectRequest:
         body: All of it, within `ML_MAX_BODY_SIZE`.
         principal: The caller.
         request_id: Under which logs and traces know the request.
+        gone: Returns when the caller has closed the connection; see `unless_gone`.
     """
 
     app: FastAPI
@@ -40,6 +42,7 @@ class DirectRequest:
     body: bytes
     principal: Principal
     request_id: str
+    gone: Wait = wait_forever
 
 
 @dataclass(frozen=True, slots=True)

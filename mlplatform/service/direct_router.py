@@ -9,8 +9,10 @@ from fastapi import Request, Response
 
 from mlplatform.auth import require
 from mlplatform.errors import PlatformError
+from mlplatform.service.caller import ClientGone, departure
 from mlplatform.service.direct import DirectRequest, DirectRoute
 from mlplatform.service.json_route import Handler, JsonRoute, ServiceRouter
+from mlplatform.service.request_context import CLIENT_CLOSED
 
 
 def direct_router(routes: Sequence[DirectRoute]) -> ServiceRouter:
@@ -68,17 +70,20 @@ def _route_class(route: DirectRoute) -> type[JsonRoute]:
 def _endpoint(route: DirectRoute) -> Handler:
     async def endpoint(request: Request) -> Response:
         state = request.state
-        answer = await route.handle(
-            DirectRequest(
-                request.app,
-                request.scope,
-                request.path_params,
-                request.headers,
-                await request.body(),
-                state.principal,
-                state.request_id,
-            )
+        given = DirectRequest(
+            request.app,
+            request.scope,
+            request.path_params,
+            request.headers,
+            await request.body(),
+            state.principal,
+            state.request_id,
+            departure(request.receive),
         )
+        try:
+            answer = await route.handle(given)
+        except ClientGone:
+            return Response(status_code=CLIENT_CLOSED)
         return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
 
     return endpoint

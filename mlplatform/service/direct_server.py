@@ -20,6 +20,7 @@ from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
 from mlplatform.service.body_budget import BodyBudget, HeldBody
 from mlplatform.service.body_timeout import patient
+from mlplatform.service.caller import ClientGone, departure
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
 from mlplatform.service.fields import Fields
@@ -38,10 +39,6 @@ SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 SMALL_BODY = 64 * 1024
 """Bytes of a body that comes whole, nearly always: it is not worth a timer, and counts when it is there."""
 Pairs = tuple[tuple[str, str], ...]
-
-
-class ClientGone(Exception):
-    """The client closed the connection before it had sent its request."""
 
 
 class DirectServer:
@@ -106,8 +103,9 @@ class DirectServer:
             principal = await admit(request, route.permission)
             with self._bodies.hold(principal.tenant) as held:
                 body = await self._read(request, fields.get(b"content-length", b""), held)
+                gone = departure(request.receive)
                 return await route.handle(
-                    DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id)
+                    DirectRequest(self._app, request.scope, params, Fields(fields), body, principal, request_id, gone)
                 )
         except ClientGone:
             raise

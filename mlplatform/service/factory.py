@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -58,6 +58,7 @@ def create_service(
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
     direct: Sequence[DirectRoute] = (),
+    streamed: Collection[str] = (),
     name: str | None = None,
 ) -> FastAPI:
     """Make an application with everything services have in common.
@@ -69,6 +70,7 @@ def create_service(
         lifespan: Opens what the service needs and sets `app.state.kernel`.
         routers: Its routes; made by `ServiceRouter`.
         direct: Its routes that are served without FastAPI's machinery.
+        streamed: Paths that read their body in parts, however long it is.
         name: Its name in logs, metrics and traces; the title in lower case with dashes unless told.
 
     Raises:
@@ -103,11 +105,11 @@ def create_service(
     _refuse_foreign_routes(app)
     install_problem_handlers(app)
     document_problems(app)
-    _add_middleware(app, settings, service)
+    _add_middleware(app, settings, service, streamed)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: PlatformSettings, service: str) -> None:
+def _add_middleware(app: FastAPI, settings: PlatformSettings, service: str, streamed: Collection[str]) -> None:
     """Add the layers, innermost first."""
     table = RouteTable(app.routes)
     # Starlette's own layer for unknown errors is outside of all these, so its answer would lack their headers.
@@ -117,6 +119,7 @@ def _add_middleware(app: FastAPI, settings: PlatformSettings, service: str) -> N
         limit=int(settings.max_body_size),
         in_flight=int(settings.max_body_bytes_in_flight),
         timeout=settings.body_timeout.total_seconds(),
+        streamed=streamed,
     )
     app.add_middleware(Methods, table=table)
     app.add_middleware(RateLimitHeaders)

@@ -1,6 +1,7 @@
 """Composition of the embedding service."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,8 +11,15 @@ from mlplatform.events import running
 from mlplatform.registry.registry import Registry
 from mlplatform.service.factory import create_service
 from mlplatform.service.kernel import open_kernel
+from services.embedding import openai
+from services.embedding.cache import VectorCache
+from services.embedding.embedder import Embedder
+from services.embedding.jobs.jobs import Jobs
+from services.embedding.jobs.worker import JobWorker
 from services.embedding.node import Node
-from services.embedding.routes import embed, models
+from services.embedding.routes import embed, models, spaces
+from services.embedding.routes import jobs as jobs_routes
+from services.embedding.service import EmbeddingService
 from services.embedding.settings import EmbeddingSettings
 
 NAME = "embedding"
@@ -31,19 +39,33 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
         registry = Registry(settings.mlflow_url)
         async with open_kernel(settings, NAME) as kernel:
             node = Node(settings, kernel, registry)
-            app.state.kernel, app.state.node, app.state.settings = kernel, node, settings
+            cache = VectorCache(
+                kernel.redis, entries=settings.embedding_cache_entries, ttl=settings.embedding_cache_ttl
+            )
+            worker = JobWorker(
+                kernel.database, kernel.objects, lambda: node.model, characters=settings.embedding_text_characters
+            )
+            jobs = Jobs(kernel.database, kernel.objects, worker)
+            app.state.kernel = kernel
+            app.state.service = EmbeddingService(settings, node, Embedder(cache), jobs, int(time.time()))
             kernel.health.register("mlflow", lambda: asyncio.to_thread(registry.ping))
             kernel.health.register("s3", kernel.objects.ping)
             kernel.health.register("model", node.check)
-            async with running(node, "embedding node") as check:
+            async with (
+                running(node, "embedding node") as check,
+                running(worker, "embedding jobs") as check_jobs,
+            ):
                 kernel.health.register("embedding node", check)
+                kernel.health.register("embedding jobs", check_jobs)
                 yield
+                await cache.close()
 
     return create_service(
         settings=settings,
         title="Embedding",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[embed.router, models.router],
+        routers=[models.router, spaces.router, jobs_routes.router],
+        direct=[*embed.ROUTES, *openai.ROUTES],
         name=NAME,
     )

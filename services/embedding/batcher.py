@@ -1,11 +1,14 @@
 """One queue before the model: what waits while a batch runs is encoded together next."""
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -15,12 +18,18 @@ from opentelemetry import trace
 from services.embedding import metrics
 from services.embedding.encoder import Encoder, Tokens, Vectors
 from services.embedding.errors import EncodingFailedError, ModelNotLoaded, QueueFull
+from services.embedding.token_ids import IdReader, Text
 
 Lane = Literal["short", "long"]
 Result = TypeVar("Result")
 
 SHORT_REQUEST_TEXTS = 16
 WINDOW_TEXTS = 1024
+CHUNK_LENGTH = 131_072
+"""Characters, or token ids, that are tokenised in one go; a short request waits for no more of a long one."""
+LONGEST_RETRY = 60
+RECENT = 0.3
+"""Weight of the last window in the rate that says when there is room again."""
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -43,36 +52,52 @@ class Encoded:
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    texts: Sequence[str]
+    texts: Sequence[Text]
     done: "asyncio.Future[Encoded]"
     arrived: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A window whose texts are tokens now, with the vectors of its first batch."""
+
+    tokens: list[Tokens]
+    batches: list[list[int]]
+    first: Vectors | None = None
 
 
 class Batcher:
     """Encodes across requests, on a thread of its own, so that the event loop is never blocked.
 
     Requests of a few texts have a lane of their own and go before the next batch of a long one: a search query waits
-    for one batch at most, never for a bulk load.
+    for one batch at most, never for a bulk load, and is not refused because of one.
 
     Args:
         encoder: The model.
-        max_queued_texts: Texts that may wait; a request beyond that is refused.
+        max_queued_texts: Texts that may wait in a lane; a request beyond that is refused.
     """
 
     def __init__(self, encoder: Encoder, *, max_queued_texts: int) -> None:
         self._encoder = encoder
         self._max_queued_texts = max_queued_texts
-        self._queued_texts = 0
+        self._queued_texts: dict[Lane, int] = {"short": 0, "long": 0}
         self._lanes: dict[Lane, deque[_Request]] = {"short": deque(), "long": deque()}
+        self._texts_per_second = 0.0
+        self._id_reader: IdReader | None = None
         self._arrived = asyncio.Event()
         self._stopping = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
 
-    async def encode(self, texts: Sequence[str], *, refuse_when_full: bool = True) -> Encoded:
-        """Encode texts; return when they are done.
+    @property
+    def queued_texts(self) -> int:
+        """Texts that wait or are being encoded."""
+        return sum(self._queued_texts.values())
+
+    async def encode(self, texts: Sequence[Text], *, refuse_when_full: bool = True) -> Encoded:
+        """Encode texts; return when they are done. Who cancels this leaves the queue.
 
         Args:
-            texts: Texts, none of them empty.
+            texts: Texts, none of them empty, or ids of the model's own tokenizer.
             refuse_when_full: False for a caller that bounds its own work and has nobody waiting.
 
         Raises:
@@ -82,14 +107,15 @@ class Batcher:
         """
         if self._stopping:
             raise ModelNotLoaded("The embedding service is stopping.")
-        # A request larger than the queue is let in when nothing waits; else it could never be served.
-        full = self._queued_texts and self._queued_texts + len(texts) > self._max_queued_texts
-        if full and refuse_when_full:
-            raise QueueFull
-        request = _Request(texts, asyncio.get_running_loop().create_future())
         lane: Lane = "short" if len(texts) <= SHORT_REQUEST_TEXTS else "long"
+        # A request larger than the queue is let in when nothing waits; else it could never be served.
+        queued = self._queued_texts[lane]
+        if refuse_when_full and queued and queued + len(texts) > self._max_queued_texts:
+            metrics.REFUSED.labels(lane).inc()
+            raise QueueFull(self._seconds_of(self.queued_texts))
+        request = _Request(texts, asyncio.get_running_loop().create_future())
         self._lanes[lane].append(request)
-        self._count(len(texts))
+        self._count(lane, len(texts))
         self._arrived.set()
         try:
             with tracer.start_as_current_span("embedding.encode", attributes={"ml.texts": len(texts)}) as span:
@@ -97,7 +123,11 @@ class Batcher:
                 span.set_attribute("ml.tokens", sum(encoded.token_counts))
                 return encoded
         finally:
-            self._count(-len(texts))
+            self._count(lane, -len(texts))
+            if request.done.cancelled():
+                metrics.ABANDONED.inc()
+                with suppress(ValueError):  # it is being encoded
+                    self._lanes[lane].remove(request)
 
     def stop(self) -> None:
         """Let `run` return once what waits is served."""
@@ -113,16 +143,22 @@ class Batcher:
                 while await self._serve_lane("short") or await self._serve_lane("long"):
                     pass
 
-    def _count(self, texts: int) -> None:
-        self._queued_texts += texts
-        metrics.QUEUED_TEXTS.set(self._queued_texts)
+    def _count(self, lane: Lane, texts: int) -> None:
+        self._queued_texts[lane] += texts
+        metrics.QUEUED_TEXTS.set(self.queued_texts)
+
+    def _seconds_of(self, texts: int) -> int:
+        """Say how long these texts should take, by what the last ones took."""
+        if not self._texts_per_second:
+            return 1
+        return min(LONGEST_RETRY, max(1, math.ceil(texts / self._texts_per_second)))
 
     def _take(self, lane: Lane) -> list[_Request]:
-        """Take what waits in a lane, up to a window; skip requests whose caller has left."""
+        """Take what waits in a lane, up to a window."""
         waiting, window, texts = self._lanes[lane], list[_Request](), 0
         while waiting and (not window or texts + len(waiting[0].texts) <= WINDOW_TEXTS):
             request = waiting.popleft()
-            if request.done.done():
+            if request.done.done():  # its caller has left, and has not had its turn yet to leave the lane too
                 continue
             metrics.QUEUE_WAIT.labels(lane).observe(time.perf_counter() - request.arrived)
             window.append(request)
@@ -147,20 +183,62 @@ class Batcher:
             await self._serve([request], lane)
 
     async def _encode(self, window: list[_Request], lane: Lane) -> None:
-        texts = [text for request in window for text in request.texts]
-        tokens = await self._in_thread(lambda: self._encoder.tokenise(texts))
-        vectors = np.empty((len(texts), self._encoder.dimension), dtype=np.float32)
-        for batch in self._encoder.batches(tokens):
-            vectors[batch] = await self._forward([tokens[row] for row in batch])
-            if lane == "long":
-                await self._serve_lane("short")
-            if all(request.done.done() for request in window):
+        started = time.perf_counter()
+        begun = await self._begin(window, lane)
+        if begun is None:
+            return
+        tokens = begun.tokens
+        vectors = np.empty((len(tokens), self._encoder.dimension), dtype=np.float32)
+        for number, batch in enumerate(begun.batches):
+            if number == 0 and begun.first is not None:
+                vectors[batch] = begun.first
+            else:
+                rows = [tokens[row] for row in batch]
+                vectors[batch] = await self._in_thread(partial(self._forward, rows))
+            if await self._all_left(window, lane):
                 return
+        rate = len(tokens) / (time.perf_counter() - started)
+        self._texts_per_second += (RECENT if self._texts_per_second else 1) * (rate - self._texts_per_second)
         _deliver(window, vectors, tokens)
 
-    async def _forward(self, batch: list[Tokens]) -> Vectors:
+    async def _begin(self, window: list[_Request], lane: Lane) -> _Begun | None:
+        """Tokenise a window and plan its batches; None when nobody waits for it any more."""
+        texts = [text for request in window for text in request.texts]
+        chunks = list(_chunks(texts))
+        if len(chunks) == 1:
+            return await self._in_thread(partial(self._begin_at_once, texts))
+        tokens: list[Tokens] = []
+        for chunk in chunks:
+            tokens += await self._in_thread(partial(self._tokenise, chunk))
+            if await self._all_left(window, lane):
+                return None
+        return _Begun(tokens, self._encoder.batches(tokens))
+
+    async def _all_left(self, window: list[_Request], lane: Lane) -> bool:
+        """Between two steps of a window: let short requests through, and see whether anybody waits for the rest."""
+        if lane == "long":
+            await self._serve_lane("short")
+        return all(request.done.done() for request in window)
+
+    def _begin_at_once(self, texts: Sequence[Text]) -> _Begun:
+        """Tokenise and encode the first batch in one visit to the thread: each visit costs a query some 0.1 ms."""
+        tokens = self._tokenise(texts)
+        batches = self._encoder.batches(tokens)
+        return _Begun(tokens, batches, self._forward([tokens[row] for row in batches[0]]) if batches else None)
+
+    def _tokenise(self, texts: Sequence[Text]) -> list[Tokens]:
+        strings = [text for text in texts if isinstance(text, str)]
+        if len(strings) == len(texts):
+            return self._encoder.tokenise(strings)
+        if self._id_reader is None:
+            self._id_reader = IdReader(self._encoder)
+        of_strings = iter(self._encoder.tokenise(strings) if strings else ())
+        reader = self._id_reader
+        return [next(of_strings) if isinstance(text, str) else reader.read(text) for text in texts]
+
+    def _forward(self, batch: list[Tokens]) -> Vectors:
         started = time.perf_counter()
-        vectors = await self._in_thread(lambda: self._encoder.forward(batch))
+        vectors = self._encoder.forward(batch)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH_TEXTS.observe(len(batch))
         metrics.TOKENS.inc(sum(map(len, batch)))
@@ -169,6 +247,17 @@ class Batcher:
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _chunks(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
+    """Cut texts into parts of a bounded length, at least one text each; no texts are one part."""
+    start = length = 0
+    for position, text in enumerate(texts):
+        if position > start and length + len(text) > CHUNK_LENGTH:
+            yield texts[start:position]
+            start, length = position, 0
+        length += len(text)
+    yield texts[start:]
 
 
 def _deliver(window: Iterable[_Request], vectors: Vectors, tokens: Sequence[Tokens]) -> None:

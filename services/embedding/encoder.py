@@ -45,6 +45,8 @@ class Encoder:
         self._token_budget = token_budget
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length or model.tokenizer.model_max_length)
+        self.vocabulary = len(model.tokenizer)
+        self.prompts: dict[str, str] = {name: text for name, text in model.prompts.items() if text}
 
     @classmethod
     def load(cls, folder: Path, *, token_budget: int, threads: int) -> Self:

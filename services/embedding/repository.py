@@ -9,6 +9,11 @@ from psycopg.rows import DictRow
 
 Connection = AsyncConnection[DictRow]
 Key = tuple[str, str]
+Version = tuple[str, str, str, int]
+"""entity_type, entity_id, content_sha256 and generation."""
+
+STAGED_TYPES = ("text", "text", "text", "int8", "bytea")
+"""Of the columns of a staged row. pgvector reads the binary form of a vector, and `bytea` passes it on as it is."""
 
 # Any constant will do, as long as nothing else takes the same advisory lock.
 REGISTRATION_LOCK = 5_215_883_004
@@ -39,10 +44,14 @@ async def create_space(connection: Connection, model: str, version: str, digest:
 
 
 async def read_pending(connection: Connection, keys: Sequence[Key]) -> list[DictRow]:
-    """Return those of the tenant's items that wait for an embedding: entity_type, entity_id, text, content_sha256."""
+    """Return those of the tenant's items that wait for an embedding.
+
+    Returns:
+        entity_type, entity_id, text, content_sha256 and generation.
+    """
     cursor = await connection.execute(
         """
-        SELECT i.entity_type, i.entity_id, i.text, i.content_sha256
+        SELECT i.entity_type, i.entity_id, i.text, i.content_sha256, i.generation
         FROM unnest(%s::text[], %s::text[]) AS wanted (entity_type, entity_id)
         JOIN search_items i ON i.tenant_id = current_setting('ml.tenant')
             AND i.entity_type = wanted.entity_type AND i.entity_id = wanted.entity_id
@@ -54,67 +63,93 @@ async def read_pending(connection: Connection, keys: Sequence[Key]) -> list[Dict
 
 
 async def save_embeddings(
-    connection: Connection, space_id: int, rows: Sequence[tuple[str, str, str, str]]
+    connection: Connection, space_id: int, rows: Sequence[tuple[str, str, str, int, bytes]]
 ) -> list[DictRow]:
     """Store vectors of the tenant's items and mark the items embedded.
 
-    An item whose text has changed meanwhile is left alone: its vector is of a text that nobody will look for. The
-    items are locked in the order of their keys, so that two nodes with the same items never wait for each other.
+    An item whose text has changed meanwhile is left alone: its vector is of a text that nobody will look for. So is
+    one of an earlier generation than was read: it was deleted and made anew, and has an event of its own. The items
+    are locked in the order of their keys, so that two nodes with the same items never wait for each other.
 
     Args:
         connection: A transaction of the tenant.
         space_id: The space.
-        rows: entity_type, entity_id, content_sha256, and the vector as pgvector writes it, each item at most once.
+        rows: A version and its vector as pgvector receives it, each item at most once.
 
     Returns:
         The items that now have this vector: entity_type, entity_id, content_sha256.
     """
-    statement = sql.SQL(
+    # A table of the session, so that its definition is written to the catalogue once for each connection.
+    await connection.execute(
         """
-        WITH fresh AS (
-            SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-                AS f (entity_type, entity_id, content_sha256, embedding)
-        ), current AS (
-            SELECT i.tenant_id, f.* FROM fresh f
-            JOIN search_items i ON i.tenant_id = current_setting('ml.tenant')
-                AND i.entity_type = f.entity_type AND i.entity_id = f.entity_id
-                AND i.content_sha256 = f.content_sha256
-            ORDER BY i.entity_type, i.entity_id
-            FOR UPDATE OF i
-        ), stored AS (
-            INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding)
-            SELECT tenant_id, entity_type, entity_id, content_sha256, embedding::halfvec FROM current
-            ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE
-            SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding
-            RETURNING e.tenant_id, e.entity_type, e.entity_id
-        )
-        UPDATE search_items i SET state = 'embedded', error = NULL
-        FROM stored s
-        WHERE i.tenant_id = s.tenant_id AND i.entity_type = s.entity_type AND i.entity_id = s.entity_id
-        RETURNING i.entity_type, i.entity_id, i.content_sha256
+        CREATE TEMPORARY TABLE IF NOT EXISTS staged_embeddings (
+            entity_type text NOT NULL, entity_id text NOT NULL, content_sha256 text NOT NULL,
+            generation bigint NOT NULL, embedding halfvec NOT NULL
+        ) ON COMMIT DELETE ROWS
         """
-    ).format(table=sql.Identifier(f"embeddings_{space_id}"))
-    columns = list(map(list, zip(*rows, strict=True))) or [[], [], [], []]
-    cursor = await connection.execute(statement, columns)
+    )
+    async with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY pg_temp.staged_embeddings FROM STDIN (FORMAT binary)") as copy,
+    ):
+        copy.set_types(STAGED_TYPES)
+        for row in rows:
+            await copy.write_row(row)
+    cursor = await connection.execute(
+        sql.SQL(
+            """
+            WITH current AS (
+                SELECT i.tenant_id, s.entity_type, s.entity_id, s.content_sha256, s.embedding
+                FROM pg_temp.staged_embeddings s
+                JOIN search_items i ON i.tenant_id = current_setting('ml.tenant')
+                    AND i.entity_type = s.entity_type AND i.entity_id = s.entity_id
+                    AND i.content_sha256 = s.content_sha256 AND i.generation >= s.generation
+                ORDER BY i.entity_type, i.entity_id
+                FOR UPDATE OF i
+            ), stored AS (
+                INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding)
+                SELECT tenant_id, entity_type, entity_id, content_sha256, embedding FROM current
+                ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE
+                SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding
+                RETURNING e.tenant_id, e.entity_type, e.entity_id
+            )
+            UPDATE search_items i SET state = 'embedded', error = NULL
+            FROM stored s
+            WHERE i.tenant_id = s.tenant_id AND i.entity_type = s.entity_type AND i.entity_id = s.entity_id
+            RETURNING i.entity_type, i.entity_id, i.content_sha256
+            """
+        ).format(table=_embeddings(space_id))
+    )
     return await cursor.fetchall()
 
 
-async def mark_failed(connection: Connection, failures: Sequence[tuple[str, str, str, str]]) -> None:
-    """Mark the tenant's items as failed unless their text has changed meanwhile.
+async def mark_failed(
+    connection: Connection, space_id: int, failures: Sequence[tuple[str, str, str, int, str]]
+) -> None:
+    """Mark the tenant's items as failed unless their text has changed meanwhile; drop the vector of their last text.
 
     Args:
         connection: A transaction of the tenant.
-        failures: entity_type, entity_id, content_sha256 and the reason.
+        space_id: The space.
+        failures: A version and the reason, each item at most once.
     """
     columns: list[Any] = list(map(list, zip(*failures, strict=True)))
     await connection.execute(
-        """
-        UPDATE search_items i SET state = 'failed', error = f.reason
-        FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-            AS f (entity_type, entity_id, content_sha256, reason)
-        WHERE i.tenant_id = current_setting('ml.tenant') AND i.entity_type = f.entity_type
-            AND i.entity_id = f.entity_id AND i.content_sha256 = f.content_sha256
-        """,
+        sql.SQL(
+            """
+            WITH failed AS (
+                UPDATE search_items i SET state = 'failed', error = f.reason
+                FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+                    AS f (entity_type, entity_id, content_sha256, generation, reason)
+                WHERE i.tenant_id = current_setting('ml.tenant') AND i.entity_type = f.entity_type
+                    AND i.entity_id = f.entity_id AND i.content_sha256 = f.content_sha256
+                    AND i.generation >= f.generation AND i.state = 'pending'
+                RETURNING i.tenant_id, i.entity_type, i.entity_id
+            )
+            DELETE FROM {table} e USING failed f
+            WHERE e.tenant_id = f.tenant_id AND e.entity_type = f.entity_type AND e.entity_id = f.entity_id
+            """
+        ).format(table=_embeddings(space_id)),
         columns,
     )
 
@@ -154,3 +189,7 @@ async def claim_overdue(connection: Connection, *, older_than: timedelta, limit:
         (older_than, limit),
     )
     return await cursor.fetchall()
+
+
+def _embeddings(space_id: int) -> sql.Identifier:
+    return sql.Identifier(f"embeddings_{space_id}")

@@ -1,6 +1,8 @@
 """Wire types of the embedding service."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +14,23 @@ class EmbedRequest(BaseModel):
 
     texts: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     model: Annotated[str | None, Field(description="Registered name; the default model unless given.")] = None
+    digest: Annotated[
+        str | None,
+        Field(
+            description="Embed with these weights, as an answer named them. There are more than one while the index "
+            "changes models. Default: those that the index is searched with."
+        ),
+    ] = None
+    prompt: Annotated[
+        str | None, Field(description="Put before each text, as some models want it: `query: `. It counts as text.")
+    ] = None
+    prompt_name: Annotated[
+        str | None, Field(description="A prompt that the model was trained with; `GET /api/v1/models` lists them.")
+    ] = None
+    dimensions: Annotated[
+        int | None,
+        Field(ge=1, strict=True, description="Keep the first components, and make the length one again. Default: all."),
+    ] = None
 
 
 class Usage(BaseModel):
@@ -28,6 +47,7 @@ class EmbedAnswer(BaseModel):
     digest: Annotated[str, Field(description="SHA-256 over weights and tokenizer: compare only vectors of equal ones.")]
     dimension: int
     embeddings: list[list[float]]
+    tokens: Annotated[list[int], Field(description="Tokens of each text as the model read it.")]
     truncated: Annotated[
         list[int], Field(description="Positions of the texts that were longer than the model reads; the rest was cut.")
     ]
@@ -38,16 +58,98 @@ class EmbeddingModel(BaseModel):
     """A model that this service serves."""
 
     name: str
+    names: Annotated[list[str], Field(description="What a request may call it.")]
     version: str
     dimension: int
     max_tokens: Annotated[int, Field(description="Tokens of a text that the model reads.")]
     digest: Annotated[str, Field(description="SHA-256 over weights and tokenizer.")]
+    backend: Annotated[str, Field(description="What computes, and how precisely.")]
+    prompts: Annotated[dict[str, str], Field(description="Texts to put before a text, by name.")]
+    takes_token_ids: Annotated[bool, Field(description="Whether `/v1/embeddings` takes ids of its tokenizer.")]
 
 
 class EmbeddingModels(BaseModel):
-    """The models in memory."""
+    """The models in memory, the one that embeds by default first."""
 
     models: list[EmbeddingModel]
+
+
+class CacheInfo(BaseModel):
+    """The cache of vectors."""
+
+    state: Literal["on", "off", "unreachable"]
+    entries: Annotated[int, Field(description="Most vectors that it keeps.")]
+    seconds: Annotated[float, Field(description="How long it keeps one.")]
+
+
+class JobQuery(BaseModel):
+    """What a job is to do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    output: Annotated[Literal["ndjson", "npy"], Field(description="The form of the result.")] = "ndjson"
+    dimensions: Annotated[int | None, Field(ge=1, description="Length of the vectors.")] = None
+    prompt: Annotated[str, Field(description="Put before each text.")] = ""
+    input_key: Annotated[
+        str | None, Field(description="An object below `uploads/<tenant>/` in S3 to read instead of the body.")
+    ] = None
+
+
+class JobAnswer(BaseModel):
+    """How far a job is."""
+
+    id: UUID
+    state: Literal["pending", "running", "done", "failed"]
+    output: Literal["ndjson", "npy"]
+    model: Annotated[str | None, Field(description="What embeds it; null before it has begun.")]
+    version: str | None
+    digest: str | None
+    dimension: Annotated[int | None, Field(description="Length of its vectors.")]
+    lines: Annotated[int, Field(description="Lines read so far, blank ones included.")]
+    texts: Annotated[int, Field(description="Lines with an answer so far.")]
+    failed: Annotated[int, Field(description="Answers that are errors.")]
+    error: Annotated[str | None, Field(description="Why the job as a whole failed.")]
+    created_at: datetime
+    finished_at: datetime | None
+    result_key: Annotated[str | None, Field(description="The result in S3, once the job is done.")]
+    errors_key: Annotated[str | None, Field(description="The lines that failed, of a result that is a matrix.")]
+
+
+class SpaceFill(BaseModel):
+    """How far the filling of a space is."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    number: Annotated[int, Field(alias="pass", description="Of the pass over all items.")]
+    seen: Annotated[int, Field(description="Items gone over in this pass.")]
+    lacking: Annotated[int, Field(description="Those of them that had no vector of their text.")]
+    stored: Annotated[int, Field(description="Vectors stored by all passes.")]
+    complete_at: Annotated[datetime | None, Field(description="When a pass found nothing lacking.")]
+    holder: Annotated[str | None, Field(description="The node that fills.")]
+    problem: Annotated[str | None, Field(description="Why nothing happens.")]
+
+
+class SpaceEntry(BaseModel):
+    """An embedding space."""
+
+    id: int
+    model: str
+    version: Annotated[str, Field(description="Of the model.")]
+    digest: Annotated[str | None, Field(description="Of the weights; null until a node has loaded them.")]
+    dimension: int | None
+    state: Literal["planned", "building", "active", "standby", "retired"]
+    requested_by: str
+    note: Annotated[str | None, Field(description="Why it is as it is.")]
+    created_at: datetime
+    changed_at: Annotated[datetime, Field(description="When it came into its state.")]
+    fill: SpaceFill | None
+    in_memory: Annotated[bool, Field(description="Whether this node has its model in memory.")]
+
+
+class Spaces(BaseModel):
+    """The embedding spaces."""
+
+    spaces: list[SpaceEntry]
 
 
 class Info(BaseModel):
@@ -63,8 +165,13 @@ class Info(BaseModel):
     ]
     space_id: Annotated[int | None, Field(description="Embedding space that this node fills; null until known.")]
     backend: str
+    encoder: Annotated[
+        dict[str, Any] | None, Field(description="How texts become vectors, and what was measured to choose that.")
+    ]
     threads: int
     batch_tokens: int
     texts_per_request: int
     text_characters: int
-    queued_texts: int
+    queued_texts: Annotated[int, Field(description="Most texts that may wait.")]
+    waiting_texts: Annotated[int, Field(description="Texts that wait or are being encoded.")]
+    cache: CacheInfo

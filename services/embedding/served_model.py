@@ -1,7 +1,9 @@
 """The model in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from mlplatform.spaces.space import Space
 from services.embedding.batcher import Batcher
 from services.embedding.encoder import Encoder
 from services.embedding.registration import MODEL
@@ -17,6 +19,8 @@ class ServedModel:
         digest: Digest of its weights and tokenizer.
         encoder: What computes.
         batcher: The queue before it.
+        name: Registered name.
+        size: Bytes of its weights.
     """
 
     version: str
@@ -25,3 +29,11 @@ class ServedModel:
     encoder: Encoder
     batcher: Batcher
     name: str = MODEL
+    size: int = field(default=0, compare=False)
+
+
+class Target(NamedTuple):
+    """A space, and the queue of the model that fills it."""
+
+    space: Space
+    batcher: Batcher

@@ -3,12 +3,14 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, ByteSize, Field
+from pydantic_settings import NoDecode
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
+from mlplatform.settings.parsing import split_list
 
 
 def _cores() -> int:
@@ -29,7 +31,13 @@ class EmbeddingSettings(PlatformSettings):
     embedding_text_characters: Annotated[int, Field(ge=1)] = 100_000
     """Longest text, in characters. The model reads the first few hundred tokens of it."""
     embedding_queued_texts: Annotated[int, Field(ge=1)] = 4096
-    """Texts that may wait for the encoder; a request beyond that is answered 429."""
+    """Texts of small requests that may wait for the encoder, and as many of large ones; beyond that, 429."""
+    embedding_model_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = ()
+    """More names that callers may use for the model, such as one that a client has built in."""
+    embedding_cache_entries: Annotated[int, Field(ge=0, le=10_000_000)] = 32_768
+    """Most vectors kept in Redis, of 2 KB each with a model of 384 dimensions; 0 turns the cache off."""
+    embedding_cache_ttl: Duration = timedelta(days=1)
+    """How long a vector is kept."""
     embedding_stream_batch: Annotated[int, Field(ge=1, le=1000)] = 64
     """Events taken from the index stream at once; their items are encoded together."""
     embedding_sweep_interval: Duration = timedelta(seconds=15)
@@ -38,6 +46,25 @@ class EmbeddingSettings(PlatformSettings):
     """How long an item may be pending before its event counts as lost."""
     embedding_retry_interval: Duration = timedelta(seconds=2)
     """How long to wait before another try to load the model from the registry."""
+
+    embedding_model_memory: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 2**30)
+    """Bytes that the weights of models in memory may take together. While the index changes models there are two, or
+    three while a former one is kept for a roll-back. The model that queries are embedded with is loaded whatever it
+    takes."""
+    embedding_space_interval: Duration = timedelta(seconds=2)
+    """How often to look which spaces there are to fill."""
+    embedding_promotion_interval: Duration = timedelta(seconds=10)
+    """How often to ask the registry which version is in production."""
+    embedding_space_switch: Literal["manual", "auto"] = "manual"
+    """Who has a space searched that a promotion asked for: the operator, or the service as soon as it is complete and
+    its probes pass."""
+    embedding_space_recall: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Least recall of the index of a space, against comparing every vector, for the service to switch to it."""
+    embedding_fill_rate: Annotated[float, Field(ge=0)] = 100.0
+    """Texts a second at most that are embedded to fill a space, in all nodes together; 0 for no limit. Queries and new
+    items go before them."""
+    embedding_fill_recheck: Duration = timedelta(minutes=1)
+    """How often to look whether a complete space still has every item."""
 
     @property
     def model_cache(self) -> Path:

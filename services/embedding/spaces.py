@@ -1,28 +1,10 @@
-"""The embedding space: the table of vectors that one set of weights made."""
-
-from dataclasses import dataclass
+"""The embedding space of the first model: found, or made."""
 
 from mlplatform.database import Database
+from mlplatform.spaces.space import Space
 from services.embedding import repository
 
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """One row of `embedding_spaces`.
-
-    Attributes:
-        id: Number of the table `embeddings_<id>`.
-        model: Registered model that fills it.
-        version: Version of that model when the space was made.
-        digest: Digest of its weights and tokenizer.
-        dimension: Length of a vector.
-    """
-
-    id: int
-    model: str
-    version: str
-    digest: str
-    dimension: int
+__all__ = ["Space", "create", "find_active"]
 
 
 async def find_active(database: Database) -> Space | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 
 import psycopg
@@ -12,13 +11,22 @@ from redis.exceptions import RedisError, ResponseError
 
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
-from mlplatform.events import CloudEvent, ItemRef, OutboxRelay, ReindexRequest, enqueue, streams
+from mlplatform.events import (
+    BulkReindexRequest,
+    CloudEvent,
+    ItemRef,
+    OutboxRelay,
+    ReindexRequest,
+    enqueue_all,
+    streams,
+)
 from mlplatform.events.outage import wait
 from services.embedding import metrics, repository
 
 SOURCE = "embedding"
 ITEMS_PER_EVENT = 64
-ITEMS_PER_SWEEP = 1024
+ITEMS_PER_CLAIM = 1024
+STREAMS = (ReindexRequest.event_type, BulkReindexRequest.event_type)
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +35,14 @@ class Sweeper:
     """Looks for overdue items of every tenant.
 
     An item that waits in a long stream is not lost: one is sent again only when its last event is older, by
-    `overdue_after`, than the oldest event that the group has yet to handle.
+    `overdue_after`, than the oldest event that the group has yet to handle. Lost are usually many at once, so they are
+    sent to the stream of those that came by the thousand.
 
     Args:
         database: Where the items are.
-        redis: Where the stream is.
+        redis: Where the streams are.
         relay: Publishes the events.
-        group: The consumers of the stream.
+        group: The consumers of the streams.
         interval: Time between two looks.
         overdue_after: Age of an item's last event at which it counts as lost.
     """
@@ -94,24 +103,30 @@ class Sweeper:
 
     async def _backlog(self) -> timedelta:
         """How long the oldest event that the group has yet to handle has waited."""
+        added = [milliseconds for stream in STREAMS if (milliseconds := await self._oldest(stream)) is not None]
+        return timedelta(seconds=max(0.0, time.time() - min(added) / 1000) if added else 0.0)
+
+    async def _oldest(self, stream: str) -> int | None:
         try:
-            oldest = await streams.first_unread(self._redis, ReindexRequest.event_type, self._group)
+            oldest = await streams.first_unread(self._redis, stream, self._group)
         except ResponseError:  # no stream or no group, so nothing waits
-            oldest = None
-        seconds = 0.0 if oldest is None else time.time() - streams.milliseconds(oldest) / 1000
-        return timedelta(seconds=max(0.0, seconds))
+            return None
+        return None if oldest is None else streams.milliseconds(oldest)
 
     async def _sweep_tenant(self, tenant: str, older_than: timedelta) -> int:
-        async with self._database.transaction(tenant) as connection:
-            rows = await repository.claim_overdue(connection, older_than=older_than, limit=ITEMS_PER_SWEEP)
-            items = [ItemRef(**row) for row in rows]
-            for event in _requests(tenant, items):
-                await enqueue(connection, event)
-        return len(items)
+        found = 0
+        while not self._stopping.is_set():
+            async with self._database.transaction(tenant) as connection:
+                rows = await repository.claim_overdue(connection, older_than=older_than, limit=ITEMS_PER_CLAIM)
+                await enqueue_all(connection, _requests(tenant, [ItemRef(**row) for row in rows]))
+            found += len(rows)
+            if len(rows) < ITEMS_PER_CLAIM:
+                break
+        return found
 
 
-def _requests(tenant: str, items: Sequence[ItemRef]) -> list[CloudEvent]:
+def _requests(tenant: str, items: list[ItemRef]) -> list[CloudEvent]:
     return [
-        CloudEvent.of(ReindexRequest(tenant=tenant, items=list(items[start : start + ITEMS_PER_EVENT])), source=SOURCE)
+        CloudEvent.of(BulkReindexRequest(tenant=tenant, items=items[start : start + ITEMS_PER_EVENT]), source=SOURCE)
         for start in range(0, len(items), ITEMS_PER_EVENT)
     ]

@@ -10,6 +10,7 @@ import orjson
 from mlplatform.auth import MintingError, Principal, Role, mint_token
 from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
+from services.search.errors import SpaceMismatchError
 from services.search.settings import SearchSettings
 
 NAME = "embedding"
@@ -51,17 +52,23 @@ class EmbeddingClient:
         self._http = http
         self._settings = settings
 
-    async def embed(self, query: str, principal: Principal) -> QueryVector:
+    async def embed(self, query: str, principal: Principal, digest: str | None = None) -> QueryVector:
         """Embed a query for a caller.
+
+        Args:
+            query: The text.
+            principal: The caller.
+            digest: Of the weights to embed with; None for those that the service has as its default.
 
         Raises:
             DependencyUnavailable: The service is down, not ready or overloaded.
+            SpaceMismatchError: The service has no model with these weights in memory.
             Unprocessable: The service refuses the text.
         """
         try:
             response = await self._http.post(
                 f"{self._settings.embedding_url}/api/v1/embed",
-                content=orjson.dumps({"texts": [query]}),
+                content=orjson.dumps({"texts": [query]} | ({} if digest is None else {"digest": digest})),
                 headers={"Content-Type": "application/json", **self._credentials(principal)},
             )
         except httpx.HTTPError as error:
@@ -69,6 +76,8 @@ class EmbeddingClient:
         if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             message = "cannot be embedded: it is empty or too long"
             raise Unprocessable("The query cannot be embedded.", errors=[FieldError("body.query", message)])
+        if response.status_code == httpx.codes.NOT_FOUND and digest is not None:
+            raise SpaceMismatchError("The embedding service does not have the weights that the index was made with.")
         if response.status_code != httpx.codes.OK:
             raise DependencyUnavailable(
                 NAME, f"embedding is unavailable: it answered {response.status_code}; try again shortly."

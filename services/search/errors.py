@@ -2,19 +2,30 @@
 
 * NotFound
   + ItemNotFound        404
+  + UploadNotFound      404
 * Conflict
   + SpaceMismatchError  409
 * Forbidden
   + ForeignTenant       403
+* RateLimited
+  + TooManyUploads      429
+* Unprocessable
+  + CursorRefused       422
 """
 
-from mlplatform.errors import Conflict, Forbidden, NotFound
+from mlplatform.errors import Conflict, FieldError, Forbidden, NotFound, RateLimited, Unprocessable
 
 
 class ItemNotFound(NotFound):
     """The tenant has no such item."""
 
     code = "item_not_found"
+
+
+class UploadNotFound(NotFound):
+    """The tenant sent no upload under this name, or long ago."""
+
+    code = "upload_not_found"
 
 
 class SpaceMismatchError(Conflict):
@@ -27,3 +38,25 @@ class ForeignTenant(Forbidden):
     """The request names another tenant than the caller's."""
 
     code = "foreign_tenant"
+
+
+class TooManyUploads(RateLimited):
+    """The process reads as many uploads as it may."""
+
+    code = "too_many_uploads"
+
+    def __init__(self) -> None:
+        super().__init__("Too many uploads come in at once; try again shortly.", headers={"Retry-After": "5"})
+
+
+class CursorRefused(Unprocessable):
+    """The cursor is not one that this query gave.
+
+    Args:
+        message: What is wrong with it.
+    """
+
+    code = "invalid_cursor"
+
+    def __init__(self, message: str) -> None:
+        super().__init__("The cursor cannot be used.", errors=[FieldError("body.cursor", message)])

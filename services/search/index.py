@@ -6,21 +6,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from psycopg.rows import DictRow
-
 from mlplatform.audit import AuditLog
 from mlplatform.auth import Principal
 from mlplatform.database import Database
-from mlplatform.events import CloudEvent, IndexUpdated, ItemRef, OutboxRelay, ReindexRequest, enqueue
+from mlplatform.events import (
+    BulkReindexRequest,
+    CloudEvent,
+    IndexUpdated,
+    ItemRef,
+    OutboxRelay,
+    ReindexRequest,
+    enqueue,
+)
 from mlplatform.events.outage import wait
 from mlplatform.idempotency import RepeatableRequest, StoredResponse
 from services.search import metrics, repository
 from services.search.errors import ItemNotFound
 from services.search.items import Item, Key
 from services.search.watcher import IndexWatcher
+from services.search.writing import SOURCE, count_written, ref, write_items
 
-SOURCE = "search"
-ITEMS_PER_EVENT = 64
+SINGLE_ITEMS = 16
+"""Items in a request up to which they go before those that came by the thousand."""
 AUDITED_IDS = 100
 ACCEPTED = 202
 
@@ -88,17 +95,12 @@ class Index:
             stored = await request.replay(connection)
             if stored is not None:
                 return stored
-            await repository.add_tenant(connection)
-            rows = await repository.save_items(connection, items)
-            pending = [_ref(row) for row in rows if row["state"] == "pending"]
-            for start in range(0, len(pending), ITEMS_PER_EVENT):
-                wanted = ReindexRequest(tenant=tenant, items=pending[start : start + ITEMS_PER_EVENT])
-                await enqueue(connection, CloudEvent.of(wanted, source=SOURCE))
-            indexed = Indexed(len(rows), len(rows) - len(pending))
+            is_awaited = wait_for is not None or len(items) <= SINGLE_ITEMS
+            pending = await write_items(connection, tenant, items, ReindexRequest if is_awaited else BulkReindexRequest)
+            indexed = Indexed(len(items), len(items) - len(pending))
             await request.save(connection, ACCEPTED, indexed.body())
         self._relay.wake()
-        metrics.INDEXED.labels("new").inc(len(pending))
-        metrics.INDEXED.labels("unchanged").inc(indexed.embedded)
+        count_written(len(items), len(pending))
         if wait_for is None or not pending:
             return indexed
         return await self._wait(tenant, indexed, pending, wait_for)
@@ -116,7 +118,7 @@ class Index:
             space = await repository.find_active_space(connection)
             if space is not None:
                 gone = IndexUpdated(
-                    tenant=principal.tenant, space_id=space["id"], items=[_ref(row) for row in rows], deleted=True
+                    tenant=principal.tenant, space_id=space["id"], items=[ref(row) for row in rows], deleted=True
                 )
                 await enqueue(connection, CloudEvent.of(gone, source=SOURCE))
             await self._audit.record(
@@ -157,7 +159,3 @@ class Index:
                 await wait(updated, min(left, self._poll_interval))
         metrics.WAIT_SECONDS.observe(time.monotonic() - started)
         return Indexed(indexed.accepted, indexed.embedded + states.get("embedded", 0), states.get("failed", 0))
-
-
-def _ref(row: DictRow) -> ItemRef:
-    return ItemRef(entity_type=row["entity_type"], entity_id=row["entity_id"], content_sha256=row["content_sha256"])

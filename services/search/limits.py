@@ -26,14 +26,27 @@ def check_items(items: Sequence[Item], settings: SearchSettings) -> None:
         raise Unprocessable("Some items cannot be indexed; `errors` names them.", errors=errors[:LISTED_ERRORS])
 
 
+def item_errors(item: Item, settings: SearchSettings) -> Iterator[FieldError]:
+    """Yield what is too large about an item."""
+    if len(item.text) > settings.search_text_characters:
+        limit = settings.search_text_characters
+        yield FieldError("text", f"has {len(item.text)} characters; at most {limit} are kept")
+    size = len(orjson.dumps(item.metadata)) if item.metadata else 0
+    if size > settings.search_metadata_size:
+        yield FieldError("metadata", f"has {size} bytes; at most {int(settings.search_metadata_size)}")
+
+
 def check_query(query: str, settings: SearchSettings) -> None:
-    """Refuse a query that is too long.
+    """Refuse a query that is empty or too long.
 
     Raises:
         Unprocessable: It is.
     """
-    if len(query) > settings.search_text_characters:
-        message = f"has {len(query)} characters; at most {settings.search_text_characters} are read"
+    if not query:
+        message = "holds only white space and control characters"
+        raise Unprocessable("The query is empty.", errors=[FieldError("body.query", message)])
+    if len(query) > settings.search_query_characters:
+        message = f"has {len(query)} characters; at most {settings.search_query_characters} are read"
         raise Unprocessable("The query is too long.", errors=[FieldError("body.query", message)])
 
 
@@ -56,9 +69,5 @@ def _wrong(items: Sequence[Item], settings: SearchSettings) -> Iterator[FieldErr
         place = f"body.items.{position}"
         if first.setdefault(item.key, position) != position:
             yield FieldError(f"{place}.entity_id", f"is the same item as items.{first[item.key]}")
-        if len(item.text) > settings.search_text_characters:
-            limit = settings.search_text_characters
-            yield FieldError(f"{place}.text", f"has {len(item.text)} characters; at most {limit} are kept")
-        size = len(orjson.dumps(item.metadata))
-        if size > settings.search_metadata_size:
-            yield FieldError(f"{place}.metadata", f"has {size} bytes; at most {int(settings.search_metadata_size)}")
+        for error in item_errors(item, settings):
+            yield FieldError(f"{place}.{error.field}", error.message)

@@ -1,25 +1,54 @@
 """Wire types of the search service."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    model_validator,
+)
 
-from services.search.storable import check_metadata, check_not_blank, check_text
+from services.search.filters import Comparison, Filters, Operator
+from services.search.filters import TimeRange as Updated
+from services.search.fusion import Method
+from services.search.query.cursor import LONGEST
+from services.search.query.query import DEEPEST, Mode, Query, normalised
+from services.search.query.ranking import Leg, Strategy
+from services.search.storable import check_bound, check_metadata, check_not_blank, check_text
 
 ENTITY_TYPE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+INDEX_NAME = r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
 NO_NUL = r"^[^\x00]*$"
 MOST_RESULTS = 1000
+LONGEST_QUERY = 100_000
+"""Characters that are looked at; of those that are left without superfluous ones, fewer may be allowed."""
 
 EntityType = Annotated[str, Field(pattern=ENTITY_TYPE, description="Kind of the item.")]
 EntityId = Annotated[
     str, Field(min_length=1, max_length=256, pattern=NO_NUL, description="Id of the item within its kind.")
 ]
-Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
-Tags = Annotated[list[Tag], Field(max_length=64)]
+ItemTag = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
+Tags = Annotated[list[ItemTag], Field(max_length=64)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(check_text), AfterValidator(check_not_blank)]
 FilterKey = Annotated[str, Field(max_length=256, pattern=NO_NUL)]
-FilterValue = Annotated[StrictStr, Field(pattern=NO_NUL)] | StrictBool | StrictInt | StrictFloat | None
+FilterText = Annotated[StrictStr, Field(pattern=NO_NUL)]
+FilterNumber = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+FilterValue = FilterText | StrictBool | StrictInt | FilterNumber | None
+FilterValues = Annotated[list[FilterValue], Field(min_length=1, max_length=100)]
+Bound = Annotated[int | float | str, BeforeValidator(check_bound)]
+Facet = Annotated[str, Field(pattern=r"^(entity_type|tags|metadata\.[^\x00]{1,256})$")]
 
 
 class _Body(BaseModel):
@@ -74,20 +103,157 @@ class ItemAnswer(BaseModel):
     updated_at: datetime
 
 
+class Comparisons(_Body):
+    """Conditions on one key of the metadata; all must hold. An item whose value has another type does not meet them."""
+
+    eq: Annotated[FilterValue, Field(description="Has this value.")] = None
+    ne: Annotated[FilterValue, Field(description="Has not this value, or not the key.")] = None
+    gt: Annotated[Bound | None, Field(description="Greater.")] = None
+    gte: Annotated[Bound | None, Field(description="Greater or equal.")] = None
+    lt: Annotated[Bound | None, Field(description="Less.")] = None
+    lte: Annotated[Bound | None, Field(description="Less or equal.")] = None
+    one_of: Annotated[FilterValues | None, Field(alias="in", description="Has one of these values.")] = None
+    exists: Annotated[StrictBool | None, Field(description="Has the key, or has it not.")] = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        """Refuse no condition at all, nulls that mean nothing, and bounds that no value can meet together."""
+        if not self.model_fields_set:
+            raise ValueError("must have a condition: eq, ne, gt, gte, lt, lte, in or exists")
+        for name in self.model_fields_set - {"eq", "ne"}:
+            if getattr(self, name) is None:
+                raise ValueError("must not be null: only eq and ne compare with null")
+        texts = {isinstance(bound, str) for bound in (self.gt, self.gte, self.lt, self.lte) if bound is not None}
+        if len(texts) > 1:
+            raise ValueError("gt, gte, lt and lte must be all numbers or all texts")
+        return self
+
+    def of(self, key: str) -> Iterator[Comparison]:
+        """Return the conditions as comparisons of a key."""
+        for name in sorted(self.model_fields_set):
+            operator = cast("Operator", "in" if name == "one_of" else name)
+            yield Comparison(key, operator, getattr(self, name))
+
+
+def _kind(condition: object) -> str:
+    if isinstance(condition, Mapping | Comparisons):
+        return "conditions"
+    return "values" if isinstance(condition, list) else "value"
+
+
+Condition = Annotated[
+    Annotated[FilterValue, Tag("value")]
+    | Annotated[FilterValues, Tag("values")]
+    | Annotated[Comparisons, Tag("conditions")],
+    Discriminator(_kind),
+]
+
+
+class TimeRange(_Body):
+    """When items were last written."""
+
+    since: Annotated[AwareDatetime | None, Field(description="At this time or later.")] = None
+    before: Annotated[AwareDatetime | None, Field(description="Earlier than this.")] = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.since is not None and self.before is not None and self.since >= self.before:
+            raise ValueError("since must be earlier than before")
+        return self
+
+
 class SearchRequest(_Body):
     """What to look for, and where."""
 
-    query: Text
+    query: Annotated[str, Field(max_length=LONGEST_QUERY), AfterValidator(check_text), AfterValidator(normalised)]
+    mode: Annotated[Mode, Field(description="Which legs look: both, vectors only or words only.")] = "hybrid"
+    fusion: Annotated[Method, Field(description="How both legs become one ranking.")] = "convex"
+    weight: Annotated[
+        StrictFloat | StrictInt | None,
+        Field(ge=0, le=1, description="Of the vectors; words have the rest. Default: that of the index."),
+    ] = None
     limit: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
+    offset: Annotated[int, Field(ge=0, le=DEEPEST, description="Results to skip.")] = 0
+    cursor: Annotated[
+        str | None, Field(max_length=LONGEST, description="Where the page begins; from the page before.")
+    ] = None
     entity_types: Annotated[
         list[EntityType] | None, Field(min_length=1, max_length=64, description="Only items of these kinds.")
     ] = None
     tags: Annotated[Tags, Field(description="Only items with all of these tags.")] = []
     filters: Annotated[
-        dict[FilterKey, FilterValue | Annotated[list[FilterValue], Field(min_length=1, max_length=100)]],
-        Field(max_length=32, description="Only items whose metadata has this value, or one of these, for each key."),
+        dict[FilterKey, Condition],
+        Field(
+            max_length=32,
+            description="Only items whose metadata has this value, or one of these, or meets these conditions, for "
+            "each key.",
+        ),
     ] = {}
+    updated: Annotated[TimeRange | None, Field(description="Only items that were last written then.")] = None
+    facets: Annotated[
+        list[Facet], Field(max_length=8, description="What to count: entity_type, tags, metadata.<key>.")
+    ] = []
+    highlight: Annotated[StrictBool, Field(description="Whether to show where the words are.")] = False
+    explain: Annotated[StrictBool, Field(description="Whether to show how results came about.")] = False
+    content: Annotated[StrictBool, Field(description="Whether results carry text, metadata and tags.")] = True
     tenant: Annotated[str | None, Field(description="The caller's tenant; any other is refused.")] = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.cursor is not None and self.offset:
+            raise ValueError("give a cursor or an offset, not both")
+        if self.offset + self.limit > DEEPEST:
+            raise ValueError(f"results beyond the first {DEEPEST} are not ranked; narrow the filters")
+        return self
+
+    def wanted(self) -> Query:
+        """Return the query that is meant."""
+        comparisons: list[Comparison] = []
+        for key, condition in self.filters.items():
+            if isinstance(condition, Comparisons):
+                comparisons += condition.of(key)
+            else:
+                comparisons.append(Comparison(key, "in" if isinstance(condition, list) else "eq", condition))
+        updated = self.updated or TimeRange()
+        return Query(
+            text=self.query,
+            mode=self.mode,
+            fusion=self.fusion,
+            weight=None if self.weight is None else float(self.weight),
+            filters=Filters(
+                self.entity_types, tuple(self.tags), tuple(comparisons), Updated(updated.since, updated.before)
+            ),
+            limit=self.limit,
+            position=self.offset,
+            facets=tuple(dict.fromkeys(self.facets)),
+            highlight=self.highlight,
+            explain=self.explain,
+            content=self.content,
+        )
+
+
+class HighlightAnswer(BaseModel):
+    """A passage of an item's text, as plain text: escape it before it is shown as HTML."""
+
+    text: str
+    marks: Annotated[
+        list[tuple[int, int]], Field(description="Start and end of each word that was looked for, in code points.")
+    ]
+
+
+class LegExplanation(BaseModel):
+    """What one leg said of an item."""
+
+    score: Annotated[float | None, Field(description="Cosine similarity or BM25; null: it was not proposed.")]
+    rank: int | None
+    share: Annotated[float, Field(description="What the leg gives before its weight.")]
+
+
+class ResultExplanation(BaseModel):
+    """What both legs said of an item."""
+
+    vector: LegExplanation
+    lexical: LegExplanation
 
 
 class Result(BaseModel):
@@ -95,23 +261,85 @@ class Result(BaseModel):
 
     entity_type: str
     entity_id: str
-    score: Annotated[float, Field(description="Cosine similarity of query and item.")]
-    text: str
-    metadata: dict[str, Any]
-    tags: list[str]
+    score: Annotated[
+        float,
+        Field(description="Fused score; in mode vector the cosine similarity, in mode lexical BM25."),
+    ]
+    text: str | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    highlights: list[HighlightAnswer] | None = None
+    explain: ResultExplanation | None = None
+
+
+class FacetValue(BaseModel):
+    """A value, and how many candidates have it."""
+
+    value: str | bool | int | float
+    items: int
+
+
+class FacetAnswer(BaseModel):
+    """The most frequent values among the candidates."""
+
+    values: list[FacetValue]
+    different: Annotated[int, Field(description="How many values there are, listed or not.")]
+
+
+class Explanation(BaseModel):
+    """How an answer came about."""
+
+    weight: Annotated[float, Field(description="Of the vectors.")]
+    candidates: int
+    matching: Annotated[int | None, Field(description="Embedded items that meet the filters, counted up to a bound.")]
+    more_match: Annotated[bool | None, Field(description="Whether there are more than were counted.")]
+    space: Annotated[int | None, Field(description="Embedding space that was searched.")]
+    generation: Annotated[int, Field(description="Of the index: changes with every write.")]
+    milliseconds: Annotated[dict[str, float], Field(description="Of each step; embed and lexical run side by side.")]
 
 
 class SearchAnswer(BaseModel):
-    """The items nearest to the query, the best first."""
+    """The items that answer a query best, the best first."""
 
     results: list[Result]
-    strategy: Annotated[
-        Literal["exact", "hnsw", "exact_after_hnsw"], Field(description="How the vectors were searched.")
-    ]
+    mode: Mode
+    strategy: Annotated[Strategy, Field(description="How the vectors were searched.")]
     complete: Annotated[
         bool,
-        Field(description="False while items that meet the filters wait for their embedding and cannot be found yet."),
+        Field(description="False while items wait for their embedding, or when a leg failed: some may be missing."),
     ]
-    model: str
-    version: str
+    degraded: Annotated[list[Leg], Field(description="Legs that failed; the answer is that of the other.")]
+    reason: Annotated[str | None, Field(description="Why results may be fewer or other than expected.")]
+    corrected: Annotated[
+        dict[str, str], Field(description="Word of the query that no item has → what was looked for instead.")
+    ]
+    cursor: Annotated[str | None, Field(description="For the next page; null when nothing follows.")]
+    index_changed: Annotated[
+        bool, Field(description="Whether the index changed since the first page: pages may repeat or miss items.")
+    ]
+    facets: dict[str, FacetAnswer] | None = None
+    explain: Explanation | None = None
+    model: str | None
+    version: str | None
     took_ms: float
+
+
+class IndexSettings(_Body):
+    """Settings of the tenant's items of one kind."""
+
+    weight: Annotated[
+        StrictFloat | StrictInt | None, Field(ge=0, le=1, description="Of the vectors; null: the service's default.")
+    ]
+    tuning: Annotated[
+        dict[str, StrictFloat | StrictInt | StrictStr] | None,
+        Field(max_length=32, description="The measurements that the weight comes from; null: it was set by hand."),
+    ] = None
+
+
+class IndexSettingsAnswer(BaseModel):
+    """Settings of the tenant's items of one kind; `*` is for all kinds without settings of their own."""
+
+    entity_type: str
+    weight: float | None
+    tuning: dict[str, Any] | None
+    updated_at: datetime

@@ -1,109 +1,110 @@
-"""From a query to the nearest items."""
+"""From a query to its answer."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from opentelemetry import trace
+from typing import Any
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
-from mlplatform.errors import DependencyUnavailable
-from services.search import metrics, repository
-from services.search.embedding_client import EmbeddingClient, QueryVector
-from services.search.errors import SpaceMismatchError
-from services.search.filters import Filters
-from services.search.repository import Connection
+from services.search import metrics
+from services.search.query import repository
+from services.search.query.answer import Answer
+from services.search.query.cache import RankingCache, ranking_key
+from services.search.query.cursor import Cursor
+from services.search.query.page import Pager
+from services.search.query.query import Query
+from services.search.query.ranker import Ranked, Ranker
+from services.search.query.state import State
+from services.search.query.steps import Steps
+from services.search.spaces import space_of
 
-Strategy = Literal["exact", "hnsw", "exact_after_hnsw"]
-
-tracer = trace.get_tracer(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """The answer to a query.
-
-    Attributes:
-        rows: entity_type, entity_id, text, metadata, tags and score, the best first.
-        strategy: How the vectors were searched.
-        complete: Whether every item that meets the filters could be considered; false while some of them still wait
-            for their embedding.
-        vector: The query.
-    """
-
-    rows: Sequence[dict[str, Any]]
-    strategy: Strategy
-    complete: bool
-    vector: QueryVector
+EVEN_WEIGHT = 0.5
+"""Of ranks, which unlike scores are alike in both legs."""
 
 
 class Searcher:
     """Answers queries.
 
     Args:
-        database: Where items and vectors are.
-        embedding: Turns the query into a vector.
-        exact_rows: Matching items up to which every vector is compared.
-        scan_tuples: Vectors that the HNSW index may visit for one query.
+        database: Where items are.
+        ranker: Ranks candidates.
+        pager: Cuts pages.
+        cache: Keeps rankings.
+        weight: Of the vectors, for an index that has none of its own.
     """
 
-    def __init__(self, database: Database, embedding: EmbeddingClient, *, exact_rows: int, scan_tuples: int) -> None:
+    def __init__(self, database: Database, ranker: Ranker, pager: Pager, cache: RankingCache, *, weight: float) -> None:
         self._database = database
-        self._embedding = embedding
-        self._exact_rows = exact_rows
-        self._scan_tuples = scan_tuples
+        self._ranker = ranker
+        self._pager = pager
+        self._cache = cache
+        self._weight = weight
 
-    async def search(self, principal: Principal, query: str, filters: Filters, limit: int) -> Results:
-        """Find the items of the caller's tenant whose embeddings are nearest to the query's.
+    async def search(self, principal: Principal, query: Query, cursor: str | None = None) -> Answer:
+        """Find the items of the caller's tenant that answer a query best.
+
+        Args:
+            principal: Who asks.
+            query: What.
+            cursor: Where the page begins, as the page before said; None for the position of the query.
 
         Raises:
-            DependencyUnavailable: The embedding service or Postgres is down, or there is no embedding space yet.
+            CursorRefused: It is not a cursor of this query.
+            DependencyUnavailable: Postgres is down, or every leg that was asked for failed.
             SpaceMismatchError: The embedding service serves other weights than the index was made with.
+            Unprocessable: The embedding service refuses the text.
         """
-        with _step("embed"):
-            vector = await self._embedding.embed(query, principal)
-        with _step("vector"):
-            async with self._database.transaction(principal.tenant) as connection:
-                space_id = await self._space(connection, vector)
-                rows, strategy = await self._nearest(connection, space_id, vector.literal(), filters, limit)
-                complete = not await repository.has_pending(connection, filters)
-        metrics.QUERIES.labels(strategy).inc()
-        metrics.RESULTS.observe(len(rows))
-        return Results(rows, strategy, complete, vector)
+        steps = Steps()
+        begin = None if cursor is None else Cursor.read(cursor, query.fingerprint())
+        with steps.step("state"):
+            state = await self._read_state(principal.tenant)
+        weight = self._choose_weight(query, state)
+        current = ranking_key(query, state, weight, self._ranker.window)
+        key = current if begin is None else begin.ranking
+        ranked = None if query.explain else await self._find(principal.tenant, key)
+        if ranked is None:
+            key = current
+            ranked = await self._ranker.rank(principal, query, state, weight, steps)
+            if not query.explain and not ranked.ranking.degraded:
+                await self._cache.keep(principal.tenant, key, ranked.ranking)
+        position = query.position if begin is None else begin.position
+        with steps.step("items"):
+            page = await self._pager.cut(principal, query, state, ranked.ranking, position)
+        metrics.QUERIES.labels(ranked.ranking.strategy).inc()
+        metrics.RESULTS.observe(len(page.results))
+        return Answer(
+            results=page.results,
+            ranking=ranked.ranking,
+            cursor=None if page.end is None else Cursor(query.fingerprint(), key, page.end).write(),
+            index_changed=begin is not None and begin.ranking != current,
+            facets=page.facets,
+            explain=_explain(ranked, state, steps) if query.explain else None,
+        )
 
-    async def _space(self, connection: Connection, vector: QueryVector) -> int:
-        space = await repository.find_active_space(connection)
-        if space is None:
-            raise DependencyUnavailable("embedding", "There is no embedding space yet; the embedding service makes it.")
-        if len(vector.values) != space["dim"]:
-            raise SpaceMismatchError(
-                f"The query has {len(vector.values)} dimensions, the index {space['dim']}: the embedding service "
-                f"serves {vector.model} {vector.version}, the index was made with version {space['model_version']}."
-            )
-        if vector.digest != space["digest"]:
-            raise SpaceMismatchError(
-                f"The embedding service serves {vector.model} {vector.version}, the index was made with other weights, "
-                f"of version {space['model_version']}."
-            )
-        return int(space["id"])
+    async def _find(self, tenant: str, key: str) -> Ranked | None:
+        ranking = await self._cache.find(tenant, key)
+        return None if ranking is None else Ranked(ranking)
 
-    async def _nearest(
-        self, connection: Connection, space_id: int, vector: str, filters: Filters, limit: int
-    ) -> tuple[Sequence[dict[str, Any]], Strategy]:
-        """Choose by the number of items that meet the filters; never return fewer results than exist."""
-        enough = max(self._exact_rows, limit)
-        if await repository.count_matching(connection, filters, enough + 1) <= enough:
-            return await repository.search_exact(connection, space_id, vector, filters, limit), "exact"
-        rows = await repository.search_hnsw(connection, space_id, vector, filters, limit, max_tuples=self._scan_tuples)
-        if len(rows) == limit:
-            return rows, "hnsw"
-        metrics.SHORT_SCANS.inc()
-        return await repository.search_exact(connection, space_id, vector, filters, limit), "exact_after_hnsw"
+    async def _read_state(self, tenant: str) -> State:
+        async with self._database.pipeline(tenant) as connection:
+            row = await repository.read_state(connection)
+        return State(space_of(row), row["generation"], row["pending"], row["weights"])
+
+    def _choose_weight(self, query: Query, state: State) -> float:
+        if query.weight is not None:
+            return query.weight
+        if query.fusion == "rrf":
+            return EVEN_WEIGHT
+        own = state.weight(query.filters)
+        return self._weight if own is None else own
 
 
-@contextmanager
-def _step(name: str) -> Iterator[None]:
-    with metrics.STEP_SECONDS.labels(name).time(), tracer.start_as_current_span(f"search.{name}"):
-        yield
+def _explain(ranked: Ranked, state: State, steps: Steps) -> dict[str, Any]:
+    plan, space = ranked.plan, state.space
+    return {
+        "weight": ranked.ranking.weight,
+        "candidates": len(ranked.ranking.candidates),
+        "matching": None if plan is None else min(plan.matching, plan.threshold),
+        "more_match": None if plan is None else plan.matching > plan.threshold,
+        "space": None if space is None else space.id,
+        "generation": state.generation,
+        "milliseconds": steps.milliseconds,
+    }

@@ -20,9 +20,17 @@ class SearchSettings(PlatformSettings):
     search_items_per_request: Annotated[int, Field(ge=1)] = 1000
     """Most items in one index request."""
     search_text_characters: Annotated[int, Field(ge=1)] = 100_000
-    """Longest text of an item or query, in characters."""
+    """Longest text of an item, in characters."""
+    search_query_characters: Annotated[int, Field(ge=1)] = 10_000
+    """Longest query, in characters."""
     search_metadata_size: Annotated[ByteSize, Field(ge=2)] = ByteSize(16 * 1024)
     """Largest metadata of an item, as JSON."""
+    search_bulk_line_size: Annotated[ByteSize, Field(ge=1024)] = ByteSize(1024 * 1024)
+    """Longest line of a bulk upload."""
+    search_bulk_errors: Annotated[int, Field(ge=1)] = 1000
+    """Wrong lines after which the rest of a bulk upload is not read."""
+    search_bulk_uploads: Annotated[int, Field(ge=1)] = 8
+    """Bulk uploads that one process reads at a time; another is answered 429."""
     search_wait: Duration = timedelta(seconds=60)
     """Longest time that an index request may wait for its embeddings."""
     search_poll_interval: Duration = timedelta(milliseconds=250)
@@ -32,6 +40,18 @@ class SearchSettings(PlatformSettings):
     below two to three thousand."""
     search_scan_tuples: Annotated[int, Field(ge=1)] = 20_000
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
+    search_candidates: Annotated[int, Field(ge=10, le=1000)] = 300
+    """Candidates that each leg, vectors and words, proposes to the ranking."""
+    search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
+    search_leg_timeout: Duration = timedelta(seconds=5)
+    """How long a leg may take; after that the answer is that of the other leg, and says so."""
+    search_cache_ttl: Duration = timedelta(seconds=60)
+    """How long rankings are kept in Redis; 0 for not at all. Writes to the index are seen at once all the same."""
+    search_probe_interval: Duration = timedelta(minutes=15)
+    """How often the recall of the HNSW index is measured against an exact search; 0 for never."""
+    search_lexical_interval: Duration = timedelta(seconds=1)
+    """How often the postings of words are looked at for segments to merge, once there is nothing left to do."""
 
     @model_validator(mode="after")
     def _refuse_silence(self) -> Self:

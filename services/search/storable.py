@@ -30,6 +30,19 @@ def check_not_blank(text: str) -> str:
     return text
 
 
+def check_bound(value: object) -> object:
+    """Return a value that others can be greater or less than.
+
+    Raises:
+        ValueError: It is neither a number nor a text.
+    """
+    if type(value) not in {int, float, str}:
+        raise ValueError("must be a number or a text: nothing else has an order")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("is a number that is too large")
+    return check_text(value) if isinstance(value, str) else value
+
+
 def check_json(value: Any, depth: int = DEPTH) -> None:  # noqa: ANN401 - any JSON value
     """Accept a JSON value that Postgres can store.
 

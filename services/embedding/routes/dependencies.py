@@ -2,17 +2,15 @@
 
 from fastapi import Request
 
-from services.embedding.node import Node
-from services.embedding.settings import EmbeddingSettings
+from services.embedding.jobs.jobs import Jobs
+from services.embedding.service import EmbeddingService, service_of
 
 
-def get_node(request: Request) -> Node:
-    """Return the embedding node."""
-    node: Node = request.app.state.node
-    return node
+def get_service(request: Request) -> EmbeddingService:
+    """Return the running service."""
+    return service_of(request.app)
 
 
-def get_settings(request: Request) -> EmbeddingSettings:
-    """Return the settings of the service."""
-    settings: EmbeddingSettings = request.app.state.settings
-    return settings
+def get_jobs(request: Request) -> Jobs:
+    """Return the jobs."""
+    return service_of(request.app).jobs

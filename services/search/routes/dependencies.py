@@ -2,9 +2,12 @@
 
 from fastapi import Request
 
+from services.search.bulk.uploads import Uploads
 from services.search.index import Index
+from services.search.query.weights import Weights
 from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
+from services.search.states.states import ItemStates
 
 
 def get_index(request: Request) -> Index:
@@ -17,6 +20,24 @@ def get_searcher(request: Request) -> Searcher:
     """Return what answers queries."""
     searcher: Searcher = request.app.state.searcher
     return searcher
+
+
+def get_states(request: Request) -> ItemStates:
+    """Return the states of items."""
+    states: ItemStates = request.app.state.item_states
+    return states
+
+
+def get_uploads(request: Request) -> Uploads:
+    """Return what reads uploads."""
+    uploads: Uploads = request.app.state.uploads
+    return uploads
+
+
+def get_weights(request: Request) -> Weights:
+    """Return the weights of indexes."""
+    weights: Weights = request.app.state.weights
+    return weights
 
 
 def get_settings(request: Request) -> SearchSettings:

@@ -9,7 +9,6 @@ from mlplatform.auth import Permission, Principal, require
 from mlplatform.service.json_route import JsonResponse, ServiceRouter
 from mlplatform.service.kernel import get_kernel
 from services.search.errors import ForeignTenant
-from services.search.filters import Filters
 from services.search.limits import check_query
 from services.search.routes.dependencies import get_searcher, get_settings
 from services.search.schemas import SearchAnswer, SearchRequest
@@ -19,7 +18,7 @@ from services.search.settings import SearchSettings
 router = ServiceRouter(prefix="/api/v1", tags=["search"])
 
 
-@router.post("/search", summary="Find the items nearest to a query", response_model=SearchAnswer)
+@router.post("/search", summary="Find the items that answer a query best", response_model=SearchAnswer)
 async def search(
     body: SearchRequest,
     request: Request,
@@ -27,29 +26,37 @@ async def search(
     searcher: Annotated[Searcher, Depends(get_searcher)],
     settings: Annotated[SearchSettings, Depends(get_settings)],
 ) -> Response:
-    """Return the items of the caller's tenant that are nearest to the query and meet the filters, the best first.
+    """Return the items of the caller's tenant that answer the query best and meet the filters, the best first.
 
-    As many as `limit` are returned whenever as many meet the filters.
+    Vectors and words both look, and what they find is fused. As many as `limit` are returned whenever as many meet the
+    filters, except in mode `lexical`, which finds only items with a word of the query.
     """
     started = time.perf_counter()
     if body.tenant not in {None, principal.tenant}:
         await _record_foreign(request, principal)
         raise ForeignTenant("Your credential is for another tenant.")
     check_query(body.query, settings)
-    metadata = {key: value if isinstance(value, list) else [value] for key, value in body.filters.items()}
-    found = await searcher.search(
-        principal, body.query, Filters(body.entity_types, tuple(body.tags), metadata), body.limit
-    )
-    return JsonResponse(
-        {
-            "results": found.rows,
-            "strategy": found.strategy,
-            "complete": found.complete,
-            "model": found.vector.model,
-            "version": found.vector.version,
-            "took_ms": round((time.perf_counter() - started) * 1000, 3),
-        }
-    )
+    found = await searcher.search(principal, body.wanted(), body.cursor)
+    ranking = found.ranking
+    answer = {
+        "results": found.results,
+        "mode": body.mode,
+        "strategy": ranking.strategy,
+        "complete": ranking.complete,
+        "degraded": ranking.degraded,
+        "reason": ranking.reason,
+        "corrected": ranking.corrected,
+        "cursor": found.cursor,
+        "index_changed": found.index_changed,
+        "model": ranking.model,
+        "version": ranking.version,
+    }
+    if found.facets is not None:
+        answer["facets"] = found.facets
+    if found.explain is not None:
+        answer["explain"] = found.explain
+    answer["took_ms"] = round((time.perf_counter() - started) * 1000, 3)
+    return JsonResponse(answer)
 
 
 async def _record_foreign(request: Request, principal: Principal) -> None:

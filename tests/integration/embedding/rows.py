@@ -3,7 +3,7 @@
 import hashlib
 
 from mlplatform.database import Database
-from mlplatform.events import CloudEvent, ItemRef, ReindexRequest
+from mlplatform.events import BulkReindexRequest, CloudEvent, ItemRef, ReindexRequest
 
 
 def digest(text: str) -> str:
@@ -19,7 +19,8 @@ async def write(database: Database, tenant: str, entity_id: str, text: str) -> I
             INSERT INTO search_items (tenant_id, entity_type, entity_id, text, content_sha256)
             VALUES (%s, 'doc', %s, %s, %s)
             ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE
-            SET text = excluded.text, content_sha256 = excluded.content_sha256, state = 'pending'
+            SET text = excluded.text, content_sha256 = excluded.content_sha256, state = 'pending', error = NULL,
+                generation = search_items.generation + 1
             """,
             (tenant, entity_id, text, digest(text)),
         )
@@ -56,3 +57,7 @@ async def outbox(database: Database, event_type: str) -> list[CloudEvent]:
 
 def request(tenant: str, *items: ItemRef) -> CloudEvent:
     return CloudEvent.of(ReindexRequest(tenant=tenant, items=list(items)), source="test")
+
+
+def bulk_request(tenant: str, *items: ItemRef) -> CloudEvent:
+    return CloudEvent.of(BulkReindexRequest(tenant=tenant, items=list(items)), source="test")

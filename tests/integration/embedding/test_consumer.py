@@ -1,5 +1,8 @@
-from mlplatform.events import IndexUpdated, ReindexRequest
-from tests.integration.embedding.rows import digest, outbox, request, states, vectors, write
+from mlplatform.events import IndexUpdated
+from services.embedding import consumer
+from services.embedding.indexing.encoding import encode
+from services.embedding.indexing.pending import named_by, read_pending
+from tests.integration.embedding.rows import bulk_request, digest, outbox, request, states, vectors, write
 from tests.unit.embedding.encoders import POISON
 
 
@@ -44,14 +47,61 @@ class TestHandle:
         assert await vectors(kernel.database, "acme", space.id) == {"1": digest("new")}
 
     async def test_a_vector_of_a_text_that_changed_meanwhile_is_not_stored(self, kernel, indexer, space):
-        named = ReindexRequest(tenant="acme", items=[await write(kernel.database, "acme", "1", "old")])
-        (item,) = await indexer._read([named])
+        event = request("acme", await write(kernel.database, "acme", "1", "old"))
+        items = await read_pending(kernel.database, named_by([event]))
         await write(kernel.database, "acme", "1", "new")
 
-        await indexer._embed([item])
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["old"])})
 
         assert await vectors(kernel.database, "acme", space.id) == {}
         assert await states(kernel.database, "acme") == {"1": ("pending", None)}
+
+    async def test_a_vector_of_an_item_that_was_deleted_and_made_anew_is_not_stored(self, kernel, indexer, space):
+        for text in ("old", "other", "old"):
+            item = await write(kernel.database, "acme", "1", text)
+        items = await read_pending(kernel.database, named_by([request("acme", item)]))
+        async with kernel.database.transaction("acme") as connection:
+            await connection.execute("DELETE FROM search_items")
+        await write(kernel.database, "acme", "1", "old")
+
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["old"])})
+
+        assert await vectors(kernel.database, "acme", space.id) == {}
+        assert await states(kernel.database, "acme") == {"1": ("pending", None)}
+
+    async def test_new_metadata_meanwhile_does_not_cost_an_item_its_vector(self, kernel, indexer, space):
+        item = await write(kernel.database, "acme", "1", "text")
+        items = await read_pending(kernel.database, named_by([request("acme", item)]))
+        await write(kernel.database, "acme", "1", "text")
+
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, ["text"])})
+
+        assert await vectors(kernel.database, "acme", space.id) == {"1": digest("text")}
+
+    async def test_a_failure_of_a_text_that_changed_meanwhile_is_forgotten(self, kernel, indexer):
+        item = await write(kernel.database, "acme", "1", POISON)
+        items = await read_pending(kernel.database, named_by([request("acme", item)]))
+        await write(kernel.database, "acme", "1", "new")
+
+        await indexer._store(items, {indexer.space.id: await encode(indexer.batcher, [POISON])})
+
+        assert await states(kernel.database, "acme") == {"1": ("pending", None)}
+
+    async def test_an_item_whose_new_text_fails_keeps_no_vector_of_the_old_one(self, kernel, indexer, space):
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "1", "old"))])
+
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "1", POISON))])
+
+        assert await vectors(kernel.database, "acme", space.id) == {}
+
+    async def test_more_items_than_a_slice_are_all_stored(self, kernel, indexer, space, monkeypatch):
+        monkeypatch.setattr(consumer, "SLICE", 3)
+        items = [await write(kernel.database, "acme", str(number), f"word{number}") for number in range(10)]
+
+        await indexer.handle([bulk_request("acme", *items), request("acme", items[0])])
+
+        assert indexer.batcher._encoder.forwarded == [3, 3, 3, 1]
+        assert len(await vectors(kernel.database, "acme", space.id)) == 10
 
     async def test_an_item_that_was_deleted_is_passed_over(self, kernel, indexer, space):
         item = await write(kernel.database, "acme", "1", "text")

@@ -68,6 +68,16 @@ class TestFetch:
 
         assert (after.version, after.folder, after.production_version) == (before.version, before.folder, None)
 
+    def test_each_version_that_was_fetched_is_served_while_the_registry_is_down(self, registry, tmp_path):
+        registration.register_default_model(registry)
+        registration.register_default_model(registry)
+        production = model_files.fetch(registry, tmp_path)
+        model_files.fetch(registry, tmp_path, "1")
+
+        down = Registry("http://127.0.0.1:9")
+        assert model_files.fetch(down, tmp_path).version == production.version == "2"
+        assert model_files.fetch(down, tmp_path, "1").version == "1"
+
     def test_a_cached_model_that_was_changed_is_not_served(self, registry, tmp_path):
         registration.register_default_model(registry)
         (model_files.fetch(registry, tmp_path).folder / "vocab.txt").write_text("changed")

@@ -6,7 +6,8 @@ import pytest
 
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
-from mlplatform.events import ReindexRequest, streams
+from mlplatform.events import BulkReindexRequest, ReindexRequest, streams
+from services.embedding import sweeper as sweeper_module
 from services.embedding.sweeper import Sweeper
 from tests.integration.embedding.rows import age, outbox, states, write
 
@@ -29,9 +30,8 @@ def make(kernel, database):
     )
 
 
-async def publish_earlier(kernel, seconds):
-    """Add an event that nobody handles to the stream, as if that long ago."""
-    stream = ReindexRequest.event_type
+async def publish_earlier(kernel, seconds, stream=ReindexRequest.event_type):
+    """Add an event that nobody handles to a stream, as if that long ago."""
     await kernel.redis.xadd(stream, {"event": "{}"}, id=f"{int((time.time() - seconds) * 1000)}-1")
     await streams.ensure_group(kernel.redis, stream, GROUP)
 
@@ -44,8 +44,8 @@ class TestSweep:
 
         assert await sweeper.sweep() == 2
 
-        sent = await outbox(kernel.database, ReindexRequest.event_type)
-        requests = [ReindexRequest.from_event(event) for event in sent]
+        sent = await outbox(kernel.database, BulkReindexRequest.event_type)
+        requests = [BulkReindexRequest.from_event(event) for event in sent]
         assert [(request.tenant, request.items[0].entity_id) for request in requests] == [("acme", "1"), ("zeta", "1")]
 
     async def test_a_young_item_is_left_alone(self, kernel, sweeper):
@@ -60,8 +60,9 @@ class TestSweep:
 
         assert [await sweeper.sweep(), await sweeper.sweep()] == [1, 0]
 
-    async def test_an_item_that_waits_in_a_long_stream_is_not_lost(self, kernel, sweeper):
-        await publish_earlier(kernel, seconds=100)
+    @pytest.mark.parametrize("stream", [ReindexRequest.event_type, BulkReindexRequest.event_type])
+    async def test_an_item_that_waits_in_a_long_stream_is_not_lost(self, kernel, sweeper, stream):
+        await publish_earlier(kernel, seconds=100, stream=stream)
         await write(kernel.database, "acme", "1", "text")
         await age(kernel.database, "acme", 120)
 
@@ -74,12 +75,20 @@ class TestSweep:
 
         assert await sweeper.sweep() == 1
 
+    async def test_all_that_are_overdue_are_sent_at_once(self, kernel, sweeper, monkeypatch):
+        monkeypatch.setattr(sweeper_module, "ITEMS_PER_CLAIM", 3)
+        for number in range(7):
+            await write(kernel.database, "acme", str(number), "text")
+        await age(kernel.database, "acme", 31)
+
+        assert await sweeper.sweep() == 7
+
     async def test_what_it_sends_is_what_the_indexer_takes(self, kernel, sweeper, indexer):
         await write(kernel.database, "acme", "1", "text")
         await age(kernel.database, "acme", 31)
         await sweeper.sweep()
 
-        await indexer.handle(await outbox(kernel.database, ReindexRequest.event_type))
+        await indexer.handle(await outbox(kernel.database, BulkReindexRequest.event_type))
 
         assert await states(kernel.database, "acme") == {"1": ("embedded", None)}
 

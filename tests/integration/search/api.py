@@ -9,6 +9,7 @@ from mlplatform.auth import Role, mint_token
 from services.search.settings import SearchSettings
 
 PUBLISHER = (Role.PUBLISHER,)
+SECONDS = timedelta(minutes=5)
 
 
 def item(entity_id: str, text: str, **more: object) -> dict[str, object]:
@@ -22,7 +23,7 @@ class SearchApi:
         self, client: httpx.AsyncClient, settings: SearchSettings, tenant: str, roles: Sequence[Role] = PUBLISHER
     ) -> None:
         self._client = client
-        token = mint_token(settings, subject="tester", tenant=tenant, roles=roles, ttl=timedelta(minutes=5))
+        token = mint_token(settings, subject="tester", tenant=tenant, roles=roles, ttl=SECONDS)
         self.headers = {"Authorization": f"Bearer {token}"}
 
     async def index(self, *items: dict[str, object], headers: dict[str, str] | None = None, **more: object):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from mlplatform.events import ReindexRequest, StreamConsumer, running
+from mlplatform.events import BulkReindexRequest, ReindexRequest, StreamConsumer, running
 from mlplatform.service.kernel import Kernel
 from services.embedding import spaces
 from services.embedding.batcher import Batcher
@@ -31,7 +31,8 @@ def embedding_server() -> Iterator[EmbeddingServer]:
 def settings(
     settings_env: dict[str, str], embedding_server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> SearchSettings:
-    """Settings with authentication on, since tenants come from tokens, and with little to compare exactly."""
+    """Settings with authentication on, since tenants come from tokens, with little to compare exactly, and with few
+    candidates, so that pages go beyond them."""
     changed = {
         "ML_HOME": str(tmp_path),
         "ML_EMBEDDING_URL": embedding_server.url,
@@ -42,7 +43,7 @@ def settings(
     }
     for name, value in (settings_env | changed).items():
         monkeypatch.setenv(name, value)
-    return SearchSettings(search_exact_rows=50)
+    return SearchSettings(search_exact_rows=50, search_candidates=30)
 
 
 @pytest.fixture
@@ -79,6 +80,9 @@ async def node(kernel: Kernel, space: Space) -> AsyncIterator[Batcher]:
     """Embed what is indexed while the test runs."""
     batcher = Batcher(WordEncoder(), max_queued_texts=1000)
     indexer = Indexer(kernel.database, kernel.relay, batcher, space)
-    consumer = StreamConsumer(kernel.redis, ReindexRequest.event_type, "embedding", indexer.handle)
-    async with running(batcher, "encoder"), running(consumer, "index consumer"):
+    consumers = [
+        StreamConsumer(kernel.redis, kind.event_type, "embedding", indexer.handle)
+        for kind in (ReindexRequest, BulkReindexRequest)
+    ]
+    async with running(batcher, "encoder"), running(consumers[0], "consumer"), running(consumers[1], "bulk consumer"):
         yield batcher

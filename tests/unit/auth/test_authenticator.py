@@ -56,3 +56,9 @@ class TestAuthenticate:
             await authenticator().authenticate(sent)
 
         assert refused.value.status == 400
+
+    async def test_a_key_sent_as_a_bearer_token_is_checked_as_a_key(self) -> None:
+        with pytest.raises(CredentialRefused) as refused:
+            await authenticator().authenticate(headers(("Authorization", "Bearer mlk_x.y")))
+
+        assert refused.value.reason == "key_unknown"

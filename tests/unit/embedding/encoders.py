@@ -1,7 +1,9 @@
 """An encoder without a model: fast, and with faults at the words that ask for them."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +22,8 @@ class WordEncoder:
 
     dimension = DIMENSION
     max_tokens = 64
+    vocabulary = 2**32
+    prompts: ClassVar[dict[str, str]] = {"query": "query: "}
 
     def __init__(self, budget: int = 2048) -> None:
         self.budget = budget
@@ -51,6 +55,37 @@ class WordEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return self.forward(self.tokenise(texts))
+
+
+class HeldEncoder(WordEncoder):
+    """Encodes only while the gate is open, so that a test decides what waits meanwhile."""
+
+    def __init__(self, budget: int = 2048) -> None:
+        super().__init__(budget)
+        self.gate = threading.Event()
+        self.started = threading.Event()
+
+    def forward(self, tokens: Sequence[Tokens]) -> Vectors:
+        self.started.set()
+        assert self.gate.wait(30)
+        return super().forward(tokens)
+
+
+class FramedEncoder(WordEncoder):
+    """Frames each text by tokens of its own, and gives the features of a BERT model."""
+
+    BEGIN = (101,)
+    END = (102,)
+
+    def tokenise(self, texts: Sequence[str]) -> list[Tokens]:
+        room = self.max_tokens - len(self.BEGIN) - len(self.END)
+        tokens = []
+        for text in texts:
+            words = [word_id(word) for word in text.lower().split()]
+            ids = [*self.BEGIN, *words[:room], *self.END]
+            features = {"input_ids": ids, "token_type_ids": [0] * len(ids), "attention_mask": [1] * len(ids)}
+            tokens.append(Tokens(features, len(words) > room))
+        return tokens
 
 
 def word_id(word: str) -> int:

@@ -1,29 +1,14 @@
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
 from mlplatform.events import running
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Tokens, Vectors
 from services.embedding.errors import EncodingFailedError, ModelNotLoaded, QueueFull
-from tests.unit.embedding.encoders import WordEncoder
-
-
-class HeldEncoder(WordEncoder):
-    """Encodes only while the gate is open, so that a test decides what waits meanwhile."""
-
-    def __init__(self, budget: int = 2048) -> None:
-        super().__init__(budget)
-        self.gate = threading.Event()
-        self.started = threading.Event()
-
-    def forward(self, tokens: Sequence[Tokens]) -> Vectors:
-        self.started.set()
-        assert self.gate.wait(30)
-        return super().forward(tokens)
+from services.embedding.token_ids import Text
+from tests.unit.embedding.encoders import FramedEncoder, HeldEncoder, WordEncoder, word_id
 
 
 @pytest.fixture
@@ -39,14 +24,14 @@ async def batcher(encoder: HeldEncoder) -> AsyncIterator[Batcher]:
         encoder.gate.set()
 
 
-async def start(batcher: Batcher, encoder: HeldEncoder, texts: list[str]) -> "asyncio.Task[object]":
+async def start(batcher: Batcher, encoder: HeldEncoder, texts: list[Text]) -> "asyncio.Task[object]":
     """Send a request and return once it is being encoded."""
     task = asyncio.create_task(batcher.encode(texts))
     assert await asyncio.to_thread(encoder.started.wait, 30)
     return task
 
 
-async def send(batcher: Batcher, texts: list[str]) -> "asyncio.Task[object]":
+async def send(batcher: Batcher, texts: list[Text]) -> "asyncio.Task[object]":
     task = asyncio.create_task(batcher.encode(texts))
     await asyncio.sleep(0)
     return task
@@ -103,13 +88,21 @@ class TestEncode:
         assert [isinstance(outcome, EncodingFailedError) for outcome in outcomes] == [False, False, True]
 
     async def test_a_full_queue_refuses_with_retry_after(self, batcher, encoder):
-        first = await start(batcher, encoder, ["text"] * 90)
+        first = await start(batcher, encoder, ["text"] * 80)
 
         with pytest.raises(QueueFull) as refusal:
-            await batcher.encode(["text"] * 11)
+            await batcher.encode(["text"] * 21)
 
         assert (refusal.value.status, refusal.value.headers["Retry-After"]) == (429, "1")
         encoder.gate.set()
+        await first
+
+    async def test_a_query_is_not_refused_because_of_a_bulk_load(self, batcher, encoder):
+        first = await start(batcher, encoder, ["text"] * 100)
+        query = await send(batcher, ["query"])
+        encoder.gate.set()
+
+        assert len((await query).vectors) == 1
         await first
 
     async def test_the_queue_takes_requests_again_after_it_was_full(self, batcher, encoder):
@@ -129,6 +122,42 @@ class TestEncode:
 
         assert encoder.forwarded == [1, 1]
 
+    async def test_a_caller_that_left_makes_room(self, batcher, encoder):
+        first = await start(batcher, encoder, ["first"])
+        gone = await send(batcher, ["gone"] * 100)
+        gone.cancel()
+        await asyncio.wait({gone})
+
+        kept = await send(batcher, ["kept"] * 100)
+        assert batcher.queued_texts == 101
+        encoder.gate.set()
+        await asyncio.gather(first, kept)
+
+    async def test_a_request_whose_caller_left_is_not_encoded_to_its_end(self, encoder):
+        encoder.budget = 4
+        batcher = Batcher(encoder, max_queued_texts=1000)
+        async with running(batcher, "encoder"):
+            gone = await start(batcher, encoder, ["word"] * 40)
+            gone.cancel()
+            await asyncio.wait({gone})
+            encoder.gate.set()
+            await batcher.encode(["query"])
+
+        assert encoder.forwarded == [4, 1]
+
+    async def test_a_query_goes_before_the_rest_of_a_load_that_is_still_being_tokenised(self, encoder):
+        batcher = Batcher(encoder, max_queued_texts=1000)
+        encoder.gate.set()
+        done: list[str] = []
+        async with running(batcher, "encoder"):
+            long = await send(batcher, ["word " * 20_000] * 40)
+            long.add_done_callback(lambda _: done.append("long"))
+            short = await send(batcher, ["query"])
+            short.add_done_callback(lambda _: done.append("short"))
+            await asyncio.gather(long, short)
+
+        assert done == ["short", "long"]
+
     async def test_the_event_loop_is_free_while_a_batch_runs(self, batcher, encoder):
         first = await start(batcher, encoder, ["first"])
 
@@ -138,6 +167,27 @@ class TestEncode:
         assert not first.done()
         encoder.gate.set()
         await first
+
+
+class TestTokenIds:
+    async def test_ids_give_the_vector_of_their_text(self):
+        encoder = FramedEncoder()
+        batcher = Batcher(encoder, max_queued_texts=100)
+        bare = [word_id("yield"), word_id("curve")]
+        async with running(batcher, "encoder"):
+            encoded = await batcher.encode(["yield curve", bare, [*encoder.BEGIN, *bare, *encoder.END]])
+
+        assert np.allclose(encoded.vectors, encoded.vectors[0])
+        assert encoded.token_counts == [4, 4, 4]
+
+    async def test_more_ids_than_the_model_reads_are_cut(self):
+        encoder = FramedEncoder()
+        batcher = Batcher(encoder, max_queued_texts=100)
+        async with running(batcher, "encoder"):
+            encoded = await batcher.encode([[7] * 63, [7] * 62])
+
+        assert encoded.token_counts == [encoder.max_tokens, encoder.max_tokens]
+        assert encoded.truncated == [0]
 
 
 class TestStop:

@@ -3,7 +3,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from mlplatform.auth import public
@@ -42,6 +42,10 @@ def make_router() -> ServiceRouter:
     async def add(numbers: Numbers) -> float:
         return sum(numbers.values)
 
+    @router.post("/lengths")
+    async def measure(request: Request) -> int:
+        return sum([len(chunk) async for chunk in request.stream()])
+
     @router.get("/gaps")
     async def read_gaps() -> JsonResponse:
         return JsonResponse({"values": [1.0, float("nan"), float("inf")], 5: "five"})
@@ -56,6 +60,7 @@ def make_app(settings: PlatformSettings) -> FastAPI:
         description="Serves tests.",
         lifespan=no_lifespan,
         routers=[make_router()],
+        streamed=["/lengths"],
     )
 
 

@@ -67,6 +67,9 @@ class TestBodyLimit:
         assert_problem(response, 413, "payload_too_large")
         assert response.headers["Connection"] == "close"
 
+    async def test_route_that_reads_in_parts_takes_any_length(self, client: httpx.AsyncClient) -> None:
+        assert (await client.post("/lengths", content=bytes(5000))).json() == 5000
+
     async def test_chunked_body_is_not_read_to_its_end(self, client: httpx.AsyncClient) -> None:
         sent = 0
 

@@ -1,0 +1,1 @@
+"""Embedding models on their way into the registry."""

@@ -1,0 +1,1 @@
+"""Filling a space that is not searched yet, or is kept for a roll-back."""

@@ -1,0 +1,1 @@
+"""What an embedding node does with the items of the index stream."""

@@ -1,0 +1,1 @@
+"""Large inputs, embedded in the background and kept in S3."""

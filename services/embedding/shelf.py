@@ -1,0 +1,120 @@
+"""The models in memory: one that queries are embedded with, and more while the index changes models."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from mlplatform.events import running
+from mlplatform.events.background import Loop
+from mlplatform.service.health import Check
+from services.embedding import metrics
+from services.embedding.batcher import Batcher
+from services.embedding.encoder import Encoder
+from services.embedding.errors import NoRoomForModel
+from services.embedding.model_files import ModelFiles
+from services.embedding.served_model import ServedModel
+from services.embedding.settings import EmbeddingSettings
+
+WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".onnx"})
+
+log = structlog.get_logger(__name__)
+
+
+class Shelf:
+    """Holds models by the digest of their weights, each with its queue, within a bound on memory.
+
+    Args:
+        settings: Settings of the service.
+    """
+
+    def __init__(self, settings: EmbeddingSettings) -> None:
+        self._settings = settings
+        self._models: dict[str, ServedModel] = {}
+        self._loops: dict[str, AsyncExitStack] = {}
+        self._checks: dict[str, list[Check]] = {}
+
+    def find(self, digest: str) -> ServedModel | None:
+        """Return the model with these weights."""
+        return self._models.get(digest)
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(list(self._models.values()))
+
+    async def check(self) -> None:
+        """Fail when a loop of a model has ended.
+
+        Raises:
+            RuntimeError: One has.
+        """
+        for checks in list(self._checks.values()):
+            for check in checks:
+                await check()
+
+    async def load(self, files: ModelFiles, *, needed: bool) -> ServedModel:
+        """Read a model into memory unless it is there.
+
+        Args:
+            files: The model.
+            needed: Whether queries are embedded with it, so that it is loaded whatever its size.
+
+        Raises:
+            NoRoomForModel: With the others it would take more memory than models may.
+            OSError: The folder holds no such model.
+            ValueError: The same, as some versions of the library put it.
+        """
+        found = self.find(files.digest)
+        if found is not None:
+            return found
+        size = await asyncio.to_thread(weights_size, files.folder)
+        taken = sum(model.size for model in self)
+        limit = int(self._settings.embedding_model_memory)
+        if taken and not needed and taken + size > limit:
+            raise NoRoomForModel(size, taken, limit)
+        settings = self._settings
+        encoder = await asyncio.to_thread(
+            partial(
+                Encoder.load,
+                files.folder,
+                token_budget=settings.embedding_batch_tokens,
+                threads=settings.embedding_threads,
+            )
+        )
+        batcher = Batcher(encoder, max_queued_texts=settings.embedding_queued_texts)
+        await self._start(files.digest, batcher, "encoder")
+        model = ServedModel(files.version, files.production_version, files.digest, encoder, batcher, files.name, size)
+        self._models[files.digest] = model
+        self._measure()
+        log.info("embedding.model_loaded", model=model.name, version=files.version, digest=files.digest)
+        return model
+
+    async def keep(self, digests: Collection[str]) -> None:
+        """Free the models with other weights, each once what waits for it is done."""
+        for digest in self._models.keys() - set(digests):
+            model = self._models.pop(digest)
+            self._checks.pop(digest)
+            self._measure()
+            await self._loops.pop(digest).aclose()
+            log.info("embedding.model_freed", model=model.name, version=model.version, digest=digest)
+
+    async def close(self) -> None:
+        """Free all."""
+        await self.keep(())
+
+    async def _start(self, digest: str, loop: Loop, name: str) -> None:
+        loops = self._loops.setdefault(digest, AsyncExitStack())
+        self._checks.setdefault(digest, []).append(await loops.enter_async_context(running(loop, name)))
+
+    def _measure(self) -> None:
+        metrics.MODEL_LOADED.clear()
+        for model in self:
+            metrics.MODEL_LOADED.labels(model.name, model.version).set(1)
+        metrics.MODEL_BYTES.set(sum(model.size for model in self))
+
+
+def weights_size(folder: Path) -> int:
+    """Return the bytes of the weights in a folder, about what a model takes in memory."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in WEIGHTS)

@@ -1,0 +1,29 @@
+"""A candidate with what each leg said of it."""
+
+from typing import NamedTuple
+
+from services.search.items import Key
+
+
+class Fused(NamedTuple):
+    """A candidate of the fused ranking.
+
+    Attributes:
+        key: Entity type and id.
+        score: What the ranking is ordered by; the higher the better.
+        vector_share: What vectors gave before their weight, from 0 for a candidate that they did not propose.
+        lexical_share: The same of words.
+        vector_score: Cosine similarity; None when vectors did not propose it.
+        vector_rank: From 1; None as above.
+        lexical_score: BM25; None when words did not propose it.
+        lexical_rank: From 1; None as above.
+    """
+
+    key: Key
+    score: float
+    vector_share: float = 0.0
+    lexical_share: float = 0.0
+    vector_score: float | None = None
+    vector_rank: int | None = None
+    lexical_score: float | None = None
+    lexical_rank: int | None = None

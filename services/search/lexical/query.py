@@ -1,0 +1,43 @@
+"""What a query asks for, read from what the user typed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+QUOTED = re.compile(r'["“”„]([^"“”„]*)["“”„]')
+QUOTES = re.compile(r'["“”„]')
+WORD = re.compile(r"[^\W\d_]+")
+CORRECTED_LETTERS = 4
+"""Shorter words are not corrected: nearly any other short word is one letter away."""
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalQuery:
+    """A query for words.
+
+    Attributes:
+        text: All of its words, also the quoted ones; each adds to the score of an item that has it.
+        phrases: What stood in quotes; an item must have each of them, word by word.
+    """
+
+    text: str
+    phrases: tuple[str, ...] = ()
+
+    def words(self) -> list[str]:
+        """Return the different words, in lower case, that may be corrected."""
+        found = (word.lower() for word in WORD.findall(self.text) if len(word) >= CORRECTED_LETTERS)
+        return list(dict.fromkeys(found))
+
+    def with_words(self, corrected: Mapping[str, str]) -> "LexicalQuery":
+        """Return the query with words replaced.
+
+        Args:
+            corrected: Lower-case word → what to look for instead.
+        """
+        return replace(self, text=WORD.sub(lambda word: corrected.get(word[0].lower(), word[0]), self.text))
+
+
+def parse_query(text: str) -> LexicalQuery:
+    """Read a query: words, and phrases in double quotes. A quote without its partner counts for nothing."""
+    phrases = (" ".join(phrase.split()) for phrase in QUOTED.findall(text))
+    return LexicalQuery(QUOTES.sub(" ", text), tuple(dict.fromkeys(phrase for phrase in phrases if phrase)))

@@ -1,0 +1,216 @@
+"""SQL of lexical search. Every statement sees the rows of the transaction's tenant only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from services.search.filters import Filters
+
+Connection = AsyncConnection[DictRow]
+
+LANGUAGES = sql.SQL(
+    """
+    SELECT 'english' AS language
+    UNION SELECT language FROM search_languages WHERE tenant_id = current_setting('ml.tenant')
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a query looks for, in the languages of the tenant.
+
+    Attributes:
+        counts: Term → how often the query has it.
+        required: Terms that an item must have; a part of the terms.
+        phrases: What an item must have in this order, as Postgres reads a tsquery; empty when there is nothing.
+    """
+
+    counts: Mapping[str, int]
+    required: Sequence[str] = ()
+    phrases: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best of what was looked at.
+
+    Attributes:
+        rows: entity_type, entity_id and score, the best first.
+        considered: Items that were ranked; fewer than asked for when no further item has any of the terms.
+    """
+
+    rows: Sequence[DictRow]
+    considered: int
+
+
+async def read_words(connection: Connection, text: str, phrases: Sequence[str]) -> Words:
+    """Take a query apart as Postgres takes the items apart.
+
+    Args:
+        connection: A transaction of the tenant.
+        text: All words of the query.
+        phrases: What must be found in this order. One without any word that is indexed asks for nothing.
+    """
+    cursor = await connection.execute(
+        sql.SQL(
+            """
+            SELECT w.lexeme, max(cardinality(w.positions)) AS count
+            FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %s)) w
+            GROUP BY w.lexeme
+            """
+        ).format(languages=LANGUAGES),
+        (text,),
+    )
+    counts = {row["lexeme"]: row["count"] for row in await cursor.fetchall()}
+    if not phrases or not counts:
+        return Words(counts)
+    cursor = await connection.execute(
+        sql.SQL(
+            """
+            SELECT string_agg('(' || a.query::text || ')', ' | ') AS query, jsonb_agg(a.terms) AS terms
+            FROM (
+                SELECT p.phrase, phraseto_tsquery(l.language::regconfig, p.phrase) AS query,
+                    tsvector_to_array(to_tsvector(l.language::regconfig, p.phrase)) AS terms
+                FROM unnest(%s::text[]) AS p (phrase) CROSS JOIN ({languages}) l
+            ) a
+            WHERE numnode(a.query) > 0
+            GROUP BY a.phrase
+            """
+        ).format(languages=LANGUAGES),
+        (list(phrases),),
+    )
+    rows = await cursor.fetchall()
+    # In each language the phrase has other terms; what has it in one of them has those that all share.
+    required = {term for row in rows for term in set.intersection(*map(set, row["terms"]))}
+    return Words(counts, sorted(required), " & ".join(f"({row['query']})" for row in rows))
+
+
+async def rank(
+    connection: Connection, words: Words, filters: Filters, numbers: Sequence[int] | None, *, depth: int, limit: int
+) -> Ranked:
+    """Rank items by BM25 and keep those that have the phrases and meet the filters.
+
+    Args:
+        connection: A transaction of the tenant.
+        words: What to look for.
+        filters: Conditions.
+        numbers: The only items to look at; None for all.
+        depth: How many of the best to look at.
+        limit: Most results.
+    """
+    condition, values = filters.condition()
+    phrases = sql.SQL("")
+    if words.phrases:
+        phrases = sql.SQL(
+            """
+            JOIN search_documents d ON d.tenant_id = current_setting('ml.tenant') AND d.number = r.number
+                AND d.words @@ %s::tsquery
+            """
+        )
+        values = [words.phrases, *values]
+    statement = sql.SQL(
+        """
+        WITH ranked AS MATERIALIZED (
+            SELECT number, score FROM rank_search_documents(%s::text[], %s::int[], %s::text[], %s::bigint[], %s)
+        ), kept AS (
+            SELECT i.entity_type, i.entity_id, r.score, r.number
+            FROM ranked r
+            JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = r.number
+            {phrases}
+            WHERE {condition}
+            ORDER BY r.score DESC, r.number LIMIT %s
+        )
+        SELECT c.considered, k.entity_type, k.entity_id, k.score
+        FROM (SELECT count(*) AS considered FROM ranked) c LEFT JOIN kept k ON true
+        ORDER BY k.score DESC, k.number
+        """
+    ).format(phrases=phrases, condition=condition)
+    terms, counts = list(words.counts), list(words.counts.values())
+    only = None if numbers is None else list(numbers)
+    cursor = await connection.execute(statement, (terms, counts, list(words.required), only, depth, *values, limit))
+    rows = await cursor.fetchall()
+    considered = int(rows[0]["considered"]) if rows else 0
+    return Ranked([row for row in rows if row["entity_id"] is not None], considered)
+
+
+async def read_matching(connection: Connection, filters: Filters, limit: int) -> list[int]:
+    """Return the numbers of the items that meet the filters, at most `limit` of them, in any order."""
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(array_agg(number), '{}') AS numbers
+        FROM matching_search_documents(%s, %s)
+        """,
+        (Jsonb(filters.document()), limit),
+    )
+    row = await cursor.fetchone()
+    return [] if row is None else list(row["numbers"])
+
+
+async def read_known_spellings(connection: Connection, spellings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Choose for each word the spelling that most items have.
+
+    Args:
+        connection: A transaction of the tenant.
+        spellings: Words, each with one way it may have been meant.
+
+    Returns:
+        Word → spelling, of the words of which the tenant has some spelling.
+    """
+    cursor = await connection.execute(
+        sql.SQL(
+            """
+            SELECT DISTINCT ON (k.word) k.word, k.spelling
+            FROM (
+                SELECT s.word, s.spelling, sum(p.added - p.removed) AS items
+                FROM unnest(%s::text[], %s::text[]) AS s (word, spelling)
+                CROSS JOIN ({languages}) l
+                CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(l.language::regconfig, s.spelling))) AS t (term)
+                JOIN search_postings p ON p.tenant_id = current_setting('ml.tenant') AND p.term = t.term
+                GROUP BY s.word, s.spelling
+            ) k
+            WHERE k.items > 0
+            ORDER BY k.word, k.items DESC, k.spelling
+            """
+        ).format(languages=LANGUAGES),
+        ([word for word, _ in spellings], [spelling for _, spelling in spellings]),
+    )
+    return {row["word"]: row["spelling"] for row in await cursor.fetchall()}
+
+
+async def set_language(connection: Connection, entity_type: str, language: str) -> None:
+    """Index the items of a type in another language, the older ones in the background.
+
+    Args:
+        connection: A transaction of the tenant.
+        entity_type: Which items.
+        language: A text search configuration of Postgres, such as `german` or `simple`.
+
+    Raises:
+        psycopg.errors.InvalidParameterValue: Postgres does not know it.
+    """
+    await connection.execute("SELECT set_search_language(%s, %s)", (entity_type, language))
+
+
+async def index_anew(connection: Connection, limit: int) -> int:
+    """Index items, of any tenant, that have no words yet or those of another language; return how many."""
+    return await _call(connection, "SELECT index_search_items_anew(%s) AS done", (limit,))
+
+
+async def merge_segments(connection: Connection) -> int:
+    """Join small segments of some tenant; return how many."""
+    return await _call(connection, "SELECT merge_search_segments() AS done", ())
+
+
+async def purge_postings(connection: Connection) -> int:
+    """Take what is deleted out of the postings of some tenant; return of how many terms."""
+    return await _call(connection, "SELECT purge_search_postings() AS done", ())
+
+
+async def _call(connection: Connection, statement: LiteralString, values: tuple[int, ...]) -> int:
+    row = await (await connection.execute(statement, values)).fetchone()
+    return 0 if row is None else int(row["done"])

@@ -1,0 +1,235 @@
+"""From a query to its candidates, by both legs at once."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+
+from mlplatform.auth import Principal
+from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable, PlatformError
+from services.search import metrics
+from services.search.embedding_client import EmbeddingClient, QueryVector
+from services.search.errors import SpaceMismatchError
+from services.search.fusion import Fused, Hits, fuse
+from services.search.query.lexical import REASONS, LexicalSearch
+from services.search.query.plan import Plan
+from services.search.query.query import Query
+from services.search.query.ranking import Leg, Ranking, Strategy
+from services.search.query.state import State
+from services.search.query.steps import Steps
+from services.search.query.vector_leg import VectorLeg
+from services.search.spaces import QueryEmbedder
+
+WAITING = "Items that meet the filters still wait for their embedding."
+NOTHING_EMBEDDED = "No item meets the filters."
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one leg gives.
+
+    Attributes:
+        hits: The best first.
+        reason: Why there are fewer than could be.
+        corrected: Unknown word → the one that was looked for instead.
+        failure: Why the leg gives nothing; None when it worked.
+        strategy: How vectors were searched.
+        plan: What the strategy was chosen by.
+        vector: The embedded query.
+    """
+
+    hits: Hits = ()
+    reason: str | None = None
+    corrected: Mapping[str, str] = field(default_factory=dict)
+    failure: PlatformError | None = None
+    strategy: Strategy = "none"
+    plan: Plan | None = None
+    vector: QueryVector | None = None
+
+
+NOTHING = Proposal()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A ranking, and what `explain` shows beside it."""
+
+    ranking: Ranking
+    plan: Plan | None = None
+
+
+class Ranker:
+    """Asks the legs and fuses what they propose.
+
+    Args:
+        database: Where postings are.
+        embedding: Turns the query into a vector.
+        vectors: The vector leg.
+        words: The lexical leg.
+        window: Candidates of each leg.
+        patience: Seconds that a leg may take.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        embedding: EmbeddingClient,
+        vectors: VectorLeg,
+        words: LexicalSearch,
+        *,
+        window: int,
+        patience: float,
+    ) -> None:
+        self._database = database
+        self._embedder = QueryEmbedder(database, embedding)
+        self._vectors = vectors
+        self._words = words
+        self._patience = patience
+        self.window = window
+
+    async def rank(self, principal: Principal, query: Query, state: State, weight: float, steps: Steps) -> Ranked:
+        """Rank the candidates of a query.
+
+        The lexical leg searches and the filters are counted while the query is embedded.
+
+        Raises:
+            DependencyUnavailable: No leg works, or the only one asked does not.
+            SpaceMismatchError: The embedding service serves other weights than the index was made with, and words were
+                not asked or failed too.
+            Unprocessable: The embedding service refuses the text.
+        """
+        words = asyncio.create_task(self._ask_words(principal.tenant, query, steps))
+        try:
+            vectors = await self._ask_vectors(principal, query, state, steps)
+        except BaseException:
+            words.cancel()
+            raise
+        worded = await words
+        failed = {"vector": vectors.failure, "lexical": worded.failure}
+        degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]
+        failure = vectors.failure or worded.failure
+        if failure is not None and (query.mode != "hybrid" or len(degraded) == len(failed)):
+            raise failure
+        for leg in degraded:
+            metrics.DEGRADED.labels(leg).inc()
+        return Ranked(self._fuse(query, vectors, worded, degraded, weight), vectors.plan)
+
+    async def rank_beyond(
+        self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
+    ) -> list[Fused]:
+        """Rank what lies beyond the candidates, by the leg that can.
+
+        Nothing there is approximate, so that pages neither repeat nor skip an item.
+
+        Args:
+            principal: Who asks.
+            query: What.
+            state: The index.
+            ranking: The candidates.
+            position: Where to begin, not before the end of the candidates.
+            limit: Most results.
+        """
+        if ranking.more == "lexical":
+            async with self._database.pipeline(principal.tenant) as connection:
+                found = await self._words(connection, query.text, query.filters, position + limit)
+            unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
+            return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
+        vector, space = await self._embedder.embed(principal, query.text, state)
+        hits = await self._vectors.search_exact(
+            principal.tenant, space, vector.literal(), query.filters, position + limit
+        )
+        known = {candidate.key for candidate in ranking.candidates}
+        beyond = [(kind, own, score) for kind, own, score in hits if (kind, own) not in known]
+        start = position - len(ranking.candidates)
+        return [
+            Fused((kind, own), score if query.mode == "vector" else 0.0, vector_score=score)
+            for kind, own, score in beyond[start : start + limit]
+        ]
+
+    def _fuse(
+        self, query: Query, vectors: Proposal, words: Proposal, degraded: Sequence[Leg], weight: float
+    ) -> Ranking:
+        more: Leg | None = None
+        if len(vectors.hits) >= self.window:
+            more = "vector"
+        elif len(words.hits) >= self.window and vectors.strategy == "none":
+            more = "lexical"
+        # Without the rest there is no way to come back to a candidate that was left out.
+        limit = self.window if more else None
+        candidates = fuse(vectors.hits, words.hits, method=query.fusion, weight=weight, limit=limit)
+        if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
+            candidates = [
+                candidate._replace(score=score)
+                for candidate in candidates
+                if (score := candidate.vector_score if query.mode == "vector" else candidate.lexical_score) is not None
+            ]
+        pending = vectors.plan is not None and vectors.plan.pending
+        reasons = [leg.failure.detail for leg in (vectors, words) if leg.failure is not None]
+        nothing = vectors.plan is not None and vectors.plan.matching == 0 and not pending
+        further = (words.reason, WAITING if pending else None, NOTHING_EMBEDDED if nothing else None)
+        reasons += [reason for reason in further if reason]
+        return Ranking(
+            candidates=candidates,
+            strategy=vectors.strategy,
+            complete=not degraded and not pending,
+            more=more,
+            degraded=degraded,
+            reason=" ".join(reasons) or None,
+            corrected=words.corrected,
+            model=None if vectors.vector is None else vectors.vector.model,
+            version=None if vectors.vector is None else vectors.vector.version,
+            weight=weight,
+        )
+
+    async def _ask_vectors(self, principal: Principal, query: Query, state: State, steps: Steps) -> Proposal:
+        if query.mode == "lexical":
+            return NOTHING
+        planning = asyncio.create_task(self._vectors.plan(principal.tenant, state, query.filters))
+        try:
+            async with asyncio.timeout(self._patience):
+                with steps.step("embed"):
+                    vector, space = await self._embedder.embed(principal, query.text, state)
+                plan = await planning
+                with steps.step("vector"):
+                    found = await self._vectors.search(
+                        principal.tenant, space, plan, vector.literal(), query.filters, limit=self.window
+                    )
+        except (DependencyUnavailable, SpaceMismatchError) as error:
+            return Proposal(failure=error)
+        except (psycopg.Error, TimeoutError) as error:
+            return Proposal(failure=_unavailable("vector", error))
+        finally:
+            await _end(planning)
+        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector)
+
+    async def _ask_words(self, tenant: str, query: Query, steps: Steps) -> Proposal:
+        if query.mode == "vector":
+            return NOTHING
+        try:
+            async with asyncio.timeout(self._patience):
+                with steps.step("lexical"):
+                    async with self._database.pipeline(tenant) as connection:
+                        found = await self._words(connection, query.text, query.filters, self.window)
+        except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
+            return Proposal(failure=_unavailable("lexical", error))
+        reason = None if found.reason is None else REASONS[found.reason]
+        return Proposal(found.hits, reason=reason, corrected=found.corrected)
+
+
+async def _end(task: "asyncio.Task[Plan]") -> None:
+    """Wait until a task that may not be needed any more is over, whatever became of it."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _unavailable(leg: Leg, error: Exception) -> DependencyUnavailable:
+    is_outage = isinstance(error, TimeoutError | psycopg.OperationalError | DependencyUnavailable)
+    logger.warning("search.leg_failed", leg=leg, error=type(error).__name__, exc_info=None if is_outage else error)
+    slow = isinstance(error, TimeoutError | psycopg.errors.QueryCanceled)
+    what = "took too long" if slow else "failed"
+    return DependencyUnavailable("postgres", f"The {leg} search {what}; try again shortly.")

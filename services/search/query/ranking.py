@@ -1,0 +1,73 @@
+"""The candidates of a query in their order: what pages are cut from, and what is cached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+from services.search.fusion import Fused
+
+Leg = Literal["vector", "lexical"]
+Strategy = Literal["exact", "plain", "iterative", "exact_after_plain", "exact_after_iterative", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best candidates.
+
+    Attributes:
+        candidates: The best first.
+        strategy: How vectors were searched.
+        complete: Whether every item that meets the filters could be considered.
+        more: The leg that can rank further items; None when there are none.
+        degraded: Legs that failed.
+        reason: Why the answer may be less than expected.
+        corrected: Unknown word → the one that was looked for instead.
+        model: Model that embedded the query; None when vectors were not searched.
+        version: Its version.
+        weight: Of the vectors.
+    """
+
+    candidates: Sequence[Fused]
+    strategy: Strategy
+    complete: bool
+    more: Leg | None
+    degraded: Sequence[Leg] = ()
+    reason: str | None = None
+    corrected: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    version: str | None = None
+    weight: float = 0.0
+
+    def to_bytes(self) -> bytes:
+        """Return the ranking without what only `explain` shows."""
+        return orjson.dumps(
+            [
+                [(*candidate.key, round(candidate.score, 6)) for candidate in self.candidates],
+                self.strategy,
+                self.complete,
+                self.more,
+                self.reason,
+                self.corrected,
+                self.model,
+                self.version,
+                self.weight,
+            ]
+        )
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> "Ranking":
+        """Read what `to_bytes` wrote."""
+        candidates, strategy, complete, more, reason, corrected, model, version, weight = orjson.loads(stored)
+        return cls(
+            candidates=[Fused((entity_type, entity_id), score) for entity_type, entity_id, score in candidates],
+            strategy=strategy,
+            complete=complete,
+            more=more,
+            reason=reason,
+            corrected=corrected,
+            model=model,
+            version=version,
+            weight=weight,
+        )

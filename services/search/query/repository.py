@@ -1,0 +1,333 @@
+"""SQL of queries. Every statement sees the rows of the transaction's tenant only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import DictRow, tuple_row
+from psycopg.types.json import Jsonb
+
+from services.search.filters import Filters
+from services.search.items import Key
+from services.search.query.highlights import GAP, START, STOP
+
+Connection = AsyncConnection[DictRow]
+Hit = tuple[str, str, float]
+"""Entity type, entity id and score."""
+
+PENDING_LOOKED_AT = 1000
+"""Pending items that are compared with the filters of a query; with more of them the answer counts as incomplete."""
+HIGHLIGHTED_CHARACTERS = 20_000
+LONGEST_FACET_VALUE = 256
+LANGUAGES = sql.SQL(
+    """
+    LEFT JOIN search_languages l ON l.tenant_id = i.tenant_id AND l.entity_type = i.entity_type
+    CROSS JOIN LATERAL (SELECT coalesce(l.language, 'english')::regconfig AS language) c
+    """
+)
+WORK_MEMORY = "32MB"
+"""For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
+
+
+async def read_state(connection: Connection) -> DictRow:
+    """Return the active space, the tenant's generation and weights, and whether items wait for their embedding.
+
+    The number of vectors is the planner's estimate, of all tenants.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT s.id, s.model, s.model_version, s.digest, s.dim,
+            coalesce((SELECT greatest(c.reltuples, 0) FROM pg_class c
+                WHERE c.oid = to_regclass('public.embeddings_' || s.id)), 0)::bigint AS vectors,
+            coalesce((SELECT sum(g.generation) FROM search_generations g
+                WHERE g.tenant_id = current_setting('ml.tenant')), 0)::bigint AS generation,
+            EXISTS (SELECT FROM search_items i
+                WHERE i.tenant_id = current_setting('ml.tenant') AND i.state = 'pending') AS pending,
+            coalesce((SELECT jsonb_object_agg(w.entity_type, w.weight) FROM search_settings w
+                WHERE w.tenant_id = current_setting('ml.tenant') AND w.weight IS NOT NULL), '{}') AS weights
+        FROM (SELECT) AS one LEFT JOIN embedding_spaces s ON s.state = 'active'
+        """
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("a left join of one row returned nothing")
+    return row
+
+
+async def count_matching(connection: Connection, filters: Filters, limit: int) -> int:
+    """Count the embedded items that meet the filters, up to a limit."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS items FROM matching_search_items(%s, %s)", (Jsonb(filters.document()), limit)
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row["items"])
+
+
+async def has_pending(connection: Connection, filters: Filters) -> bool:
+    """Whether items that meet the filters still wait for their embedding, or so many wait that it is likely."""
+    condition, values = filters.condition()
+    cursor = await connection.execute(
+        sql.SQL(
+            """
+            SELECT count(*) > %s OR coalesce(bool_or({condition}), false) AS pending
+            FROM (
+                SELECT entity_type, tags, metadata, updated_at FROM search_items
+                WHERE tenant_id = current_setting('ml.tenant') AND state = 'pending'
+                LIMIT %s
+            ) i
+            """
+        ).format(condition=condition),
+        (PENDING_LOOKED_AT, *values, PENDING_LOOKED_AT + 1),
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row["pending"])
+
+
+async def search_exact(connection: Connection, space_id: int, vector: str, filters: Filters, limit: int) -> list[Hit]:
+    """Compare the query with every item that meets the filters.
+
+    The materialised steps keep the planner from the HNSW index, which may miss items.
+
+    Args:
+        connection: A transaction of the tenant.
+        space_id: The space of the vector.
+        vector: The query as pgvector reads it.
+        filters: Conditions.
+        limit: Most results.
+
+    Returns:
+        The items and their cosine similarity, the best first.
+    """
+    statement = sql.SQL(
+        """
+        WITH matching AS MATERIALIZED (
+            SELECT * FROM matching_search_items(%s, NULL)
+        ), compared AS MATERIALIZED (
+            SELECT e.entity_type, e.entity_id, e.embedding <=> %s::halfvec AS distance
+            FROM matching m JOIN {table} e ON e.tenant_id = current_setting('ml.tenant')
+                AND e.entity_type = m.entity_type AND e.entity_id = m.entity_id
+        )
+        SELECT entity_type, entity_id, 1 - distance FROM compared
+        ORDER BY distance, entity_type, entity_id LIMIT %s
+        """
+    ).format(table=_embeddings(space_id))
+    await connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', %s, true)", (WORK_MEMORY,))
+    return await _hits(connection, statement, (Jsonb(filters.document()), vector, limit))
+
+
+async def search_hnsw(
+    connection: Connection, space_id: int, vector: str, filters: Filters, limit: int, *, max_tuples: int
+) -> list[Hit]:
+    """Walk the HNSW index until enough items meet the filters or `max_tuples` were visited.
+
+    Relaxed order with a sort after it found more of the true neighbours than strict order for the same work. `+ 0`
+    makes the planner sort, which takes the relaxed order for a true one (pgvector's README, Iterative Index Scans).
+
+    Args:
+        connection: A transaction of the tenant.
+        space_id: The space of the vector.
+        vector: The query as pgvector reads it.
+        filters: Conditions.
+        limit: Most results.
+        max_tuples: Vectors that may be visited.
+
+    Returns:
+        Items and their cosine similarity, the best first; maybe fewer than exist.
+    """
+    condition, values = filters.condition()
+    await connection.execute(
+        """
+        SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),
+            set_config('hnsw.max_scan_tuples', %s, true), set_config('enable_sort', 'off', true),
+            set_config('jit', 'off', true), set_config('work_mem', %s, true)
+        """,
+        (str(min(max(limit, 100), 1000)), str(max_tuples), WORK_MEMORY),
+    )
+    statement = sql.SQL(
+        """
+        WITH nearest AS MATERIALIZED (
+            SELECT i.entity_type, i.entity_id, e.embedding <=> %s::halfvec AS distance
+            FROM {table} e JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
+                AND i.entity_id = e.entity_id
+            WHERE e.tenant_id = current_setting('ml.tenant') AND i.state = 'embedded' AND {condition}
+            ORDER BY e.embedding <=> %s::halfvec
+            LIMIT %s
+        )
+        SELECT entity_type, entity_id, 1 - distance FROM nearest ORDER BY distance + 0, entity_type, entity_id
+        """
+    ).format(table=_embeddings(space_id), condition=condition)
+    return await _hits(connection, statement, (vector, *values, vector, limit))
+
+
+async def read_items(
+    connection: Connection, keys: Sequence[Key], filters: Filters, *, content: bool, words: str | None
+) -> list[DictRow]:
+    """Return those of some items that exist and still meet the filters.
+
+    Args:
+        connection: A transaction of the tenant.
+        keys: Which.
+        filters: Conditions.
+        content: Whether to read text, metadata and tags.
+        words: What to mark in the texts; None for no marks.
+
+    Returns:
+        entity_type, entity_id, with content text, metadata and tags, with words the headline; in no order.
+    """
+    condition, values = filters.condition()
+    columns = [sql.SQL("i.entity_type, i.entity_id")]
+    marked: list[Any] = []
+    if content:
+        columns.append(sql.SQL("i.text, i.metadata, i.tags"))
+    if words is not None:
+        # Any of the words counts, as it does for the ranking.
+        columns.append(
+            sql.SQL(
+                """
+                ts_headline(c.language, translate(left(i.text, %s), %s, '   '),
+                    replace(plainto_tsquery(c.language, %s)::text, '&', '|')::tsquery, %s) AS headline
+                """
+            )
+        )
+        options = f"StartSel={START}, StopSel={STOP}, FragmentDelimiter={GAP}, MaxFragments=3, MaxWords=25, MinWords=8"
+        marked = [HIGHLIGHTED_CHARACTERS, START + STOP + GAP, words, options]
+    statement = sql.SQL(
+        """
+        SELECT {columns}
+        FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
+        JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = k.entity_type
+            AND i.entity_id = k.entity_id
+        {languages}
+        WHERE {condition}
+        """
+    ).format(
+        columns=sql.SQL(", ").join(columns),
+        languages=sql.SQL("") if words is None else LANGUAGES,
+        condition=condition,
+    )
+    types, ids = [key[0] for key in keys], [key[1] for key in keys]
+    cursor = await connection.execute(statement, [*marked, types, ids, *values])
+    return await cursor.fetchall()
+
+
+async def count_facets(
+    connection: Connection, keys: Sequence[Key], filters: Filters, facets: Sequence[str], limit: int
+) -> list[DictRow]:
+    """Count the values that some items have.
+
+    Args:
+        connection: A transaction of the tenant.
+        keys: The items.
+        filters: Conditions that they must still meet.
+        facets: `entity_type`, `tags`, `metadata.<key>`.
+        limit: Most values of a facet.
+
+    Returns:
+        facet, value, items, and different, the number of values that the facet has; most frequent values first.
+    """
+    condition, values = filters.condition()
+    statement = sql.SQL(
+        """
+        WITH found AS MATERIALIZED (
+            SELECT i.entity_type, i.tags, i.metadata
+            FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
+            JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = k.entity_type
+                AND i.entity_id = k.entity_id
+            WHERE {condition}
+        ), held AS (
+            SELECT 'entity_type' AS facet, to_jsonb(entity_type) AS value FROM found
+            UNION ALL
+            SELECT 'tags', to_jsonb(tag) FROM found, LATERAL (SELECT DISTINCT unnest(tags) AS tag) t
+            UNION ALL
+            SELECT 'metadata.' || key, metadata -> key FROM found, unnest(%s::text[]) AS key
+            WHERE jsonb_typeof(metadata -> key) IN ('string', 'number', 'boolean')
+                AND length(metadata ->> key) <= %s
+        ), counted AS (
+            SELECT facet, value, count(*) AS items, count(*) OVER (PARTITION BY facet) AS different,
+                row_number() OVER (PARTITION BY facet ORDER BY count(*) DESC, value) AS place
+            FROM held WHERE facet = ANY (%s::text[]) GROUP BY facet, value
+        )
+        SELECT facet, value, items, different FROM counted WHERE place <= %s ORDER BY facet, place
+        """
+    ).format(condition=condition)
+    types, ids = [key[0] for key in keys], [key[1] for key in keys]
+    metadata_keys = [facet.removeprefix("metadata.") for facet in facets if facet.startswith("metadata.")]
+    cursor = await connection.execute(
+        statement, [types, ids, *values, metadata_keys, LONGEST_FACET_VALUE, list(facets), limit]
+    )
+    return await cursor.fetchall()
+
+
+async def read_settings(connection: Connection) -> list[DictRow]:
+    """Return entity_type, weight, tuning and updated_at of every index of the tenant that has settings."""
+    cursor = await connection.execute(
+        """
+        SELECT entity_type, weight, tuning, updated_at FROM search_settings
+        WHERE tenant_id = current_setting('ml.tenant') ORDER BY entity_type
+        """
+    )
+    return await cursor.fetchall()
+
+
+async def save_weight(
+    connection: Connection, entity_type: str, weight: float | None, tuning: Mapping[str, Any] | None
+) -> DictRow:
+    """Set the weight of an index, with the measurements that it comes from.
+
+    Returns:
+        entity_type, weight, tuning, updated_at, and former, the weight before.
+    """
+    cursor = await connection.execute(
+        """
+        INSERT INTO search_settings AS s (tenant_id, entity_type, weight, tuning)
+        VALUES (current_setting('ml.tenant'), %s, %s, %s)
+        ON CONFLICT (tenant_id, entity_type) DO UPDATE
+        SET weight = excluded.weight, tuning = excluded.tuning, updated_at = now()
+        RETURNING s.entity_type, s.weight, s.tuning, s.updated_at,
+            (SELECT f.weight FROM search_settings f
+             WHERE f.tenant_id = s.tenant_id AND f.entity_type = s.entity_type) AS former
+        """,
+        (entity_type, weight, None if tuning is None else Jsonb(tuning)),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("an upsert returned nothing")
+    return row
+
+
+async def list_tenants(connection: Connection) -> list[str]:
+    """Return every tenant, in any order."""
+    cursor = await connection.execute("SELECT tenant_id FROM tenants ORDER BY random()")
+    return [row["tenant_id"] for row in await cursor.fetchall()]
+
+
+async def sample_vectors(connection: Connection, space_id: int, count: int) -> list[str]:
+    """Return vectors of the tenant, as pgvector writes them.
+
+    Each is halfway between two items, since an item's own vector is found too easily.
+    """
+    statement = sql.SQL(
+        """
+        WITH drawn AS MATERIALIZED (
+            SELECT e.embedding, row_number() OVER () AS place
+            FROM (
+                SELECT embedding FROM {table} WHERE tenant_id = current_setting('ml.tenant')
+                ORDER BY random() LIMIT %s
+            ) e
+        )
+        SELECT (a.embedding + b.embedding)::text AS vector FROM drawn a JOIN drawn b ON b.place = a.place + 1
+        WHERE a.place %% 2 = 1
+        """
+    ).format(table=_embeddings(space_id))
+    cursor = await connection.execute(statement, (2 * count,))
+    return [row["vector"] for row in await cursor.fetchall()]
+
+
+async def _hits(connection: Connection, statement: sql.Composed, values: Sequence[Any]) -> list[Hit]:
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(statement, values)
+        return [(entity_type, entity_id, score) for entity_type, entity_id, score in await cursor.fetchall()]
+
+
+def _embeddings(space_id: int) -> sql.Identifier:
+    return sql.Identifier(f"embeddings_{space_id}")

@@ -1,0 +1,86 @@
+"""The nearest items by their vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlplatform.database import Database
+from services.search import metrics
+from services.search.filters import Filters
+from services.search.query import repository
+from services.search.query.plan import CountMemory, Plan, exact_threshold
+from services.search.query.ranking import Strategy
+from services.search.query.repository import Hit
+from services.search.query.state import Space, State
+
+
+@dataclass(frozen=True, slots=True)
+class VectorHits:
+    """What vectors proposed.
+
+    Attributes:
+        hits: The best first.
+        strategy: How they were found.
+    """
+
+    hits: Sequence[Hit]
+    strategy: Strategy
+
+
+class VectorLeg:
+    """Searches vectors, and never returns fewer results than exist.
+
+    Args:
+        database: Where they are.
+        exact_rows: Matching items up to which every vector is compared, whatever the size of the index.
+        scan_tuples: Vectors that the HNSW index may visit for one query.
+    """
+
+    def __init__(self, database: Database, *, exact_rows: int, scan_tuples: int) -> None:
+        self._database = database
+        self._exact_rows = exact_rows
+        self._scan_tuples = scan_tuples
+        self._counts = CountMemory()
+
+    async def plan(self, tenant: str, state: State, filters: Filters) -> Plan:
+        """Count what meets the filters; while the query is embedded, this costs no time."""
+        threshold = exact_threshold(self._exact_rows, 0 if state.space is None else state.space.vectors)
+        filtered = bool(filters)
+        pending = state.pending
+        matching = self._counts.find(tenant, filters)
+        if matching is None or (pending and filtered):
+            async with self._database.pipeline(tenant) as connection:
+                if pending and filtered:
+                    pending = await repository.has_pending(connection, filters)
+                matching = await repository.count_matching(connection, filters, threshold + 1)
+            self._counts.keep(tenant, filters, matching)
+        return Plan(matching, threshold, pending, filtered)
+
+    async def search(
+        self, tenant: str, space: Space, plan: Plan, vector: str, filters: Filters, *, limit: int
+    ) -> VectorHits:
+        """Find the nearest items.
+
+        Args:
+            tenant: Whose.
+            space: The space of the vector.
+            plan: What is known of the filters.
+            vector: The query as pgvector reads it.
+            filters: Conditions.
+            limit: Most hits.
+        """
+        strategy = plan.strategy(limit)
+        async with self._database.pipeline(tenant) as connection:
+            if strategy != "exact":
+                hits = await repository.search_hnsw(
+                    connection, space.id, vector, filters, limit, max_tuples=self._scan_tuples
+                )
+                if len(hits) == limit:
+                    return VectorHits(hits, strategy)
+                metrics.SHORT_SCANS.inc()
+                strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
+            return VectorHits(await repository.search_exact(connection, space.id, vector, filters, limit), strategy)
+
+    async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
+        """Compare every item that meets the filters, for pages beyond the candidates."""
+        async with self._database.pipeline(tenant) as connection:
+            return await repository.search_exact(connection, space.id, vector, filters, limit)

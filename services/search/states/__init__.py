@@ -1,0 +1,1 @@
+"""What became of items on their way into the index."""

@@ -1,0 +1,236 @@
+"""Both legs at once, and what is left when one of them fails."""
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from services.search.filters import Filters
+from services.search.query import repository
+from services.search.schemas import SearchRequest
+from tests.integration.search.api import item
+
+OPERATORS = ('"', '""', "AND OR NOT", "& | ! ( )", "-apple", "a:*b", "'; --", "\\", "%s %(x)s")
+TEXTS = {
+    "1": "red apple pie",
+    "2": "green apple",
+    "3": "red car",
+    "4": "the quick brown fox",
+    "5": "apples and pears",
+}
+
+
+@pytest.fixture
+async def fruit(api, node):
+    await api.index_and_wait(*(item(key, text) for key, text in TEXTS.items()))
+    return api
+
+
+async def answer(api, query, **more):
+    found = await api.search(query, **more)
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+def ids(found):
+    return [result["entity_id"] for result in found["results"]]
+
+
+class TestModes:
+    async def test_words_find_what_has_them_in_any_form(self, fruit):
+        found = await answer(fruit, "apples", mode="lexical")
+
+        assert set(ids(found)) == {"1", "2", "5"}
+        assert (found["strategy"], found["complete"], found["model"]) == ("none", True, None)
+
+    async def test_vectors_rank_everything(self, fruit):
+        found = await answer(fruit, "red apple", mode="vector")
+
+        assert len(ids(found)) == 5
+        assert found["results"][0]["score"] <= 1
+
+    async def test_both_together_rank_first_what_both_find(self, fruit):
+        found = await answer(fruit, "red apple")
+
+        assert ids(found)[0] == "1"
+        assert len(ids(found)) == 5
+        scores = [result["score"] for result in found["results"]]
+        assert scores == sorted(scores, reverse=True)
+        assert 0 <= scores[-1] <= scores[0] <= 1
+
+    async def test_a_weight_of_one_is_the_order_of_the_vectors(self, fruit):
+        vectors = await answer(fruit, "red apple", mode="vector")
+
+        assert ids(await answer(fruit, "red apple", weight=1)) == ids(vectors)
+
+    async def test_reciprocal_rank_fusion_adds_ranks(self, fruit):
+        found = await answer(fruit, "red apple pie", fusion="rrf", explain=True)
+
+        best = found["results"][0]
+        assert best["entity_id"] == "1"
+        assert best["explain"]["vector"]["rank"] == best["explain"]["lexical"]["rank"] == 1
+        assert best["score"] == pytest.approx(2 / 61)
+        assert found["explain"]["weight"] == 0.5
+
+    async def test_only_stop_words_leave_the_vectors_and_say_why(self, fruit):
+        found = await answer(fruit, "the and of")
+        words = await answer(fruit, "the and of", mode="lexical")
+
+        assert len(ids(found)) == 5
+        assert found["reason"]
+        assert (ids(words), words["degraded"], bool(words["reason"])) == ([], [], True)
+
+    @pytest.mark.parametrize(
+        "query", ['"', '""', "AND OR NOT", "& | ! ( )", "-apple", "a:*b", "'; --", "\\", "%s %(x)s"]
+    )
+    async def test_operators_are_no_syntax(self, fruit, query):
+        for mode in ("hybrid", "lexical", "vector"):
+            assert (await fruit.search(query, mode=mode)).status_code == 200
+
+    async def test_without_content_results_are_keys_and_scores(self, fruit):
+        found = await answer(fruit, "red apple", content=False)
+
+        assert all(set(result) == {"entity_type", "entity_id", "score"} for result in found["results"])
+
+
+class TestExplain:
+    async def test_shows_each_legs_score_rank_and_share(self, fruit):
+        found = await answer(fruit, "red apple", explain=True)
+
+        how = found["explain"]
+        assert (how["weight"], how["matching"], how["more_match"]) == (0.6, 5, False)
+        assert {"state", "embed", "lexical", "vector", "items"} <= set(how["milliseconds"])
+        for result in found["results"]:
+            vector, lexical = result["explain"]["vector"], result["explain"]["lexical"]
+            assert result["score"] == pytest.approx(0.6 * vector["share"] + 0.4 * lexical["share"])
+        fox = next(result for result in found["results"] if result["entity_id"] == "4")
+        assert fox["explain"]["lexical"] == {"score": None, "rank": None, "share": 0.0}
+
+
+class TestHighlights:
+    async def test_show_the_words_in_any_form(self, fruit):
+        found = await answer(fruit, "red apple", highlight=True)
+
+        shown = {result["entity_id"]: result["highlights"] for result in found["results"]}
+        (passage,) = shown["1"]
+        assert [passage["text"][start:end] for start, end in passage["marks"]] == ["red", "apple"]
+        assert shown["5"][0]["marks"] == [[0, 6]]
+        assert shown["4"] == []
+
+    @pytest.mark.usefixtures("node")
+    async def test_private_characters_of_a_text_mark_nothing(self, api):
+        await api.index_and_wait(item("1", "\ue000red\ue001 \ue002 apple <b>tart</b> & more"))
+
+        (result,) = (await answer(api, "apple tart", highlight=True))["results"]
+
+        (passage,) = result["highlights"]
+        assert [passage["text"][start:end] for start, end in passage["marks"]] == ["apple", "tart"]
+        assert "\ue000" not in passage["text"]
+
+
+class TestDegradation:
+    async def test_without_embeddings_words_answer_and_say_so(self, fruit, embedding_server):
+        embedding_server.status = 500
+
+        found = await answer(fruit, "red apple")
+
+        assert (set(ids(found)), found["degraded"], found["complete"]) == ({"1", "2", "3", "5"}, ["vector"], False)
+        assert "embedding" in found["reason"]
+
+    async def test_without_words_vectors_answer_and_say_so(self, fruit, app):
+        async def broken(connection, query, filters, limit):
+            await connection.execute("SELECT 1 / 0")
+
+        app.state.searcher._ranker._words = broken
+
+        found = await answer(fruit, "red apple")
+
+        assert (len(ids(found)), found["degraded"], found["complete"]) == (5, ["lexical"], False)
+        assert "lexical" in found["reason"]
+
+    async def test_without_either_there_is_no_answer(self, fruit, app, embedding_server):
+        async def broken(connection, query, filters, limit):
+            await connection.execute("SELECT 1 / 0")
+
+        app.state.searcher._ranker._words = broken
+        embedding_server.status = 500
+
+        assert (await fruit.search("red apple")).status_code == 503
+
+    async def test_a_leg_that_takes_too_long_is_left_out(self, fruit, app):
+        async def slow(connection, query, filters, limit):
+            await connection.execute("SELECT pg_sleep(60)")
+
+        app.state.searcher._ranker._words = slow
+        app.state.searcher._ranker._patience = 0.5
+
+        found = await answer(fruit, "red apple")
+
+        assert (found["degraded"], len(ids(found))) == (["lexical"], 5)
+
+    async def test_a_degraded_answer_is_not_kept(self, fruit, embedding_server):
+        embedding_server.status = 500
+        await answer(fruit, "red apple")
+        embedding_server.status = 200
+
+        assert (await answer(fruit, "red apple"))["degraded"] == []
+
+    async def test_other_weights_than_the_index_was_made_with_degrade_too(self, fruit, embedding_server):
+        embedding_server.digest = "b" * 64
+
+        found = await answer(fruit, "red apple")
+
+        assert found["degraded"] == ["vector"]
+        assert "other weights" in found["reason"]
+
+
+class TestPending:
+    @pytest.mark.usefixtures("space")
+    async def test_words_find_items_that_wait_for_their_embedding(self, api):
+        await api.index(item("1", "red apple"))
+
+        found = await answer(api, "apple")
+
+        assert (ids(found), found["complete"]) == (["1"], False)
+        assert "wait" in found["reason"]
+        assert (await answer(api, "apple", mode="vector"))["results"] == []
+
+
+class TestConditions:
+    """Conditions are written twice, for the planner and for row-level security, and must mean the same."""
+
+    FILTERS = (
+        {"a": {"gt": 2}},
+        {"a": {"gte": "b"}},
+        {"a": {"lt": 2.5, "gt": -1}},
+        {"a": {"ne": 1}},
+        {"a": {"ne": None}},
+        {"a": {"exists": True}},
+        {"a": {"exists": False}},
+        {"a": [1, "1", None, True]},
+        {"a": {"in": [2, "b"]}},
+        {"a": "Ä"},
+        {"a": {"lte": "Z"}},
+        {"it's": {"gt": "'"}},
+        {"a": 1, "it's": {"exists": True}},
+    )
+    VALUES = (1, 1.0, 2, 2.5, -3, "1", "b", "B", "Ä", "", None, True, False, [1], {"b": 1}, 10**15)
+
+    @pytest.mark.usefixtures("node")
+    async def test_both_ways_of_writing_them_find_the_same_items(self, api, kernel):
+        texts = [item(f"{n:02}", f"text {n}", metadata={"a": value}) for n, value in enumerate(self.VALUES)]
+        quoted = item("98", "text", metadata={"it's": "'''", "a": 1})
+        await api.index_and_wait(*texts, quoted, item("99", "text"))
+        for wire in self.FILTERS:
+            filters = SearchRequest(query="x", filters=wire).wanted().filters
+            async with kernel.database.transaction("acme") as connection:
+                cursor = await connection.execute(
+                    "SELECT entity_id FROM matching_search_items(%s, NULL)", (Jsonb(filters.document()),)
+                )
+                by_function = {row["entity_id"] for row in await cursor.fetchall()}
+                keys = [("doc", f"{n:02}") for n in range(100)]
+                rows = await repository.read_items(connection, keys, filters, content=False, words=None)
+            assert by_function == {row["entity_id"] for row in rows}, wire
+            assert by_function == set(await api.found("text", filters=wire, limit=100, mode="vector")), wire
+
+    def test_no_condition_is_all(self):
+        assert not Filters()
+        assert Filters().document() == {}

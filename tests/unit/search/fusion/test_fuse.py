@@ -1,0 +1,81 @@
+"""Fusion, against figures worked out by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.search.fusion import fuse
+
+VECTOR = [("doc", "a", 0.9), ("doc", "b", 0.5), ("doc", "c", 0.1)]
+LEXICAL = [("doc", "b", 8.0), ("doc", "d", 4.0)]
+SCORES = st.floats(min_value=-1, max_value=50, allow_nan=False)
+
+
+@st.composite
+def legs(draw):
+    ids = draw(st.lists(st.text(min_size=1, max_size=3), unique=True, max_size=8))
+    scores = sorted((draw(SCORES) for _ in ids), reverse=True)
+    return [("doc", key, score) for key, score in zip(ids, scores, strict=True)]
+
+
+def ids(fused):
+    return [candidate.key[1] for candidate in fused]
+
+
+class TestConvex:
+    def test_adds_the_weighted_scaled_scores(self):
+        fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, method="convex", weight=0.6)}
+
+        assert fused["a"].score == pytest.approx(0.6)
+        assert fused["b"].score == pytest.approx(0.6 * 0.5 + 0.4)
+        assert fused["c"].score == pytest.approx(0)
+        assert fused["d"].score == pytest.approx(0.4 * 0.5)
+
+    def test_keeps_what_each_leg_said(self):
+        best = fuse(VECTOR, LEXICAL, method="convex", weight=0.6)[0]
+
+        assert best.key == ("doc", "b")
+        assert (best.vector_score, best.vector_rank, best.lexical_score, best.lexical_rank) == (0.5, 2, 8.0, 1)
+        assert (best.vector_share, best.lexical_share) == (pytest.approx(0.5), 1.0)
+
+    def test_a_leg_without_proposals_leaves_the_other_all_the_weight(self):
+        assert [c.score for c in fuse([], LEXICAL, method="convex", weight=0.9)] == [1.0, 0.5]
+        assert fuse(VECTOR, [], method="convex", weight=0.1)[0].score == 1.0
+
+    def test_candidates_of_equal_scores_are_all_the_best(self):
+        fused = fuse([("doc", "b", 0.3), ("doc", "a", 0.3)], [], method="convex", weight=0.6)
+
+        assert [(c.key[1], c.score) for c in fused] == [("a", 1.0), ("b", 1.0)]
+
+    def test_nothing_gives_nothing(self):
+        assert fuse([], [], method="convex", weight=0.6) == []
+
+
+class TestRrf:
+    def test_with_equal_weights_is_reciprocal_rank_fusion(self):
+        fused = {c.key[1]: c.score for c in fuse(VECTOR, LEXICAL, method="rrf", weight=0.5)}
+
+        assert fused == pytest.approx({"a": 1 / 61, "b": 1 / 62 + 1 / 61, "c": 1 / 63, "d": 1 / 62})
+
+
+class TestAny:
+    @given(legs(), legs(), st.sampled_from(["convex", "rrf"]), st.floats(0, 1))
+    def test_ranks_every_candidate_once_and_by_score(self, vector, lexical, method, weight):
+        fused = fuse(vector, lexical, method=method, weight=weight)
+
+        assert {c.key for c in fused} == {(kind, key) for kind, key, _ in [*vector, *lexical]}
+        assert len({c.key for c in fused}) == len(fused)
+        assert [c.score for c in fused] == sorted((c.score for c in fused), reverse=True)
+        assert all(-1e-9 <= c.score <= 1 + 1e-9 for c in fused)
+
+    @given(legs(), legs())
+    def test_the_whole_weight_keeps_the_order_of_one_leg(self, vector, lexical):
+        if not vector:
+            return
+        proposed = {(kind, key) for kind, key, _ in vector}
+        order = [c.vector_score for c in fuse(vector, lexical, method="convex", weight=1.0) if c.key in proposed]
+
+        assert order == sorted(order, reverse=True)
+
+    def test_the_limit_keeps_the_best(self):
+        assert ids(fuse(VECTOR, LEXICAL, method="convex", weight=0.6, limit=2)) == ["b", "a"]

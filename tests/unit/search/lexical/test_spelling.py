@@ -1,0 +1,20 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.search.lexical.spelling import LETTERS, neighbours
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize("slip", ["aple", "appple", "appel", "spple", "applé"])
+    def test_hold_what_was_meant(self, slip):
+        assert "apple" in neighbours(slip)
+
+    def test_do_not_hold_the_word_itself(self):
+        assert "book" not in neighbours("book")
+
+    @given(st.text(LETTERS, min_size=1, max_size=12), st.data())
+    def test_are_mutual(self, word, data):
+        other = data.draw(st.sampled_from(sorted(neighbours(word))))
+
+        assert word in neighbours(other)
