@@ -57,7 +57,7 @@ class Ranking:
         )
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> "Ranking":
+    def from_bytes(cls, stored: bytes | str) -> "Ranking":
         """Read what `to_bytes` wrote."""
         candidates, strategy, complete, more, reason, corrected, model, version, weight = orjson.loads(stored)
         return cls(
