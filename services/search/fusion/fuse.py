@@ -1,9 +1,9 @@
 """Fusion of the candidates of two legs.
 
-Convex: `w · v + (1 - w) · l`, where `v` is the cosine similarity scaled from the worst to the best candidate of the
-vectors, and `l` is BM25 divided by the best one, since 0 is the least that BM25 gives. A candidate that one leg did not
-propose gets 0 there. Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1),
-2023: better than ranks, and not sensitive to how scores are scaled.
+Convex: `w · v + (1 - w) · l`, where `v` is the cosine similarity and `l` is BM25, each divided by that of its best
+candidate. Both have 0 where there is nothing in common, so the share of a candidate does not depend on how many there
+are, as it would if the worst of them had 0. One that a leg did not propose gets 0 there. Bruch, Gai and Ingber, "An
+analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1), 2023: better than ranks.
 
 RRF: `w · 2 / (60 + rank) + (1 - w) · 2 / (60 + rank)`, which for equal weights is reciprocal rank fusion. Cormack,
 Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009.
@@ -39,7 +39,7 @@ def fuse(vector: Hits, lexical: Hits, *, method: Method, weight: float, limit: i
         weight = 1.0 if vector else 0.0
     vectors, words = _ranked(vector), _ranked(lexical)
     if method == "convex":
-        similar, worded = _scaled(vector, least=None), _scaled(lexical, least=0.0)
+        similar, worded = _scaled(vector), _scaled(lexical)
     else:
         similar, worded = _reciprocal(vectors), _reciprocal(words)
     fused = []
@@ -51,21 +51,35 @@ def fuse(vector: Hits, lexical: Hits, *, method: Method, weight: float, limit: i
     return fused if limit is None else fused[:limit]
 
 
+def extend(vector: Hits, *, method: Method, weight: float, best: float, rank: int, most: float) -> list[Fused]:
+    """Rank items beyond the candidates, which words did not propose, as `fuse` would.
+
+    Args:
+        vector: By cosine similarity.
+        method: How.
+        weight: Of the vectors.
+        best: The highest cosine similarity of all items.
+        rank: Of the first of these items.
+        most: Score of the last candidate.
+    """
+    fused = []
+    for place, (entity_type, entity_id, score) in enumerate(vector, rank):
+        share = _share(score, best) if method == "convex" else 2 / (RANK_CONSTANT + place)
+        fused.append(Fused((entity_type, entity_id), min(weight * share, most), share, 0.0, score, place))
+    return fused
+
+
 def _ranked(hits: Hits) -> dict[Key, tuple[float, int]]:
     return {(entity_type, entity_id): (score, rank) for rank, (entity_type, entity_id, score) in enumerate(hits, 1)}
 
 
-def _scaled(hits: Hits, *, least: float | None) -> Mapping[Key, float]:
-    """Scale scores to 0 … 1; a leg whose scores are all equal has nothing but best ones."""
-    if not hits:
-        return {}
-    best = hits[0][2]
-    worst = hits[-1][2] if least is None else least
-    spread = best - worst
-    return {
-        (entity_type, entity_id): (score - worst) / spread if spread > 0 else 1.0
-        for entity_type, entity_id, score in hits
-    }
+def _scaled(hits: Hits) -> Mapping[Key, float]:
+    return {(entity_type, entity_id): _share(score, hits[0][2]) for entity_type, entity_id, score in hits}
+
+
+def _share(score: float, best: float) -> float:
+    """Return a score's share of the best one; where that is no more than 0, its distance from it, below 1."""
+    return score / best if best > 0 else 1.0 + score - best
 
 
 def _reciprocal(ranked: Mapping[Key, tuple[float, int]]) -> Mapping[Key, float]:

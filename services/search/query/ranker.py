@@ -13,7 +13,7 @@ from mlplatform.errors import DependencyUnavailable, PlatformError
 from services.search import metrics
 from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
-from services.search.fusion import Fused, Hits, fuse
+from services.search.fusion import Fused, Hits, extend, fuse
 from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
@@ -147,10 +147,12 @@ class Ranker:
         known = {candidate.key for candidate in ranking.candidates}
         beyond = [(kind, own, score) for kind, own, score in hits if (kind, own) not in known]
         start = position - len(ranking.candidates)
-        return [
-            Fused((kind, own), score if query.mode == "vector" else 0.0, vector_score=score)
-            for kind, own, score in beyond[start : start + limit]
-        ]
+        chosen = beyond[start : start + limit]
+        if query.mode == "vector":
+            return [Fused((kind, own), score, vector_score=score) for kind, own, score in chosen]
+        last = ranking.candidates[-1].score
+        best = hits[0][2] if hits else 0.0
+        return extend(chosen, method=query.fusion, weight=ranking.weight, best=best, rank=position + 1, most=last)
 
     def _fuse(
         self, query: Query, vectors: Proposal, words: Proposal, degraded: Sequence[Leg], weight: float

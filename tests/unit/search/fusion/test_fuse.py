@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.search.fusion import fuse
+from services.search.fusion import extend, fuse
 
 VECTOR = [("doc", "a", 0.9), ("doc", "b", 0.5), ("doc", "c", 0.1)]
 LEXICAL = [("doc", "b", 8.0), ("doc", "d", 4.0)]
@@ -27,8 +27,8 @@ class TestConvex:
         fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, method="convex", weight=0.6)}
 
         assert fused["a"].score == pytest.approx(0.6)
-        assert fused["b"].score == pytest.approx(0.6 * 0.5 + 0.4)
-        assert fused["c"].score == pytest.approx(0)
+        assert fused["b"].score == pytest.approx(0.6 * 5 / 9 + 0.4)
+        assert fused["c"].score == pytest.approx(0.6 / 9)
         assert fused["d"].score == pytest.approx(0.4 * 0.5)
 
     def test_keeps_what_each_leg_said(self):
@@ -36,7 +36,7 @@ class TestConvex:
 
         assert best.key == ("doc", "b")
         assert (best.vector_score, best.vector_rank, best.lexical_score, best.lexical_rank) == (0.5, 2, 8.0, 1)
-        assert (best.vector_share, best.lexical_share) == (pytest.approx(0.5), 1.0)
+        assert (best.vector_share, best.lexical_share) == (pytest.approx(5 / 9), 1.0)
 
     def test_a_leg_without_proposals_leaves_the_other_all_the_weight(self):
         assert [c.score for c in fuse([], LEXICAL, method="convex", weight=0.9)] == [1.0, 0.5]
@@ -46,6 +46,16 @@ class TestConvex:
         fused = fuse([("doc", "b", 0.3), ("doc", "a", 0.3)], [], method="convex", weight=0.6)
 
         assert [(c.key[1], c.score) for c in fused] == [("a", 1.0), ("b", 1.0)]
+
+    def test_similarities_below_zero_keep_their_order(self):
+        fused = fuse([("doc", "a", -0.1), ("doc", "b", -0.3)], LEXICAL, method="convex", weight=1.0)
+
+        assert [c.key[1] for c in fused if c.vector_score is not None] == ["a", "b"]
+
+    def test_a_share_does_not_depend_on_the_number_of_candidates(self):
+        few, many = (fuse(VECTOR[:count], [], method="convex", weight=0.6) for count in (2, 3))
+
+        assert few == many[:2]
 
     def test_nothing_gives_nothing(self):
         assert fuse([], [], method="convex", weight=0.6) == []
@@ -58,6 +68,17 @@ class TestRrf:
         assert fused == pytest.approx({"a": 1 / 61, "b": 1 / 62 + 1 / 61, "c": 1 / 63, "d": 1 / 62})
 
 
+class TestExtend:
+    @pytest.mark.parametrize("method", ["convex", "rrf"])
+    def test_goes_on_where_the_candidates_end(self, method):
+        whole = fuse(VECTOR, LEXICAL[:1], method=method, weight=0.6)
+        first = fuse(VECTOR[:2], LEXICAL[:1], method=method, weight=0.6)
+
+        (beyond,) = extend(VECTOR[2:], method=method, weight=0.6, best=0.9, rank=3, most=first[-1].score)
+
+        assert [*first, beyond] == whole
+
+
 class TestAny:
     @given(legs(-1), legs(0), st.sampled_from(["convex", "rrf"]), st.floats(0, 1))
     def test_ranks_every_candidate_once_and_by_score(self, vector, lexical, method, weight):
@@ -66,7 +87,7 @@ class TestAny:
         assert {c.key for c in fused} == {(kind, key) for kind, key, _ in [*vector, *lexical]}
         assert len({c.key for c in fused}) == len(fused)
         assert [c.score for c in fused] == sorted((c.score for c in fused), reverse=True)
-        assert all(-1e-9 <= c.score <= 1 + 1e-9 for c in fused)
+        assert all(c.score <= 1 + 1e-9 for c in fused)
 
     @given(legs(-1), legs(0))
     def test_the_whole_weight_keeps_the_order_of_one_leg(self, vector, lexical):
