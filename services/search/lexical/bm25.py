@@ -97,12 +97,13 @@ def score(postings: Sequence[Posting], *, items: int, tokens: int) -> Scores:
         entries = np.frombuffer(posting.entries, ">i8").astype(np.int64)
         idf = math.log1p((items - posting.items + 0.5) / (posting.items + 0.5))
         occurrences = (entries >> TF_SHIFT) & OCCURRENCES
-        part = (entries & LENGTHS) * slope
+        part = np.multiply(entries & LENGTHS, slope, dtype=np.float64)
         part += K1 * (1 - B)
         part /= occurrences
         part += 1.0
+        np.divide(posting.count * idf * (K1 + 1), part, out=part)
         numbers.append(entries >> NUMBER_SHIFT)
-        parts.append(posting.count * idf * (K1 + 1) / part)
+        parts.append(part)
     dead = [np.frombuffer(posting.dead, ">i8") for posting in postings if posting.dead]
     required = [posting.required for posting in postings]
     return _sum(numbers, parts, required, np.concatenate(dead).astype(np.int64) if dead else None)
