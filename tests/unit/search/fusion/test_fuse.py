@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.search.fusion import extend, fuse
+from services.search.fusion import extend, fuse, scale_of
 
 VECTOR = [("doc", "a", 0.9), ("doc", "b", 0.5), ("doc", "c", 0.1)]
 LEXICAL = [("doc", "b", 8.0), ("doc", "d", 4.0)]
@@ -27,8 +27,8 @@ class TestConvex:
         fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, method="convex", weight=0.6)}
 
         assert fused["a"].score == pytest.approx(0.6)
-        assert fused["b"].score == pytest.approx(0.6 * 5 / 9 + 0.4)
-        assert fused["c"].score == pytest.approx(0.6 / 9)
+        assert fused["b"].score == pytest.approx(0.6 * 0.5 + 0.4)
+        assert fused["c"].score == pytest.approx(0)
         assert fused["d"].score == pytest.approx(0.4 * 0.5)
 
     def test_keeps_what_each_leg_said(self):
@@ -36,7 +36,7 @@ class TestConvex:
 
         assert best.key == ("doc", "b")
         assert (best.vector_score, best.vector_rank, best.lexical_score, best.lexical_rank) == (0.5, 2, 8.0, 1)
-        assert (best.vector_share, best.lexical_share) == (pytest.approx(5 / 9), 1.0)
+        assert (best.vector_share, best.lexical_share) == (pytest.approx(0.5), 1.0)
 
     def test_a_leg_without_proposals_leaves_the_other_all_the_weight(self):
         assert [c.score for c in fuse([], LEXICAL, method="convex", weight=0.9)] == [1.0, 0.5]
@@ -52,10 +52,16 @@ class TestConvex:
 
         assert [c.key[1] for c in fused if c.vector_score is not None] == ["a", "b"]
 
-    def test_a_share_does_not_depend_on_the_number_of_candidates(self):
-        few, many = (fuse(VECTOR[:count], [], method="convex", weight=0.6) for count in (2, 3))
+    def test_similarities_of_what_only_words_proposed_set_the_scale(self):
+        fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, {("doc", "d"): -0.1}, method="convex", weight=0.6)}
 
-        assert few == many[:2]
+        assert fused["c"].vector_share == pytest.approx(0.2)
+        assert (fused["d"].vector_score, fused["d"].vector_rank, fused["d"].vector_share) == (-0.1, None, 0.0)
+
+    def test_they_count_for_their_items(self):
+        fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, {("doc", "d"): 0.3}, method="convex", weight=0.6)}
+
+        assert fused["d"].score == pytest.approx(0.6 * 0.25 + 0.4 * 0.5)
 
     def test_nothing_gives_nothing(self):
         assert fuse([], [], method="convex", weight=0.6) == []
@@ -74,9 +80,10 @@ class TestExtend:
         whole = fuse(VECTOR, LEXICAL[:1], method=method, weight=0.6)
         first = fuse(VECTOR[:2], LEXICAL[:1], method=method, weight=0.6)
 
-        (beyond,) = extend(VECTOR[2:], method=method, weight=0.6, best=0.9, rank=3, most=first[-1].score)
+        scale = scale_of(VECTOR, {})
+        (beyond,) = extend(VECTOR[2:], method=method, weight=0.6, scale=scale, rank=3, most=first[-1].score)
 
-        assert [*first, beyond] == whole
+        assert beyond == whole[-1]
 
 
 class TestAny:
