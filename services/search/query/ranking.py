@@ -56,7 +56,7 @@ class Ranking:
                 self.model,
                 self.version,
                 self.weight,
-                self.scale,
+                tuple(self.scale),
             ]
         )
 
