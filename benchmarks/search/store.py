@@ -56,6 +56,7 @@ def fill(owner_url: str, corpus: Corpus, model: dict[str, str]) -> dict[str, flo
     """
     seconds = {"items": 0.0, "vectors": 0.0}
     with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("SELECT set_config('ml.tenant', %s, false)", (TENANT,))
         connection.execute("INSERT INTO tenants (tenant_id) VALUES (%s) ON CONFLICT DO NOTHING", (TENANT,))
         space = connection.execute(
             "SELECT create_embedding_space(%s, %s, %s, %s)",
@@ -63,13 +64,13 @@ def fill(owner_url: str, corpus: Corpus, model: dict[str, str]) -> dict[str, flo
         ).fetchone()
         table = sql.Identifier(f"embeddings_{space[0]}")
         index = sql.Identifier(f"embeddings_{space[0]}_hnsw")
-        connection.execute(sql.SQL("DROP INDEX {}").format(index))
+        connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(index))
         for chunk in corpus.chunks():
             started = time.perf_counter()
-            _copy_items(connection, chunk)
+            _write_items(connection, chunk)
             seconds["items"] += time.perf_counter() - started
             started = time.perf_counter()
-            _copy_vectors(connection, table, chunk)
+            _write_vectors(connection, table, chunk)
             seconds["vectors"] += time.perf_counter() - started
         started = time.perf_counter()
         connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'")
@@ -89,23 +90,37 @@ def vectors_of(corpus: Corpus) -> tuple[NDArray[np.float16], dict[str, NDArray[n
     return np.concatenate(stored), {name: np.concatenate([each[name] for each in tags]) for name in tags[0]}
 
 
-def _copy_items(connection: psycopg.Connection, chunk: Chunk) -> None:
+def _write_items(connection: psycopg.Connection, chunk: Chunk) -> None:
+    rows = []
+    for place, text in enumerate(chunk.texts):
+        number = chunk.first + place
+        tags = [name for name, who in chunk.tags.items() if who[place]]
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        rows.append((TENANT, KIND, f"{number:08}", text, f'{{"number": {number}}}', tags, digest, "embedded"))
     columns = "tenant_id, entity_type, entity_id, text, metadata, tags, content_sha256, state"
-    with connection.cursor() as cursor, cursor.copy(f"COPY search_items ({columns}) FROM STDIN") as copy:
-        for place, text in enumerate(chunk.texts):
-            number = chunk.first + place
-            tags = [name for name, who in chunk.tags.items() if who[place]]
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            copy.write_row((TENANT, KIND, f"{number:08}", text, f'{{"number": {number}}}', tags, digest, "embedded"))
+    _write(connection, sql.SQL("search_items"), columns, rows)
 
 
-def _copy_vectors(connection: psycopg.Connection, table: sql.Identifier, chunk: Chunk) -> None:
-    columns = sql.SQL("(tenant_id, entity_type, entity_id, content_sha256, embedding)")
-    statement = sql.SQL("COPY {} {} FROM STDIN").format(table, columns)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for place, vector in enumerate(chunk.vectors):
-            digest = hashlib.sha256(chunk.texts[place].encode()).hexdigest()
-            copy.write_row((TENANT, KIND, f"{chunk.first + place:08}", digest, literal(vector)))
+def _write_vectors(connection: psycopg.Connection, table: sql.Identifier, chunk: Chunk) -> None:
+    rows = []
+    for place, vector in enumerate(chunk.vectors):
+        digest = hashlib.sha256(chunk.texts[place].encode()).hexdigest()
+        rows.append((TENANT, KIND, f"{chunk.first + place:08}", digest, literal(vector)))
+    _write(connection, table, "tenant_id, entity_type, entity_id, content_sha256, embedding", rows)
+
+
+def _write(
+    connection: psycopg.Connection, table: sql.Composable, columns: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Copy rows by way of a temporary table: row-level security lets nobody copy into a table that it holds."""
+    names = sql.SQL(columns)
+    with connection.transaction(), connection.cursor() as cursor:
+        make = sql.SQL("CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0")
+        cursor.execute(make.format(names, table))
+        with cursor.copy(sql.SQL("COPY staged ({}) FROM STDIN").format(names)) as copy:
+            for row in rows:
+                copy.write_row(row)
+        cursor.execute(sql.SQL("INSERT INTO {} ({}) SELECT {} FROM staged").format(table, names, names))
 
 
 def literal(vector: Sequence[float]) -> str:

@@ -15,6 +15,7 @@ WHERE e.tenant_id = %s AND i.tags @> %s ORDER BY e.embedding <=> %s::halfvec LIM
 def usual_sql(owner_url: str, table: str) -> Callable[[str, str], list[str]]:
     """Return what asks for the ten nearest items with a tag, with the settings as they come."""
     connection = psycopg.connect(owner_url, autocommit=True)
+    connection.execute("SELECT set_config('ml.tenant', %s, false)", (TENANT,))
 
     def ask(vector: str, tag: str) -> list[str]:
         rows = connection.execute(STATEMENT.format(table=table), (TENANT, [tag], vector)).fetchall()

@@ -3,21 +3,20 @@
 Storage:
 
 * Each state of an item's text has a ``number``. ``search_documents`` holds its words, ``search_postings`` the opposite:
-  for each term which numbers have it. One row holds many postings, as ``number << 26 | occurrences << 18 | tokens of
-  the text``, so that they take 8 bytes each and one array is read.
+  for each term which numbers have it. One row holds many postings, each 8 bytes, big-endian: ``number << 26 |
+  occurrences << 18 | tokens of the text``. Bytes, because they are read and joined as they are, however many.
 * A write adds rows and changes none, so writers never wait for each other: a segment, which is what one statement
   wrote, has its own rows, and its share of the tenant's counts in ``search_segments``. Retiring a text adds rows as
   well: the numbers that are dead. An item is counted and found only while it is alive.
 * ``merge_search_segments`` joins small segments into larger ones and ``purge_search_postings`` takes dead numbers out.
-  Both leave every answer as it was. A row of many postings also keeps those with the highest impact apart, and bounds
-  of the impact of the others, so that queries can leave most of a frequent term's postings unread.
+  Both leave every answer as it was.
 
 Rights, and why:
 
 * The tables: the service role reads the rows of the tenant it acts for and writes none. The triggers write as the
   owner, under the tenant of the item.
-* ``rank_search_documents`` and ``matching_search_documents`` run as the owner and name the tenant themselves, as
-  ``matching_search_items`` does, for the same reason.
+* ``matching_search_documents`` runs as the owner and names the tenant itself, as ``matching_search_items`` does, for
+  the same reason.
 * ``merge_search_segments``, ``purge_search_postings`` and ``index_search_items_anew`` run as the owner over all
   tenants. They take no argument that names rows, and return how much they did.
 """
@@ -71,28 +70,19 @@ CREATE TABLE search_segments (
 );
 
 CREATE TABLE search_postings (
-    tenant_id        text COLLATE "C" NOT NULL,
-    term             text COLLATE "C" NOT NULL,
-    segment          bigint NOT NULL,
-    added            integer NOT NULL DEFAULT 0,
-    removed          integer NOT NULL DEFAULT 0,
-    entries          bigint[] NOT NULL DEFAULT '{}', -- ascending
-    dead             bigint[],                       -- numbers that are no more
-    -- Of large rows only:
-    first_number     bigint,
-    last_number      bigint,
-    top              bigint[],  -- the entries of the highest impact
-    upper            bigint[],  -- these and the next
-    peak             integer[], -- occurrences << 18 | fewest tokens: what bounds the impact of every entry
-    peak_below_top   integer[], -- of those not in `top`
-    peak_below_upper integer[], -- of those not in `upper`
+    tenant_id text COLLATE "C" NOT NULL,
+    term      text COLLATE "C" NOT NULL,
+    segment   bigint NOT NULL,
+    added     integer NOT NULL DEFAULT 0,
+    removed   integer NOT NULL DEFAULT 0,
+    entries   bytea NOT NULL DEFAULT '', -- the postings, 8 bytes each
+    dead      bytea NOT NULL DEFAULT '', -- numbers that are no more, 8 bytes each
     PRIMARY KEY (tenant_id, term, segment)
 );
 CREATE INDEX search_postings_segment ON search_postings (tenant_id, segment);
 CREATE INDEX search_postings_dead ON search_postings (tenant_id, term) WHERE removed > 0;
--- Compressing numbers saves little and costs every reader.
-ALTER TABLE search_postings ALTER COLUMN entries SET STORAGE EXTERNAL, ALTER COLUMN top SET STORAGE EXTERNAL,
-    ALTER COLUMN upper SET STORAGE EXTERNAL;
+-- Compressing them saves little and costs every reader.
+ALTER TABLE search_postings ALTER COLUMN entries SET STORAGE EXTERNAL;
 ALTER TABLE search_postings SET (autovacuum_vacuum_scale_factor = 0.05);
 """
 
@@ -164,7 +154,7 @@ AS $$
         FROM gone g CROSS JOIN batch b GROUP BY g.tenant_id, b.segment
     )
     INSERT INTO search_postings (tenant_id, term, segment, removed, dead)
-    SELECT g.tenant_id, t.term, b.segment, count(*), array_agg(g.number)
+    SELECT g.tenant_id, t.term, b.segment, count(*), string_agg(int8send(g.number), '')
     FROM gone g CROSS JOIN batch b CROSS JOIN LATERAL unnest(tsvector_to_array(g.words)) AS t (term)
     GROUP BY g.tenant_id, t.term, b.segment ORDER BY g.tenant_id, t.term
 $$;
@@ -210,15 +200,10 @@ BEGIN
         FROM measured GROUP BY tenant_id
     )
     INSERT INTO search_postings (tenant_id, term, segment, added, entries)
-    SELECT p.tenant_id, p.lexeme, batch, cardinality(p.entries), p.entries
-    FROM (
-        SELECT m.tenant_id, u.lexeme,
-            array_sort(array_agg((m.number << 26) | (cardinality(u.positions)::bigint << 18) | least(m.length, 262143)))
-                AS entries
-        FROM measured m CROSS JOIN LATERAL unnest(m.words) u
-        GROUP BY m.tenant_id, u.lexeme
-    ) p
-    ORDER BY p.tenant_id, p.lexeme;
+    SELECT m.tenant_id, u.lexeme, batch, count(*), string_agg(int8send(
+        (m.number << 26) | (cardinality(u.positions)::bigint << 18) | least(m.length, 262143)), '')
+    FROM measured m CROSS JOIN LATERAL unnest(m.words) u
+    GROUP BY m.tenant_id, u.lexeme ORDER BY m.tenant_id, u.lexeme;
     RETURN NULL;
 END
 $$;
@@ -250,27 +235,49 @@ REVOKE ALL ON FUNCTION search_level(bigint), number_search_item(), retire_search
     index_search_items(), unindex_search_items() FROM PUBLIC;
 """
 
-# What is long is in files of its own.
-FILES = Path(__file__).parents[1] / "lexical"
-FUNCTIONS = ("ranking.sql", "matching.sql", "maintenance.sql")
+MATCHING = """
+-- The numbers of the items that meet the filters, whether embedded or not. For the arguments and for why this is no
+-- plain query see matching_search_items.
+CREATE FUNCTION matching_search_documents(
+    entity_types text[], all_tags text[], metadata_filters jsonb, max_rows integer
+) RETURNS TABLE (number bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    query text := format(
+        'SELECT i.number FROM search_items i WHERE i.tenant_id = %L AND i.number IS NOT NULL',
+        current_setting('ml.tenant', true));
+    alternatives jsonb;
+BEGIN
+    IF entity_types IS NOT NULL THEN
+        query := query || format(' AND i.entity_type = ANY (%L::text[])', entity_types);
+    END IF;
+    IF all_tags IS NOT NULL THEN
+        query := query || format(' AND i.tags @> %L::text[]', all_tags);
+    END IF;
+    FOR alternatives IN SELECT value FROM jsonb_array_elements(coalesce(metadata_filters, '[]')) LOOP
+        query := query || format(' AND i.metadata @> ANY (%L::jsonb[])',
+            ARRAY(SELECT value FROM jsonb_array_elements(alternatives)));
+    END LOOP;
+    RETURN QUERY EXECUTE query || format(' LIMIT %L', max_rows);
+END
+$$;
+REVOKE ALL ON FUNCTION matching_search_documents(text[], text[], jsonb, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION matching_search_documents(text[], text[], jsonb, integer) TO ml_app;
+"""
+
+# Too long to stand here.
+MAINTENANCE = Path(__file__).parents[1] / "lexical" / "maintenance.sql"
 
 DROP = """
-DROP FUNCTION index_search_items_anew(integer);
-DROP FUNCTION purge_search_postings();
-DROP FUNCTION merge_search_segments();
-DROP FUNCTION pack_search_entries(bigint[], double precision);
-DROP FUNCTION matching_search_documents(text[], text[], jsonb, integer);
-DROP FUNCTION rank_search_documents(text[], integer[], text[], bigint[], integer);
+DROP FUNCTION index_search_items_anew(integer), purge_search_postings(), merge_search_segments(),
+    matching_search_documents(text[], text[], jsonb, integer);
 DROP TRIGGER search_items_removed ON search_items;
 DROP TRIGGER search_items_changed ON search_items;
 DROP TRIGGER search_items_added ON search_items;
 DROP TRIGGER search_items_number ON search_items;
-DROP FUNCTION unindex_search_items();
-DROP FUNCTION index_search_items();
-DROP FUNCTION retire_search_documents(text[], bigint[]);
-DROP FUNCTION number_search_item();
-DROP FUNCTION search_level(bigint);
-DROP FUNCTION set_search_language(text, text);
+DROP FUNCTION unindex_search_items(), index_search_items(), retire_search_documents(text[], bigint[]),
+    number_search_item(), search_level(bigint), set_search_language(text, text);
 DROP TABLE search_postings, search_segments, search_documents, search_languages;
 ALTER TABLE search_items DROP COLUMN number;
 DROP SEQUENCE search_numbers;
@@ -282,10 +289,8 @@ def upgrade() -> None:
     op.execute(TABLES)
     for table in HELD:
         op.execute(RIGHTS.format(table=table))
-    op.execute(LANGUAGES)
-    op.execute(WRITING)
-    for name in FUNCTIONS:
-        op.execute((FILES / name).read_text(encoding="utf-8"))
+    for statements in (LANGUAGES, WRITING, MATCHING, MAINTENANCE.read_text(encoding="utf-8")):
+        op.execute(statements)
 
 
 def downgrade() -> None:

@@ -11,8 +11,6 @@ Rights, and why:
   writing items, in whatever program, can forget to.
 """
 
-from pathlib import Path
-
 from alembic import op
 
 revision = "0010"
@@ -164,7 +162,35 @@ CREATE CONSTRAINT TRIGGER search_items_generation AFTER INSERT OR UPDATE OR DELE
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION count_search_generation();
 """
 
-FORMER_DOCUMENTS = Path(__file__).parents[1] / "lexical" / "matching.sql"
+FORMER_DOCUMENTS = """
+CREATE FUNCTION matching_search_documents(
+    entity_types text[], all_tags text[], metadata_filters jsonb, max_rows integer
+) RETURNS TABLE (number bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    query text := format(
+        'SELECT i.number FROM search_items i WHERE i.tenant_id = %L AND i.number IS NOT NULL',
+        current_setting('ml.tenant', true));
+    alternatives jsonb;
+BEGIN
+    IF entity_types IS NOT NULL THEN
+        query := query || format(' AND i.entity_type = ANY (%L::text[])', entity_types);
+    END IF;
+    IF all_tags IS NOT NULL THEN
+        query := query || format(' AND i.tags @> %L::text[]', all_tags);
+    END IF;
+    FOR alternatives IN SELECT value FROM jsonb_array_elements(coalesce(metadata_filters, '[]')) LOOP
+        query := query || format(' AND i.metadata @> ANY (%L::jsonb[])',
+            ARRAY(SELECT value FROM jsonb_array_elements(alternatives)));
+    END LOOP;
+    RETURN QUERY EXECUTE query || format(' LIMIT %L', max_rows);
+END
+$$;
+REVOKE ALL ON FUNCTION matching_search_documents(text[], text[], jsonb, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION matching_search_documents(text[], text[], jsonb, integer) TO ml_app;
+"""
+
 FORMER_MATCHING = """
 CREATE FUNCTION matching_search_items(entity_types text[], all_tags text[], metadata_filters jsonb, max_rows integer)
 RETURNS TABLE (entity_type text, entity_id text)
@@ -213,4 +239,4 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION matching_search_items(jsonb, bigint)")
     op.execute("DROP FUNCTION search_condition(jsonb)")
     op.execute(FORMER_MATCHING)
-    op.execute(FORMER_DOCUMENTS.read_text(encoding="utf-8"))
+    op.execute(FORMER_DOCUMENTS)

@@ -52,16 +52,16 @@ def evaluate(
     name = folder.resolve().name
     with _explained():
         collection = read_collection(folder, split)
-        api = _client(url, entity_type or f"eval-{name}")
-        with view.progress(quiet=as_json) as progress:
-            documents: dict[str, float] = (
-                {"documents": len(collection.documents)}
-                if indexed
-                else measuring.load(api, collection, timeout, progress)
-            )
-            measured = measuring.evaluate(api, collection.queries, collection.relevant, documents, progress)
-        if clean:
-            api.delete(list(collection.documents))
+        with _client(url, entity_type or f"eval-{name}") as api:
+            with view.progress(quiet=as_json) as progress:
+                documents: dict[str, float] = (
+                    {"documents": len(collection.documents)}
+                    if indexed
+                    else measuring.load(api, collection, timeout, progress)
+                )
+                measured = measuring.evaluate(api, collection.queries, collection.relevant, documents, progress)
+            if clean:
+                api.delete(list(collection.documents))
     summary = {"collection": name, **measured.summary()}
     if mlflow:
         summary["run"] = _record(measured, name)
@@ -95,9 +95,8 @@ def tune(
 
     with _explained():
         judged = read_judgements(folder, split)
-        api = _client(url, entity_type)
         rows, present = [], 0.0
-        with view.progress(quiet=as_json) as progress:
+        with _client(url, entity_type) as api, view.progress(quiet=as_json) as progress:
             for number, (key, query) in enumerate(judged.queries.items(), start=1):
                 shares, present = read_shares(api, query)
                 rows.append(ndcg_by_weight(shares, judged.relevant[key]))
@@ -110,7 +109,8 @@ def tune(
             fail(str(error), UNMEASURED)
         is_set = found.is_gain and not dry_run
         if is_set:
-            api.set_weight(found.weight, found.figures())
+            with _client(url, entity_type) as api:
+                api.set_weight(found.weight, found.figures())
     if as_json:
         typer.echo(json.dumps({"entity_type": entity_type, **found.figures(), "set": is_set}))
         return

@@ -61,7 +61,8 @@ def show_tuning(entity_type: str, found: "Tuning", means: Sequence[float], *, is
         marks = [name for name, own in (("present", found.present), ("best", found.weight)) if own == weight]
         table.add_row(f"{weight:.2f}", f"{mean:.4f}", ", ".join(marks))
     out.print(table)
-    out.print(f"on queries that it was not chosen by, tuning gains {found.gain_held_out:+.4f} nDCG@10", markup=False)
+    gain = f"{found.gain_held_out:+.4f} ± {found.gain_error:.4f}"
+    out.print(f"on queries that it was not chosen by, tuning gains {gain} nDCG@10", markup=False)
     if is_set:
         out.print(f"the weight of {entity_type} is {found.weight:g} now; it was {found.present:g}", markup=False)
     elif found.is_gain:

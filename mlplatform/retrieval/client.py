@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -29,6 +29,13 @@ class SearchClient:
     def __init__(self, url: str, headers: Mapping[str, str], entity_type: str) -> None:
         self._client = httpx.Client(base_url=url, headers=dict(headers), timeout=90, trust_env=False)
         self._entity_type = entity_type
+
+    def __enter__(self) -> Self:
+        """Return the client, whose connections the block closes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def index(self, documents: Mapping[str, str]) -> Iterator[int]:
         """Index documents; yield how many each request stored."""

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from mlplatform.retrieval.shares import WEIGHTS
 
@@ -28,6 +28,7 @@ class Tuning:
         ndcg_present: The same with the one in use.
         gain_held_out: What weights chosen by some queries gain on others, against the one in use: mean of nDCG@10 over
             `FOLDS`-fold cross-validation.
+        gain_error: Standard error of that mean.
     """
 
     weight: float
@@ -36,11 +37,12 @@ class Tuning:
     ndcg: float
     ndcg_present: float
     gain_held_out: float
+    gain_error: float
 
     @property
     def is_gain(self) -> bool:
-        """Whether another weight is better on queries that it was not chosen by."""
-        return self.weight != self.present and self.gain_held_out > 0
+        """Whether another weight is better on queries that it was not chosen by, and hardly by chance."""
+        return self.weight != self.present and self.gain_held_out > self.gain_error
 
     def figures(self) -> dict[str, float]:
         """Return the attributes, rounded, for a record."""
@@ -77,6 +79,7 @@ def fit(ndcg_of_queries: Sequence[Sequence[float]], present: float) -> Tuning:
         ndcg=fmean(row[best] for row in ndcg_of_queries),
         ndcg_present=fmean(row[now] for row in ndcg_of_queries),
         gain_held_out=fmean(gains),
+        gain_error=stdev(gains) / len(gains) ** 0.5,
     )
 
 

@@ -1,16 +1,16 @@
 """Fusion of the candidates of two legs.
 
-Convex: `w · v + (1 - w) · l`, where `v` is the cosine similarity scaled from the worst to the best candidate of the
-vectors, and `l` is BM25 divided by the best one, since 0 is the least that BM25 gives. A candidate that one leg did not
-propose gets 0 there. Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1),
-2023: better than ranks, and not sensitive to how scores are scaled.
+Convex: `w · v + (1 - w) · l`. `l` is BM25 divided by that of its best candidate. `v` is the cosine similarity scaled
+from the least to the most similar candidate of either leg: those that only words proposed show how similar the vectors
+of unrelated texts are, which differs between models and queries. One that has no score gets 0. Bruch, Gai and Ingber,
+"An analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1), 2023: better than ranks.
 
 RRF: `w · 2 / (60 + rank) + (1 - w) · 2 / (60 + rank)`, which for equal weights is reciprocal rank fusion. Cormack,
 Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from services.search.fusion.fused import Fused
 from services.search.items import Key
@@ -22,12 +22,44 @@ Hits = Sequence[tuple[str, str, float]]
 RANK_CONSTANT = 60
 
 
-def fuse(vector: Hits, lexical: Hits, *, method: Method, weight: float, limit: int | None = None) -> list[Fused]:
+class Scale(NamedTuple):
+    """Similarities that have the shares 0 and 1."""
+
+    least: float
+    most: float
+
+    def share(self, similarity: float) -> float:
+        """Return the share of a similarity; where all are equal, they are the best ones."""
+        spread = self.most - self.least
+        return (similarity - self.least) / spread if spread > 0 else 1.0
+
+
+def scale_of(vector: Hits, similarities: Mapping[Key, float]) -> Scale:
+    """Return how the similarities of a query's candidates are scaled.
+
+    Args:
+        vector: Proposed by vectors.
+        similarities: Of those that only words proposed.
+    """
+    found = [score for *_, score in vector] + list(similarities.values())
+    return Scale(min(found, default=0.0), max(found, default=0.0))
+
+
+def fuse(
+    vector: Hits,
+    lexical: Hits,
+    similarities: Mapping[Key, float] | None = None,
+    *,
+    method: Method,
+    weight: float,
+    limit: int | None = None,
+) -> list[Fused]:
     """Make one ranking of the candidates of both legs.
 
     Args:
         vector: By cosine similarity.
         lexical: By BM25.
+        similarities: Cosine similarities of those that only words proposed, as far as they are known.
         method: How.
         weight: Of the vectors, from 0 to 1. When a leg proposes nothing, the other has all the weight.
         limit: Most candidates; None for all.
@@ -37,36 +69,47 @@ def fuse(vector: Hits, lexical: Hits, *, method: Method, weight: float, limit: i
     """
     if not vector or not lexical:
         weight = 1.0 if vector else 0.0
+    similarities = similarities or {}
     vectors, words = _ranked(vector), _ranked(lexical)
     if method == "convex":
-        similar, worded = _scaled(vector, least=None), _scaled(lexical, least=0.0)
+        scale = scale_of(vector, similarities)
+        known = {**similarities, **{key: score for key, (score, _) in vectors.items()}}
+        similar = {key: scale.share(score) for key, score in known.items()}
+        of_words = Scale(0.0, lexical[0][2] if lexical else 0.0)
+        worded = {key: of_words.share(score) for key, (score, _) in words.items()}
     else:
         similar, worded = _reciprocal(vectors), _reciprocal(words)
     fused = []
     for key in vectors | words:
         share, other = similar.get(key, 0.0), worded.get(key, 0.0)
-        score = weight * share + (1 - weight) * other
-        fused.append(Fused(key, score, share, other, *vectors.get(key, (None, None)), *words.get(key, (None, None))))
+        score, rank = vectors.get(key, (similarities.get(key), None))
+        total = weight * share + (1 - weight) * other
+        fused.append(Fused(key, total, share, other, score, rank, *words.get(key, (None, None))))
     fused.sort(key=lambda candidate: (-candidate.score, candidate.key))
     return fused if limit is None else fused[:limit]
+
+
+def extend(vector: Hits, *, method: Method, weight: float, scale: Scale, rank: int, most: float) -> list[Fused]:
+    """Rank items beyond the candidates, which words did not propose, as `fuse` would.
+
+    Args:
+        vector: By cosine similarity.
+        method: How.
+        weight: Of the vectors.
+        scale: Of the candidates.
+        rank: Of the first of these items.
+        most: Score of the last candidate.
+    """
+    fused = []
+    for place, (entity_type, entity_id, score) in enumerate(vector, rank):
+        share = scale.share(score) if method == "convex" else 2 / (RANK_CONSTANT + place)
+        fused.append(Fused((entity_type, entity_id), min(weight * share, most), share, 0.0, score, place))
+    return fused
 
 
 def _ranked(hits: Hits) -> dict[Key, tuple[float, int]]:
     return {(entity_type, entity_id): (score, rank) for rank, (entity_type, entity_id, score) in enumerate(hits, 1)}
 
 
-def _scaled(hits: Hits, *, least: float | None) -> Mapping[Key, float]:
-    """Scale scores to 0 … 1; a leg whose scores are all equal has nothing but best ones."""
-    if not hits:
-        return {}
-    best = hits[0][2]
-    worst = hits[-1][2] if least is None else least
-    spread = best - worst
-    return {
-        (entity_type, entity_id): (score - worst) / spread if spread > 0 else 1.0
-        for entity_type, entity_id, score in hits
-    }
-
-
-def _reciprocal(ranked: Mapping[Key, tuple[float, int]]) -> Mapping[Key, float]:
+def _reciprocal(ranked: Mapping[Key, tuple[float, int]]) -> dict[Key, float]:
     return {key: 2 / (RANK_CONSTANT + rank) for key, (_, rank) in ranked.items()}

@@ -11,10 +11,10 @@ class Fused(NamedTuple):
     Attributes:
         key: Entity type and id.
         score: What the ranking is ordered by; the higher the better.
-        vector_share: What vectors gave before their weight, from 0 for a candidate that they did not propose.
+        vector_share: What vectors gave before their weight.
         lexical_share: The same of words.
-        vector_score: Cosine similarity; None when vectors did not propose it.
-        vector_rank: From 1; None as above.
+        vector_score: Cosine similarity; None when it is unknown.
+        vector_rank: From 1; None when vectors did not propose it.
         lexical_score: BM25; None when words did not propose it.
         lexical_rank: From 1; None as above.
     """

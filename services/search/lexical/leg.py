@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from psycopg.rows import DictRow
+
 from services.search.filters import Filters
 from services.search.lexical import repository
+from services.search.lexical.bm25 import Scores
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
 from services.search.lexical.spelling import neighbours
@@ -77,27 +80,28 @@ async def _search(connection: Connection, query: LexicalQuery, filters: Filters,
     words = await repository.read_words(connection, query.text, query.phrases)
     if not words.counts:
         return LexicalHits(reason=Reason.NO_WORDS)
-    hits = await _rank(connection, words, filters, limit)
-    if hits:
-        return LexicalHits(hits, tuple(words.counts))
-    filtered = bool(filters) and await _rank(connection, words, Filters(), 1)
-    return LexicalHits((), tuple(words.counts), Reason.FILTERED if filtered else Reason.NO_MATCH)
+    scores = await repository.read_scores(connection, words)
+    rows = await _choose(connection, words, scores, filters, limit)
+    hits = [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in rows]
+    reason = None
+    if not hits:
+        filtered = bool(filters) and await _choose(connection, words, scores, Filters(), 1)
+        reason = Reason.FILTERED if filtered else Reason.NO_MATCH
+    return LexicalHits(hits, tuple(words.counts), reason)
 
 
-async def _rank(connection: Connection, words: Words, filters: Filters, limit: int) -> list[Hit]:
-    """Rank the best, twice as many as asked for when some may not do, and more as long as too few of them do."""
+async def _choose(connection: Connection, words: Words, scores: Scores, filters: Filters, limit: int) -> list[DictRow]:
+    """Look at the best, twice as many as asked for where some may not do, and at more as long as too few do."""
     narrowed = bool(filters)
-    numbers: list[int] | None = None
     depth = 2 * limit if narrowed or words.phrases else limit
     while True:
-        ranked = await repository.rank(connection, words, filters, numbers, depth=depth, limit=limit)
-        if len(ranked.rows) == limit or ranked.considered < depth:
-            return [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in ranked.rows]
-        share = len(ranked.rows) / depth
-        if narrowed and share < SELECTIVE:
+        rows = await repository.keep_matching(connection, scores.best(depth), words, filters, limit)
+        if len(rows) == limit or len(scores) <= depth:
+            return rows
+        if narrowed and len(rows) < SELECTIVE * depth:
             narrowed = False
             matching = await repository.read_matching(connection, filters, FILTERED_ROWS + 1)
             if len(matching) <= FILTERED_ROWS:
-                numbers = matching
+                scores = scores.only(matching)
                 continue
-        depth = max(4 * depth, min(int(1.5 * limit / share), 16 * depth) if share else 16 * depth)
+        depth *= 4

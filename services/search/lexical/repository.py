@@ -1,7 +1,9 @@
 """SQL of lexical search. Every statement sees the rows of the transaction's tenant only."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
@@ -9,9 +11,13 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
+from services.search.lexical.bm25 import Posting, Scores, score
 
 Connection = AsyncConnection[DictRow]
 
+MOST_TERMS = 256
+QUICK_BYTES = 1 << 19
+"""Postings up to which the sum takes a few milliseconds and is made on the event loop."""
 LANGUAGES = sql.SQL(
     """
     SELECT 'english' AS language
@@ -33,19 +39,6 @@ class Words:
     counts: Mapping[str, int]
     required: Sequence[str] = ()
     phrases: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """The best of what was looked at.
-
-    Attributes:
-        rows: entity_type, entity_id and score, the best first.
-        considered: Items that were ranked; fewer than asked for when no further item has any of the terms.
-    """
-
-    rows: Sequence[DictRow]
-    considered: int
 
 
 async def read_words(connection: Connection, text: str, phrases: Sequence[str]) -> Words:
@@ -90,52 +83,79 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
     return Words(counts, sorted(required), " & ".join(f"({row['query']})" for row in rows))
 
 
-async def rank(
-    connection: Connection, words: Words, filters: Filters, numbers: Sequence[int] | None, *, depth: int, limit: int
-) -> Ranked:
-    """Rank items by BM25 and keep those that have the phrases and meet the filters.
+async def read_scores(connection: Connection, words: Words) -> Scores:
+    """Return the BM25 of every item that has some of the words, and all that are required.
 
     Args:
         connection: A transaction of the tenant.
+        words: What to look for; of more than 256 terms, those in the fewest items.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(t.items, 0) AS all_items, coalesce(t.tokens, 0) AS all_tokens, p.*
+        FROM (
+            SELECT sum(documents)::bigint AS items, sum(tokens)::bigint AS tokens FROM search_segments
+            WHERE tenant_id = current_setting('ml.tenant')
+        ) t
+        CROSS JOIN (
+            SELECT term, sum(added - removed) AS items, string_agg(entries, '') AS entries, string_agg(dead, '') AS dead
+            FROM search_postings WHERE tenant_id = current_setting('ml.tenant') AND term = ANY (%s)
+            GROUP BY term HAVING sum(added - removed) > 0 ORDER BY sum(added - removed), term LIMIT %s
+        ) p
+        """,
+        (list(words.counts), MOST_TERMS),
+        binary=True,
+    )
+    rows = sorted(await cursor.fetchall(), key=itemgetter("term"))
+    if {row["term"] for row in rows}.issuperset(words.required) and rows:
+        postings = [
+            Posting(words.counts[row["term"]], row["term"] in words.required, row["items"], row["entries"], row["dead"])
+            for row in rows
+        ]
+        items, tokens = rows[0]["all_items"], rows[0]["all_tokens"]
+        if sum(len(posting.entries) for posting in postings) < QUICK_BYTES:
+            return score(postings, items=items, tokens=tokens)
+        return await asyncio.to_thread(score, postings, items=items, tokens=tokens)
+    return score((), items=0, tokens=0)
+
+
+async def keep_matching(
+    connection: Connection, scores: Scores, words: Words, filters: Filters, limit: int
+) -> list[DictRow]:
+    """Return those items that have the phrases and meet the filters.
+
+    Args:
+        connection: A transaction of the tenant.
+        scores: Items, the best first.
         words: What to look for.
         filters: Conditions.
-        numbers: The only items to look at; None for all.
-        depth: How many of the best to look at.
         limit: Most results.
+
+    Returns:
+        entity_type, entity_id and score, the best first.
     """
     condition, values = filters.condition()
     phrases = sql.SQL("")
     if words.phrases:
         phrases = sql.SQL(
             """
-            JOIN search_documents d ON d.tenant_id = current_setting('ml.tenant') AND d.number = r.number
+            JOIN search_documents d ON d.tenant_id = current_setting('ml.tenant') AND d.number = s.number
                 AND d.words @@ %s::tsquery
             """
         )
         values = [words.phrases, *values]
     statement = sql.SQL(
         """
-        WITH ranked AS MATERIALIZED (
-            SELECT number, score FROM rank_search_documents(%s::text[], %s::int[], %s::text[], %s::bigint[], %s)
-        ), kept AS (
-            SELECT i.entity_type, i.entity_id, r.score, r.number
-            FROM ranked r
-            JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = r.number
-            {phrases}
-            WHERE {condition}
-            ORDER BY r.score DESC, r.number LIMIT %s
-        )
-        SELECT c.considered, k.entity_type, k.entity_id, k.score
-        FROM (SELECT count(*) AS considered FROM ranked) c LEFT JOIN kept k ON true
-        ORDER BY k.score DESC, k.number
+        SELECT i.entity_type, i.entity_id, s.score
+        FROM unnest(%s::bigint[], %s::float8[]) WITH ORDINALITY AS s (number, score, place)
+        JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = s.number
+        {phrases}
+        WHERE {condition}
+        ORDER BY s.place LIMIT %s
         """
     ).format(phrases=phrases, condition=condition)
-    terms, counts = list(words.counts), list(words.counts.values())
-    only = None if numbers is None else list(numbers)
-    cursor = await connection.execute(statement, (terms, counts, list(words.required), only, depth, *values, limit))
-    rows = await cursor.fetchall()
-    considered = int(rows[0]["considered"]) if rows else 0
-    return Ranked([row for row in rows if row["entity_id"] is not None], considered)
+    cursor = await connection.execute(statement, (scores.numbers.tolist(), scores.values.tolist(), *values, limit))
+    return await cursor.fetchall()
 
 
 async def read_matching(connection: Connection, filters: Filters, limit: int) -> list[int]:

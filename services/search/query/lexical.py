@@ -1,13 +1,14 @@
 """The lexical leg, as a query asks it."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
 
 from services.search.filters import Filters
-from services.search.lexical import LexicalHits, Reason, parse_query, search_lexical
+from services.search.lexical import Hit, LexicalHits, Reason, parse_query, search_lexical
 from services.search.query.repository import Connection
 
-LexicalSearch = Callable[[Connection, str, Filters, int], Awaitable[LexicalHits]]
-"""Searches for the words of a text: connection, text, conditions, most hits."""
+PHRASE_BONUS = 0.25
+"""What the phrases of a query add to the score of an item that has them all, as a share of the best score."""
 
 REASONS = {
     Reason.NO_WORDS: "The query has no word that is searched for: only stop words, operators or punctuation.",
@@ -16,6 +17,35 @@ REASONS = {
 }
 
 
-async def search_words(connection: Connection, text: str, filters: Filters, limit: int) -> LexicalHits:
-    """Search for the words of a text."""
-    return await search_lexical(connection, parse_query(text), filters, limit)
+class LexicalSearch(Protocol):
+    """Searches for the words of a text."""
+
+    async def __call__(
+        self, connection: Connection, text: str, filters: Filters, limit: int, *, strict: bool
+    ) -> LexicalHits:
+        """See `search_words`."""
+
+
+async def search_words(connection: Connection, text: str, filters: Filters, limit: int, *, strict: bool) -> LexicalHits:
+    """Search for the words of a text.
+
+    Args:
+        connection: A transaction of the tenant.
+        text: Words, and phrases in quotes.
+        filters: Conditions.
+        limit: Most hits.
+        strict: Whether an item must have the phrases. Otherwise they raise its score: questions in plain language have
+            quotes too, and vectors propose items without the phrase anyway.
+    """
+    query = parse_query(text)
+    if strict or not query.phrases:
+        return await search_lexical(connection, query, filters, limit)
+    found = await search_lexical(connection, replace(query, phrases=()), filters, limit)
+    if not found.hits:
+        return found
+    exact = await search_lexical(connection, query, filters, limit)
+    bonus = PHRASE_BONUS * found.hits[0].score
+    raised = {(kind, own): Hit(kind, own, score + bonus) for kind, own, score in exact.hits}
+    hits = [*raised.values(), *(hit for hit in found.hits if (hit.entity_type, hit.entity_id) not in raised)]
+    hits.sort(key=lambda hit: -hit.score)
+    return replace(found, hits=hits[:limit])

@@ -1,8 +1,8 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import structlog
@@ -13,7 +13,8 @@ from mlplatform.errors import DependencyUnavailable, PlatformError
 from services.search import metrics
 from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
-from services.search.fusion import Fused, Hits, fuse
+from services.search.fusion import Fused, Hits, extend, fuse, scale_of
+from services.search.items import Key
 from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
@@ -117,7 +118,9 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        return Ranked(self._fuse(query, vectors, worded, degraded, weight), vectors.plan)
+        similarities = await self._compare(principal.tenant, state, vectors, worded, steps)
+        ranking = self._fuse(query, vectors, worded, similarities, weight)
+        return Ranked(replace(ranking, degraded=degraded, complete=ranking.complete and not degraded), vectors.plan)
 
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
@@ -136,7 +139,9 @@ class Ranker:
         """
         if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
-                found = await self._words(connection, query.text, query.filters, position + limit)
+                found = await self._words(
+                    connection, query.text, query.filters, position + limit, strict=query.mode == "lexical"
+                )
             unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
             return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
         vector, space = await self._embedder.embed(principal, query.text, state)
@@ -146,13 +151,20 @@ class Ranker:
         known = {candidate.key for candidate in ranking.candidates}
         beyond = [(kind, own, score) for kind, own, score in hits if (kind, own) not in known]
         start = position - len(ranking.candidates)
-        return [
-            Fused((kind, own), score if query.mode == "vector" else 0.0, vector_score=score)
-            for kind, own, score in beyond[start : start + limit]
-        ]
+        chosen = beyond[start : start + limit]
+        if query.mode == "vector":
+            return [Fused((kind, own), score, vector_score=score) for kind, own, score in chosen]
+        return extend(
+            chosen,
+            method=query.fusion,
+            weight=ranking.weight,
+            scale=ranking.scale,
+            rank=position + 1,
+            most=ranking.candidates[-1].score,
+        )
 
     def _fuse(
-        self, query: Query, vectors: Proposal, words: Proposal, degraded: Sequence[Leg], weight: float
+        self, query: Query, vectors: Proposal, words: Proposal, similarities: Mapping[Key, float], weight: float
     ) -> Ranking:
         more: Leg | None = None
         if len(vectors.hits) >= self.window:
@@ -161,7 +173,7 @@ class Ranker:
             more = "lexical"
         # Without the rest there is no way to come back to a candidate that was left out.
         limit = self.window if more else None
-        candidates = fuse(vectors.hits, words.hits, method=query.fusion, weight=weight, limit=limit)
+        candidates = fuse(vectors.hits, words.hits, similarities, method=query.fusion, weight=weight, limit=limit)
         if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
             candidates = [
                 candidate._replace(score=score)
@@ -176,15 +188,31 @@ class Ranker:
         return Ranking(
             candidates=candidates,
             strategy=vectors.strategy,
-            complete=not degraded and not pending,
+            complete=not pending,
             more=more,
-            degraded=degraded,
             reason=" ".join(reasons) or None,
             corrected=words.corrected,
             model=None if vectors.vector is None else vectors.vector.model,
             version=None if vectors.vector is None else vectors.vector.version,
             weight=weight,
+            scale=scale_of(vectors.hits, similarities),
         )
+
+    async def _compare(
+        self, tenant: str, state: State, vectors: Proposal, words: Proposal, steps: Steps
+    ) -> Mapping[Key, float]:
+        """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
+        known = {(kind, own) for kind, own, _ in vectors.hits}
+        missing = [(kind, own) for kind, own, _ in words.hits if (kind, own) not in known]
+        if vectors.vector is None or state.space is None or not missing:
+            return {}
+        try:
+            async with asyncio.timeout(self._patience):
+                with steps.step("compare"):
+                    return await self._vectors.compare(tenant, state.space, vectors.vector.literal(), missing)
+        except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
+            _unavailable("vector", error)
+            return {}
 
     async def _ask_vectors(self, principal: Principal, query: Query, state: State, steps: Steps) -> Proposal:
         if query.mode == "lexical":
@@ -214,7 +242,9 @@ class Ranker:
             async with asyncio.timeout(self._patience):
                 with steps.step("lexical"):
                     async with self._database.pipeline(tenant) as connection:
-                        found = await self._words(connection, query.text, query.filters, self.window)
+                        found = await self._words(
+                            connection, query.text, query.filters, self.window, strict=query.mode == "lexical"
+                        )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))
         reason = None if found.reason is None else REASONS[found.reason]

@@ -6,10 +6,11 @@ from typing import Literal
 
 import orjson
 
-from services.search.fusion import Fused
+from services.search.fusion import Fused, Scale
 
 Leg = Literal["vector", "lexical"]
 Strategy = Literal["exact", "plain", "iterative", "exact_after_plain", "exact_after_iterative", "none"]
+NO_SCALE = Scale(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Ranking:
         model: Model that embedded the query; None when vectors were not searched.
         version: Its version.
         weight: Of the vectors.
+        scale: Of their similarities.
     """
 
     candidates: Sequence[Fused]
@@ -39,6 +41,7 @@ class Ranking:
     model: str | None = None
     version: str | None = None
     weight: float = 0.0
+    scale: Scale = NO_SCALE
 
     def to_bytes(self) -> bytes:
         """Return the ranking without what only `explain` shows."""
@@ -53,13 +56,14 @@ class Ranking:
                 self.model,
                 self.version,
                 self.weight,
+                tuple(self.scale),
             ]
         )
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> "Ranking":
+    def from_bytes(cls, stored: bytes | str) -> "Ranking":
         """Read what `to_bytes` wrote."""
-        candidates, strategy, complete, more, reason, corrected, model, version, weight = orjson.loads(stored)
+        candidates, strategy, complete, more, reason, corrected, model, version, weight, scale = orjson.loads(stored)
         return cls(
             candidates=[Fused((entity_type, entity_id), score) for entity_type, entity_id, score in candidates],
             strategy=strategy,
@@ -70,4 +74,5 @@ class Ranking:
             model=model,
             version=version,
             weight=weight,
+            scale=Scale(*scale),
         )

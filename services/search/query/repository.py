@@ -159,6 +159,30 @@ async def search_hnsw(
     return await _hits(connection, statement, (vector, *values, vector, limit))
 
 
+async def compare(connection: Connection, space_id: int, vector: str, keys: Sequence[Key]) -> list[Hit]:
+    """Return the cosine similarity of the query to some items, of those that are embedded.
+
+    Args:
+        connection: A transaction of the tenant.
+        space_id: The space of the vector.
+        vector: The query as pgvector reads it.
+        keys: Of the items.
+    """
+    statement = sql.SQL(
+        """
+        SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> %s::halfvec)
+        FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
+        JOIN {table} e ON e.tenant_id = current_setting('ml.tenant') AND e.entity_type = k.entity_type
+            AND e.entity_id = k.entity_id
+        JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
+            AND i.entity_id = e.entity_id
+        WHERE i.state = 'embedded'
+        """
+    ).format(table=_embeddings(space_id))
+    types, ids = [key[0] for key in keys], [key[1] for key in keys]
+    return await _hits(connection, statement, (vector, types, ids))
+
+
 async def read_items(
     connection: Connection, keys: Sequence[Key], filters: Filters, *, content: bool, words: str | None
 ) -> list[DictRow]:

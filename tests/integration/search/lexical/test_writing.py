@@ -13,9 +13,9 @@ from tests.integration.embedding.waiting import eventually
 from tests.integration.search.lexical.shelf import Shelf
 
 LEFT = """
-SELECT (SELECT count(*) FROM search_documents), (SELECT count(*) FROM search_postings),
-    (SELECT coalesce(sum(documents), 0)::int FROM search_segments),
-    (SELECT coalesce(sum(tokens), 0)::int FROM search_segments)
+SELECT (SELECT count(*) FROM search_documents) AS stored, (SELECT count(*) FROM search_postings) AS postings,
+    (SELECT coalesce(sum(documents), 0)::int FROM search_segments) AS documents,
+    (SELECT coalesce(sum(tokens), 0)::int FROM search_segments) AS tokens
 """
 COUNTS = """
 SELECT term, sum(added - removed)::int FROM search_postings GROUP BY term HAVING sum(added - removed) <> 0 ORDER BY term
@@ -108,7 +108,9 @@ class TestUpdate:
 
         assert await shelf.found("gnu") == []
         assert await shelf.rows(COUNTS) == [("yak", 1), ("zebu", 1)]
-        assert await shelf.rows("SELECT sum(tokens)::int, sum(documents)::int FROM search_segments") == [(2, 2)]
+        assert await shelf.rows(
+            "SELECT sum(tokens)::int AS tokens, sum(documents)::int AS items FROM search_segments"
+        ) == [(2, 2)]
 
     async def test_an_unchanged_text_is_not_indexed_again(self, shelf):
         await shelf.put(a="yak")
@@ -215,7 +217,7 @@ class TestRights:
         "call",
         [
             "retire_search_documents('{}', '{}')",
-            "pack_search_entries('{}', 1)",
+            "index_search_items()",
             "search_level(1)",
         ],
     )
@@ -223,10 +225,10 @@ class TestRights:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await shelf.rows(f"SELECT {call}")
 
-    async def test_without_a_tenant_nothing_is_ranked_and_no_language_set(self, shelf):
+    async def test_without_a_tenant_there_is_nothing_to_read_and_no_language_to_set(self, shelf):
         await shelf.put(a="yak")
         async with shelf.database.transaction() as connection:
-            cursor = await connection.execute("SELECT * FROM rank_search_documents('{yak}', '{1}', '{}', NULL, 10)")
+            cursor = await connection.execute("SELECT 1 FROM search_postings UNION ALL SELECT 1 FROM search_documents")
             assert await cursor.fetchall() == []
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             async with shelf.database.transaction() as connection:
