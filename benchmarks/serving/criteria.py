@@ -39,13 +39,13 @@ def _against(
     groups: tuple[str, ...], cell: str, figure: str, *, high: bool
 ) -> Callable[[Result], tuple[float, str] | None]:
     def seen(result: Result) -> tuple[float, str] | None:
-        own = result["contenders"].get(NAME, {}).get("cells", {}).get(cell)
+        own = best(result["contenders"], (NAME,), cell, figure, high=high)
         other = best(result["contenders"], groups, cell, figure, high=high)
-        if own is None or other is None or result["contenders"][NAME]["protocol"] != "MLflow split":
+        if own is None or other is None or result["contenders"][own[0]]["protocol"] != "MLflow split":
             return None
-        name, value = other
-        ratio = own[figure] / value if high else value / own[figure]
-        return ratio, f"{own[figure]:.4g} against {value:.4g} of {name}"
+        (title, rate), (name, value) = own, other
+        ratio = rate / value if high else value / rate
+        return ratio, f"{rate:.4g} of {title} against {value:.4g} of {name}"
 
     return seen
 

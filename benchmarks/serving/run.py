@@ -62,7 +62,8 @@ class Run:
         if self._platform is not None:
             self._report("register the models")
             self._names = self._platform.publish(list(self._subjects.values()))
-            contenders.append(self._own(NAME, "default settings"))
+            contenders.append(self._own(NAME, "1 process, as installed"))
+            contenders.append(self._own(f"{NAME} workers", "2 processes", ML_SERVING_PROCESSES="2"))
         seen, calibrations = self._rounds(contenders)
         result: dict[str, Any] = {
             "machine": machine.describe(),

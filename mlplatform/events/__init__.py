@@ -11,6 +11,7 @@ from mlplatform.events.schemas import (
     IndexUpdated,
     ItemRef,
     ModelPromoted,
+    PromotionAnnounced,
     ReindexRequest,
     TrafficChanged,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ItemRef",
     "ModelPromoted",
     "OutboxRelay",
+    "PromotionAnnounced",
     "ReindexRequest",
     "StreamConsumer",
     "StreamTail",

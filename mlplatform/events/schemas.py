@@ -41,6 +41,22 @@ class ModelPromoted(EventData):
     """Row of the promotion ledger."""
 
 
+class PromotionAnnounced(EventData):
+    """The gates of a promotion to Production begin; whoever serves may load the version beforehand.
+
+    A hint: the gates may refuse it yet.
+    """
+
+    event_type: ClassVar[str] = "ml.model.promotion.announced.v1"
+
+    model: str = Field(min_length=1)
+    """Registered name."""
+    version: str = Field(min_length=1)
+    """Version that is to be in production."""
+    actor: str = Field(min_length=1)
+    """Who promotes it."""
+
+
 class TrafficChanged(EventData):
     """How the traffic of a model is dealt out was changed."""
 
@@ -90,7 +106,14 @@ class IndexUpdated(EventData):
 
 SCHEMAS: dict[str, type[EventData]] = {
     schema.event_type: schema
-    for schema in (ModelPromoted, TrafficChanged, ReindexRequest, BulkReindexRequest, IndexUpdated)
+    for schema in (
+        ModelPromoted,
+        PromotionAnnounced,
+        TrafficChanged,
+        ReindexRequest,
+        BulkReindexRequest,
+        IndexUpdated,
+    )
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from mlplatform.audit import AuditLog
+from mlplatform.events import CloudEvent, PromotionAnnounced, enqueue
 from mlplatform.objects import ObjectStore
 from mlplatform.registry import repository
 from mlplatform.registry import tags as tag
@@ -39,7 +40,7 @@ from mlplatform.registry.settings import PromotionSettings
 from mlplatform.registry.stages import PREVIOUS, PRODUCTION, Stage
 from mlplatform.registry.steps import Observer, Step, ignore
 from mlplatform.registry.trace_id import current_trace_id
-from mlplatform.registry.transition import Transition
+from mlplatform.registry.transition import SOURCE, Transition
 
 NOTHING = "none"
 """What a caller says for: no version has the stage."""
@@ -172,6 +173,8 @@ class Promoter:
         version: ModelVersion,
         current: str | None,
     ) -> Outcome:
+        if request.stage is Stage.PRODUCTION and not request.dry_run:
+            await self._announce(connection, request, version)
         candidate = await self._candidate(connection, request, version)
         report = await examine(candidate, request.stage, rollback=action is Action.ROLLBACK)
         if report.failed_gates() == [approval.GATE]:
@@ -185,6 +188,12 @@ class Promoter:
             await asyncio.to_thread(self._registry.set_version_tag, version.name, version.version, tag.DIGEST, found)
             version = replace(version, tags={**version.tags, tag.DIGEST: found})
         return await self._write(connection, request, action, version, current, report=report)
+
+    async def _announce(self, connection: Connection, request: PromotionRequest, version: ModelVersion) -> None:
+        """Let serving load the version while the gates run; nothing depends on whether it does."""
+        announced = PromotionAnnounced(model=version.name, version=version.version, actor=request.actor)
+        await enqueue(connection, CloudEvent.of(announced, source=SOURCE, subject=version.name))
+        await self._publish()
 
     def _needs_approval(self, request: PromotionRequest) -> bool:
         return self._settings.promotion_require_approval and request.stage is Stage.PRODUCTION

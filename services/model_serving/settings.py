@@ -70,8 +70,9 @@ class ServingSettings(MonitoringSettings):
     serving_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=lambda: os.cpu_count() or 1)
     """Calls of models that run at the same time. Default: as many as there are cores."""
     serving_queue_size: Annotated[int, Field(ge=0)] = 10_000
-    """Requests that wait for their models; more are answered 503, as are those whose model is too slow to answer all
-    that wait for it within ML_SERVING_TIMEOUT."""
+    """Requests that wait for their models; more are answered 503, but for models that have less than their share of the
+    places: those get in up to twice the number. Answered 503 are also requests for a model that is too slow to answer
+    all that wait for it within half of ML_SERVING_TIMEOUT."""
     serving_batching: bool = True
     """Whether requests that wait for the same model are scored in one call, where the model allows it."""
     serving_max_batch_rows: Annotated[int, Field(ge=1)] = 1024

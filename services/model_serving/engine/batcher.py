@@ -116,7 +116,7 @@ class Batcher:
     def hurry(self) -> None:
         """Make calls now, not in the next turn of the loop, unless as many run as may."""
         if self._cost.expect(1) <= INLINE_SECONDS:
-            self._start()
+            self._make_calls()
 
     def _arrange(self) -> None:
         if self._due or not self._waiting or self._busy >= self._slots:
@@ -124,29 +124,28 @@ class Batcher:
         if self._cost.expect(1) <= INLINE_SECONDS:
             self._due = True
             self._loop.call_soon(self._start)
-        elif self._hire():
+        else:
+            self._hire()
             self._pool.submit(self._go_on)
 
-    def _hire(self) -> bool:
-        """Take a slot, if there is one."""
+    def _hire(self) -> None:
+        """Take a slot; only the loop does, which has seen that there is one."""
         with self._lock:
-            free = self._busy < self._slots
-            self._busy += free
-        return free
+            self._busy += 1
 
     def _start(self) -> None:
         self._due = False
+        self._make_calls()
+        self._arrange()
+
+    def _make_calls(self) -> None:
         until = time.perf_counter() + TURN_SECONDS
         while self._waiting and self._busy < self._slots and time.perf_counter() < until:
             batch, late = self._next()
             self._drop(late)
-            if not batch or (self._is_quick(batch) and self._made_here(batch)):
-                continue
-            if self._hire():
+            if batch and not (self._is_quick(batch) and self._made_here(batch)):
+                self._hire()
                 self._pool.submit(self._work, batch)
-            else:
-                self._put_back(batch)
-        self._arrange()
 
     def _is_quick(self, batch: list[Ticket]) -> bool:
         rows = sum(ticket.request.given.rows for ticket in batch)
@@ -184,17 +183,15 @@ class Batcher:
                 rows += ticket.request.given.rows
         return batch, late
 
-    def _put_back(self, batch: list[Ticket]) -> None:
-        with self._lock:
-            self._waiting.extendleft(reversed(batch))
-
     def _work(self, batch: list[Ticket]) -> None:
         """Make a call in a thread, and see to the next one there: the loop may be long in coming round."""
         begin = time.perf_counter()
         outcomes = _run(score, self._model, batch)
         end = time.perf_counter()
+        more = self._keep_slot(stay=end - begin > INLINE_SECONDS)  # first, for the loop looks for free slots
         self._loop.call_soon_threadsafe(self._come_back, batch, outcomes, begin, end)
-        self._leave_slot(stay=end - begin > INLINE_SECONDS)
+        if more:
+            self._pool.submit(self._go_on)  # behind the calls of other models
 
     def _go_on(self) -> None:
         batch, late = self._next()
@@ -202,16 +199,15 @@ class Batcher:
             self._loop.call_soon_threadsafe(self._drop, late)
         if batch:
             self._work(batch)
-        else:
-            self._leave_slot(stay=True)
+        elif self._keep_slot(stay=True):
+            self._pool.submit(self._go_on)
 
-    def _leave_slot(self, *, stay: bool) -> None:
-        """Give the slot back, unless there is more to do for a thread."""
+    def _keep_slot(self, *, stay: bool) -> bool:
+        """Give the slot back, unless a thread is to stay and there is more to do."""
         with self._lock:
-            stay = stay and bool(self._waiting)
-            self._busy -= not stay
-        if stay:
-            self._pool.submit(self._go_on)  # behind the calls of other models
+            kept = stay and bool(self._waiting)
+            self._busy -= not kept
+        return kept
 
     def _come_back(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
         self._finish(batch, outcomes, begin, end)
@@ -224,8 +220,10 @@ class Batcher:
     def _finish(self, batch: list[Ticket], outcomes: list[Outcome], begin: float, end: float) -> None:
         rows = sum(ticket.request.given.rows for ticket in batch)
         self._cost.learn(rows, end - begin)
-        since = max(self._ended, batch[0].submitted)  # while requests wait, all that passes is the price of the next
-        self._pace += WEIGHT * (max(end - since, 0.0) / len(batch) - self._pace)
+        # While requests wait, all that passes between two ends is the price of a call. Calls that run at the same time
+        # may end at the same time too, so it is at least what they take.
+        spent = max(end - max(self._ended, batch[0].submitted), (end - begin) / self._slots)
+        self._pace += WEIGHT * (spent / len(batch) - self._pace)
         self._ended = max(self._ended, end)
         self._meters.called(rows, len(batch), end - begin)
         for ticket, outcome in zip(batch, outcomes, strict=True):

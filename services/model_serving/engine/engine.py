@@ -98,7 +98,7 @@ class Engine:
     def admit(self, model: LoadedModel) -> Lane:
         """Return the queue of a model that has room for one more request.
 
-        Asked before a request is read too: a refusal has to cost less than an answer.
+        Asked before the inputs of a request are read too: a refusal has to cost less than an answer.
 
         Raises:
             Overloaded: the queue is full, or too long for the pace of the model.
@@ -107,7 +107,9 @@ class Engine:
         longest = PATIENCE * self._timeout
         if self._pending >= self._capacity or lane.expected_wait > longest:
             lane.hurry()  # a quick model answers those that wait in less time than refusals take
-            if self._pending >= self._capacity and lane.waiting >= self._share(lane):
+            if self._pending >= 2 * self._capacity or (
+                self._pending >= self._capacity and lane.waiting >= self._share(lane)
+            ):
                 raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
             if (wait := lane.expected_wait) > longest:
                 detail = "More predictions of this model wait than it answers within the time limit; try again later."

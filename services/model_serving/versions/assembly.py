@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from mlplatform.events import ModelPromoted, StreamTail, running
+from mlplatform.events import ModelPromoted, PromotionAnnounced, StreamTail, running
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel
 from services.model_serving.loading.loader import make_loader
@@ -84,7 +84,9 @@ async def open_versions(
             directory=directory,
             production=production,
             loads=loads,
+            extras=extras,
             events=StreamTail(kernel.redis, ModelPromoted.event_type),
+            announcements=StreamTail(kernel.redis, PromotionAnnounced.event_type),
             interval=settings.serving_poll_interval,
         )
         watching = await stack.enter_async_context(running(watcher, "alias watcher"))

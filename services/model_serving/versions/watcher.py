@@ -14,12 +14,13 @@ from typing import Any
 from structlog import get_logger
 
 from mlplatform.errors import PlatformError
-from mlplatform.events import Beat, ModelPromoted, StreamTail, beside
+from mlplatform.events import Beat, ModelPromoted, PromotionAnnounced, StreamTail, beside
 from mlplatform.registry.model_version import RegisteredModel
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.errors import reason
 from services.model_serving.metrics import REGISTRY_REACHABLE
 from services.model_serving.versions.directory import Directory
+from services.model_serving.versions.extras import ExtraVersions
 from services.model_serving.versions.loads import Loads
 from services.model_serving.versions.production import Production, Wanted
 
@@ -33,7 +34,9 @@ class AliasWatcher:
         directory: what is polled.
         production: told of what is wanted.
         loads: brings artifacts to the disk before they are needed.
+        extras: load what is about to be promoted.
         events: promotions as they happen.
+        announcements: promotions that begin.
         interval: between polls.
     """
 
@@ -43,13 +46,17 @@ class AliasWatcher:
         directory: Directory,
         production: Production,
         loads: Loads,
+        extras: ExtraVersions,
         events: StreamTail,
+        announcements: StreamTail,
         interval: timedelta,
     ) -> None:
         self._directory = directory
         self._production = production
         self._loads = loads
+        self._extras = extras
         self._events = events
+        self._announcements = announcements
         self._beat = Beat(interval)
         self._looked: dict[str, tuple[float, RegisteredModel]] = {}
         self._looking: set[asyncio.Task[None]] = set()
@@ -60,7 +67,7 @@ class AliasWatcher:
 
     async def run(self) -> None:
         """Poll until stopped."""
-        async with beside(self._follow_events()):
+        async with beside(self._follow_events()), beside(self._follow_announcements()):
             async for _ in self._beat:
                 await self._poll()
         if self._looking:
@@ -78,6 +85,22 @@ class AliasWatcher:
                     continue
                 self._production.forgive(promoted.model)
                 self._begin(self._look(promoted.model, promoted.version))
+
+    async def _follow_announcements(self) -> None:
+        async for event in self._announcements:
+            if event.type == PromotionAnnounced.event_type:
+                announced = PromotionAnnounced.from_event(event)
+                if self._directory.covers(announced.model):
+                    self._begin(self._prepare(announced.model, announced.version))
+
+    async def _prepare(self, name: str, number: str) -> None:
+        """Load a version beside the one that serves while its gates run, as far as there is room."""
+        try:
+            _, version = await self._directory.look(name, number)
+            if version is not None:
+                await self._extras.load(version)
+        except PlatformError as error:
+            log.info("prepare_failed", model=name, version=number, reason=error.detail)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

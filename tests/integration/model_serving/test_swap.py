@@ -10,7 +10,7 @@ import mlflow
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from mlplatform.events import CloudEvent, ModelPromoted
+from mlplatform.events import CloudEvent, ModelPromoted, PromotionAnnounced
 from mlplatform.registry.stages import PRODUCTION, STAGING
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
@@ -95,6 +95,30 @@ class TestPromotion:
                     return await service.serves(publisher.name, "1", INPUTS)
 
                 await eventually(announced)
+
+    async def test_a_version_whose_promotion_begins_waits_in_memory_for_its_end(
+        self, publisher: Publisher, settings_env: dict[str, str], redis_url: str, tmp_path: Path
+    ) -> None:
+        first, second = publisher.linear(1.0), publisher.linear(2.0)
+        publisher.promote(first)
+        async with serving(settings_env, publisher, tmp_path) as service, Redis.from_url(redis_url) as redis:
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
+            announced = PromotionAnnounced(model=publisher.name, version=second.version, actor="test")
+            document = CloudEvent.of(announced, source="test").model_dump_json().encode()
+
+            async def in_memory() -> list[tuple[str, str]]:
+                model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
+                return [(loaded["version"], loaded["role"]) for loaded in model["loaded"]]
+
+            async def prepared() -> bool:
+                await redis.xadd(PromotionAnnounced.event_type, {"event": document})
+                await asyncio.sleep(0.1)
+                return await in_memory() == [("1", "production"), ("2", "extra")]
+
+            await eventually(prepared)
+            publisher.promote(second)
+            await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
+            assert sorted(await in_memory()) == [("1", "extra"), ("2", "production")]
 
     async def test_a_replaced_version_is_freed_when_no_room_is_left_for_it(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path

@@ -58,6 +58,12 @@ class TestJudge:
         assert found["1000 rows, binary tensors against JSON split"] == 3
         assert found["20 models in one process against 20 stock servers"] == 20
 
+    def test_the_platforms_best_configuration_counts_too(self):
+        given = result()
+        given["contenders"][f"{NAME} workers"] = contender(NAME, 4800)
+        found = seen(judge(given))
+        assert found["requests/s, c=32, against the best other server"] == 6
+
     def test_good_run_passes_and_tells_aims_apart(self):
         judged = {entry["what"]: entry for entry in judge(result())}
         assert all(entry["passed"] for entry in judged.values())

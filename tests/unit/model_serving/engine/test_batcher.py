@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlplatform.errors import Overloaded
+from services.model_serving.engine.batcher import Batcher
 from services.model_serving.engine.engine import Engine
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InputsRefused
@@ -168,6 +169,22 @@ class TestOverload:
             assert all(done.acquire(timeout=60) for _ in range(5))  # and the loop stands still
             assert await asyncio.gather(*waiting) == [[7.0]] * 5
 
+    async def test_a_slot_that_is_slow_to_be_given_back_is_not_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        keep_slot = Batcher._keep_slot
+
+        def slowly(batcher: Batcher, *, stay: bool) -> bool:
+            time.sleep(0.02)  # the loop goes on meanwhile, and finds no slot free
+            return keep_slot(batcher, stay=stay)
+
+        monkeypatch.setattr(Batcher, "_keep_slot", slowly)
+        recorder = Recorder()
+        async with engine_of() as engine:
+            first = await hold(engine, recorder)
+            second = asyncio.create_task(ask(engine, recorder.model, 1.0))
+            await asyncio.sleep(0)
+            recorder.open.set()
+            assert await asyncio.wait_for(asyncio.gather(first, second), 30) == [[0.0], [2.0]]
+
     async def test_a_model_that_fills_the_queue_leaves_room_for_another(self) -> None:
         recorder, other = Recorder(), Recorder()
         async with engine_of(queue_size=4) as engine:
@@ -184,6 +201,24 @@ class TestOverload:
 
 
 class TestDeadlines:
+    async def test_the_pace_of_many_slots_is_not_taken_for_more_than_it_is(self) -> None:
+        slots, calls = 16, threading.Barrier(16)
+
+        def predict(given: ModelInput, *_: Any) -> Any:
+            calls.wait(60)  # all end at the same moment
+            time.sleep(0.05)
+            return np.full(given.rows, 7.0)
+
+        model = model_of(predict, row_wise=False)
+        async with engine_of(threads=slots) as engine:
+            for _ in range(3):
+                await asyncio.gather(*(ask(engine, model, 0.0) for _ in range(slots)))
+            waiting = [asyncio.create_task(ask(engine, model, 0.0)) for _ in range(3 * slots)]
+            await asyncio.sleep(0)
+            expected = model.lane.expected_wait
+            await asyncio.gather(*waiting)
+        assert expected >= 0.5 * 2 * 0.05  # two waves wait behind the one that runs
+
     async def test_what_cannot_be_answered_in_time_is_refused_at_once(self) -> None:
         recorder = Recorder(row_wise=False)
         async with engine_of(timeout=timedelta(seconds=0.5)) as engine:
