@@ -52,7 +52,7 @@ class Report:
     @property
     def is_final(self) -> bool:
         """Whether the service said how it ended, for good."""
-        return self.last.get("status", INTERRUPTED) != INTERRUPTED
+        return bool(self.last.get("status", INTERRUPTED) != INTERRUPTED)
 
     def add(self, line: str) -> None:
         """Take a line of the answer."""

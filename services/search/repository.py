@@ -31,12 +31,13 @@ async def save_items(connection: Connection, items: Sequence[Item]) -> list[Dict
     Returns:
         entity_type, entity_id, content_sha256 and state of each item.
     """
+    # In binary, which takes a sixth of the time: an array in text is searched for what has to be quoted.
     cursor = await connection.execute(
         """
         INSERT INTO search_items AS i (tenant_id, entity_type, entity_id, text, metadata, tags, content_sha256)
         SELECT current_setting('ml.tenant'), n.entity_type, n.entity_id, n.text, n.metadata,
             ARRAY(SELECT jsonb_array_elements_text(n.tags)), n.content_sha256
-        FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::text[])
+        FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::jsonb[], %b::text[])
             AS n (entity_type, entity_id, text, metadata, tags, content_sha256)
         ORDER BY n.entity_type, n.entity_id
         ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET

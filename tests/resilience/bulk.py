@@ -17,7 +17,9 @@ LINES_A_PART = 50
 PART_SECONDS = 0.1
 AWAY = {429, 503, 504}
 WORDS = ("apple", "pear", "plum", "cherry", "quince")
-PER_SEARCH = 500
+PER_SEARCH = 100
+LEGS: tuple[dict[str, str], ...] = ({},)
+"""What a search says to ask each leg alone."""
 
 
 class BulkUpload:
@@ -67,8 +69,8 @@ class BulkUpload:
             time.sleep(PAUSE_SECONDS)
         return counts
 
-    def found(self) -> set[str]:
-        """Return the ids of all items that searches find."""
+    def found(self, leg: dict[str, str]) -> set[str]:
+        """Return the ids of all items that searches of a leg find."""
         found: set[str] = set()
         for part in range(-(-len(self.keys) // PER_SEARCH)):
             body = {
@@ -76,6 +78,7 @@ class BulkUpload:
                 "limit": 2 * PER_SEARCH,
                 "entity_types": [self.name],
                 "filters": {"part": part},
+                **leg,
             }
             answer = self._insist("POST", "/api/v1/search", json=body).json()
             found |= {result["entity_id"] for result in answer["results"]}

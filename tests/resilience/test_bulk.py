@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from mlplatform.stack import Stack
-from tests.resilience.bulk import BulkUpload
+from tests.resilience.bulk import LEGS, BulkUpload
 from tests.resilience.test_stack import pids_of, wait_healthy
 
 PARTS = ("embedding", "search", "redis", "postgres")
@@ -34,6 +34,7 @@ class TestKillDuringUpload:
         assert upload.wrong == []
         assert (upload.end.get("status"), upload.end.get("stored")) == ("complete", ITEMS)
         assert upload.unfinished() == {"pending": 0, "failed": 0}
-        assert upload.found() == set(upload.keys) - deleted
+        for leg in LEGS:
+            assert upload.found(leg) == set(upload.keys) - deleted
         assert upload.existing(deleted) == set()
         wait_healthy(stack, killed=pid)

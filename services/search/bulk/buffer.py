@@ -4,8 +4,8 @@ import asyncio
 
 from services.search.bulk.documents import Document
 
-LINES = 500
-"""Most lines that are stored together."""
+LINES = 2000
+"""Most lines that are stored together. Many share their words, and the rows of the lexical index with them."""
 SIZE = 4 * 1024 * 1024
 """Bytes of lines that are stored together, about."""
 
