@@ -1,6 +1,6 @@
 """Large inputs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -26,7 +26,7 @@ INPUT = {
         },
     }
 }
-RESULT = {
+RESULT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "NDJSON in the order of the input, or a matrix that `numpy.load` reads.",
         "content": {
