@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from io import BytesIO
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import urlsplit
 
 import urllib3
@@ -120,7 +120,7 @@ class ObjectStore:
         """
         for name in (key, *parts):
             check_key(name)
-        content = Joined(head, parts, self._read)
+        content = cast("BinaryIO", Joined(head, parts, self._read))  # the client calls `read` and nothing else
         await self._run(
             lambda: self._client.put_object(self._bucket, key, content, -1, content_type, part_size=JOINED_PART)
         )

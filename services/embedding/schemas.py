@@ -91,7 +91,8 @@ class JobQuery(BaseModel):
     dimensions: Annotated[int | None, Field(ge=1, description="Length of the vectors.")] = None
     prompt: Annotated[str, Field(description="Put before each text.")] = ""
     input_key: Annotated[
-        str | None, Field(description="An object below `uploads/<tenant>/` in S3 to read instead of the body.")
+        str | None,
+        Field(min_length=1, description="An object below `uploads/<tenant>/` in S3 to read instead of the body."),
     ] = None
 
 

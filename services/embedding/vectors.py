@@ -30,9 +30,15 @@ def pack(key: bytes, row: Row) -> bytes:
     return _HEAD.pack(key, row.tokens, row.truncated) + row.vector.astype(_FLOAT, copy=False).tobytes()
 
 
-def unpack(entry: bytes | None, key: bytes, dimension: int) -> Row | None:
-    """Read a row; None when there is none, or when it is another key's or of another form."""
-    if entry is None or len(entry) != _HEAD.size + dimension * _FLOAT.itemsize or not entry.startswith(key):
+def unpack(entry: bytes | str | None, key: bytes, dimension: int) -> Row | None:
+    """Read a row; None when there is none, or when it is another key's or of another form.
+
+    Args:
+        entry: As Redis gives it; a client that decodes would give text.
+        key: The row's.
+        dimension: Of its vector.
+    """
+    if not isinstance(entry, bytes) or len(entry) != size_of(dimension) or not entry.startswith(key):
         return None
     _, tokens, truncated = _HEAD.unpack_from(entry)
     vector = np.frombuffer(entry, _FLOAT, offset=_HEAD.size).astype(np.float32, copy=False)

@@ -1,5 +1,6 @@
 """What the three services promise every caller, with authentication on."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from mlplatform.auth import Role
 from tests.contract.secured import SERVICES, Secured, run_services
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("fuzzing.py")
 FORGED = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJ4Iiwicm9sZXMiOlsibWxfYWRtaW4iXX0."
 
 
@@ -40,7 +42,10 @@ class TestDocument:
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
             *("run", f"{secured.urls[service]}/openapi.json", "--header", f"Authorization: {authorization}"),
         ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
+        environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
+        )
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 

@@ -1,6 +1,6 @@
 """Large inputs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
@@ -26,7 +26,7 @@ INPUT = {
         },
     }
 }
-RESULT = {
+RESULT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "NDJSON in the order of the input, or a matrix that `numpy.load` reads.",
         "content": {
@@ -91,10 +91,10 @@ async def remove_job(job: UUID, principal: Embedder, jobs: OwnJobs) -> Response:
 
 
 async def _read(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in NDJSON:
-        raise UnsupportedMediaType(f"Send the lines with the header Content-Type: {NDJSON[0]}.")
     body = await request.body()
     if not body.strip():
         raise Unprocessable("There is nothing to embed.", errors=[FieldError("body", "has no lines")])
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in NDJSON:
+        raise UnsupportedMediaType(f"Send the lines with the header Content-Type: {NDJSON[0]}.")
     return body

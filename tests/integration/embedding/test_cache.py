@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import pytest
 import redis.asyncio
-from redis.asyncio.connection import ConnectKwargs, parse_url
 
 from mlplatform.service.kernel import connect_redis
 from services.embedding.cache import PREFIX, VectorCache
@@ -39,7 +39,9 @@ async def client(settings: EmbeddingSettings) -> AsyncIterator[redis.asyncio.Red
 @pytest.fixture
 def dead(settings: EmbeddingSettings, unused_tcp_port: int) -> EmbeddingSettings:
     """Settings with a Redis that does not answer."""
-    return settings.model_copy(update={"redis_url": type(settings.redis_url)(f"redis://127.0.0.1:{unused_tcp_port}/0")})
+    url = urlsplit(settings.redis_url.get_secret_value())
+    there = url._replace(netloc=url.netloc.replace(str(url.port), str(unused_tcp_port)))
+    return settings.model_copy(update={"redis_url": type(settings.redis_url)(urlunsplit(there))})
 
 
 class TestCache:
@@ -100,7 +102,7 @@ class TestService:
             await running.cache.settle()
             answer = await embed(running, texts=["b", "c", "a", "word " * 65, "c"])
 
-        assert running.encoder.forwarded == [2, 1, 1]
+        assert running.encoder.forwarded == [2, 2]
         assert answer["tokens"] == [1, 1, 1, 64, 1]
         assert answer["truncated"] == [3]
 
@@ -169,17 +171,21 @@ class TestOutage:
                 await embed(running, texts=[f"text {number}"])
             assert await counted(running, "ml_embedding_cache_errors_total") == before + 1
 
-    async def test_the_cache_is_used_again_once_redis_answers(self, settings, unused_tcp_port):
-        server = parse_url(settings.redis_url.get_secret_value())
-        client = redis.asyncio.Redis(host="127.0.0.1", port=unused_tcp_port, db=server["db"])
+    async def test_the_cache_is_used_again_once_redis_answers(self, settings, dead):
+        client = connect_redis(dead, "test")
         cache = VectorCache(client, entries=5, ttl=DAY)
         assert await cache.read([key_of(1)], DIMENSION) == {}
         assert cache.state == "unreachable"
 
-        async with forwarded(unused_tcp_port, server):
+        async with forwarded(address_of(dead), address_of(settings)):
             await eventually(lambda: is_used(cache))
             await cache.close()
             await client.aclose()
+
+
+def address_of(settings: EmbeddingSettings) -> tuple[str, int]:
+    found = urlsplit(settings.redis_url.get_secret_value())
+    return str(found.hostname), int(found.port or 0)
 
 
 async def is_used(cache: VectorCache) -> bool:
@@ -200,16 +206,20 @@ async def counted(running: Running, name: str) -> float:
 
 
 @asynccontextmanager
-async def forwarded(port: int, server: ConnectKwargs) -> AsyncIterator[None]:
-    """Pass what comes to a port on to Redis."""
+async def forwarded(source: tuple[str, int], target: tuple[str, int]) -> AsyncIterator[None]:
+    """Pass what comes to an address on to another one, until all who came have left."""
+    passing: set[asyncio.Task[None]] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(server["host"], server["port"])
+        passing.add(asyncio.current_task())
+        up_reader, up_writer = await asyncio.open_connection(*target)
         await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
 
-    listener = await asyncio.start_server(serve_one, "127.0.0.1", port)
+    listener = await asyncio.start_server(serve_one, *source)
     yield
     listener.close()
+    if passing:
+        await asyncio.wait(passing)
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

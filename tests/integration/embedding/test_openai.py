@@ -3,14 +3,17 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
+import httpx2
 import numpy as np
 import openai
 import pytest
+from fastapi import FastAPI
 from openai import AsyncOpenAI
 
-from mlplatform.auth import Role
+from mlplatform.auth import Role, mint_token
 from mlplatform.auth.issuer import KeyIssuer
 from mlplatform.database import Database
 from services.embedding.app import create_app
@@ -22,12 +25,19 @@ from tests.unit.embedding.encoders import HeldEncoder, WordEncoder
 
 MODEL = "text-embedder"
 BASE = "http://embedding/v1"
+HOUR = timedelta(hours=1)
 PEPPER = "pepper-of-this-test-with-32-bytes-or-more"
 
 
-def client_of(http: httpx.AsyncClient, key: str = "") -> AsyncOpenAI:
-    """Return OpenAI's client on another's transport; it sends no credential when the key is empty."""
-    return AsyncOpenAI(api_key=key, base_url=BASE, http_client=http, max_retries=0)
+def client_of(app: FastAPI, key: str | None = None) -> AsyncOpenAI:
+    """Return OpenAI's client, with a key or with a token of this machine; it has to have one or the other."""
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    return AsyncOpenAI(
+        api_key=key or mint_token(EmbeddingSettings(), subject="test", tenant="default", roles=[Role.USER], ttl=HOUR),
+        base_url=BASE,
+        http_client=httpx2.AsyncClient(transport=transport),
+        max_retries=0,
+    )
 
 
 @pytest.fixture
@@ -43,7 +53,7 @@ async def real(settings: EmbeddingSettings) -> AsyncIterator[AsyncOpenAI]:
             return (await http.get("/health/ready")).status_code == 200
 
         await eventually(is_ready)
-        yield client_of(http)
+        yield client_of(app)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ async def running(settings: EmbeddingSettings) -> AsyncIterator[Running]:
 
 @pytest.fixture
 def client(running: Running) -> AsyncOpenAI:
-    return client_of(running.client)
+    return client_of(running.app)
 
 
 class TestRealModel:
@@ -141,7 +151,7 @@ class TestModels:
     async def test_the_operator_can_add_a_name(self, settings):
         named = settings.model_copy(update={"embedding_model_names": ("text-embedding-3-small",)})
         async with serve(named, WordEncoder()) as running:
-            answer = await client_of(running.client).embeddings.create(model="text-embedding-3-small", input="a")
+            answer = await client_of(running.app).embeddings.create(model="text-embedding-3-small", input="a")
 
         assert answer.model == "text-embedding-3-small"
 
@@ -158,7 +168,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "wrong",
         ["", " ", "\t\n", "\x00\x1b", "\u200b", [], ["good", ""], ["good", " "], [[]], [[-1]], ["x"] * 1025],
-        ids=repr,
+        ids=lambda wrong: repr(wrong)[:20],
     )
     async def test_a_wrong_input_is_the_caller_s_fault(self, client, wrong):
         with pytest.raises(openai.BadRequestError) as refusal:
@@ -209,7 +219,7 @@ class TestFailures:
     async def test_a_full_queue_says_when_to_come_back(self, settings):
         encoder = HeldEncoder()
         async with serve(settings.model_copy(update={"embedding_queued_texts": 1}), encoder) as running:
-            client = client_of(running.client)
+            client = client_of(running.app)
             first = asyncio.create_task(client.embeddings.create(model=MODEL, input="first"))
             await eventually(encoder.started.is_set)
             with pytest.raises(openai.RateLimitError) as refusal:
@@ -223,7 +233,7 @@ class TestFailures:
     async def test_a_client_that_retries_gets_its_answer_once_there_is_room(self, settings):
         encoder = HeldEncoder()
         async with serve(settings.model_copy(update={"embedding_queued_texts": 1}), encoder) as running:
-            client = client_of(running.client)
+            client = client_of(running.app)
             before = await refusals(running)
 
             async def was_refused() -> bool:
@@ -264,7 +274,7 @@ class TestCredentials:
         )
         await owner.close()
         async with serve(secured, WordEncoder()) as running:
-            answer = await client_of(running.client, issued.text).embeddings.create(model=MODEL, input="a")
+            answer = await client_of(running.app, issued.text).embeddings.create(model=MODEL, input="a")
 
         assert answer.data
 
@@ -272,7 +282,7 @@ class TestCredentials:
     async def test_another_key_is_refused(self, secured, key):
         async with serve(secured, WordEncoder()) as running:
             with pytest.raises(openai.AuthenticationError) as refusal:
-                await client_of(running.client, key).embeddings.create(model=MODEL, input="a")
+                await client_of(running.app, key).embeddings.create(model=MODEL, input="a")
 
         assert refusal.value.response.headers["WWW-Authenticate"].startswith("Bearer")
 

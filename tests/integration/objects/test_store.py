@@ -88,3 +88,35 @@ class TestBroken:
         with pytest.raises(DependencyUnavailable):
             await store.exists("a")
         store.close()
+
+
+class TestParts:
+    async def test_a_part_of_an_object_is_read(self, store: ObjectStore, key: str) -> None:
+        await store.put(key, b"0123456789")
+
+        assert await store.size(key) == 10
+        assert await store.get_range(key, 2, 3) == b"234"
+        assert await store.get_range(key, 8, 100) == b"89"
+
+    async def test_objects_are_joined_in_their_order(self, store: ObjectStore, key: str) -> None:
+        names = [f"{key}.{number}" for number in range(3)]
+        contents = [b"a" * 9_000_000, b"", b"b" * 5]
+        for name, content in zip(names, contents, strict=True):
+            await store.put(name, content)
+
+        await store.join(key, names, head=b"head")
+
+        assert await store.get(key) == b"head" + b"".join(contents)
+        for name in names:
+            await store.delete(name)
+
+    async def test_nothing_is_joined_to_an_empty_object(self, store: ObjectStore, key: str) -> None:
+        await store.join(key, [])
+
+        assert await store.get(key) == b""
+
+    async def test_a_part_that_is_missing_is_not_found(self, store: ObjectStore, key: str) -> None:
+        with pytest.raises(NotFound):
+            await store.join(key, [f"{key}.none"])
+        with pytest.raises(NotFound):
+            await store.size(key)
