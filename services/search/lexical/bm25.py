@@ -30,16 +30,17 @@ class Posting:
     Attributes:
         count: How often the query has it.
         required: Whether an item must have it.
-        items: Items with the term that are alive, at least one.
-        entries: 8 bytes each, big-endian: number << 26 | occurrences << 18 | tokens of the item.
+        items: How many items have the term and are alive, at least one.
+        entries: Rows of postings, each posting 8 bytes, big-endian: number << 26 | occurrences << 18 | tokens of the
+            item. In all of them together, a number occurs once.
         dead: Numbers of items that are no more, 8 bytes each.
     """
 
     count: int
     required: bool
     items: int
-    entries: bytes
-    dead: bytes
+    entries: Sequence[bytes]
+    dead: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Scores:
 
     Attributes:
         numbers: Of the items, ascending.
-        values: Their scores, rounded to 8 digits after the point, so that equal items have equal scores whatever the
-            order of the addends.
+        values: Their scores. The addends of every item are summed in the same order, so equal items have equal scores.
     """
 
     numbers: Numbers
@@ -94,38 +94,41 @@ def score(postings: Sequence[Posting], *, items: int, tokens: int) -> Scores:
     numbers: list[Numbers] = []
     parts: list[NDArray[np.float64]] = []
     for posting in postings:
-        entries = np.frombuffer(posting.entries, ">i8").astype(np.int64)
+        entries = np.frombuffer(b"".join(posting.entries), ">i8").astype(np.int64)
         idf = math.log1p((items - posting.items + 0.5) / (posting.items + 0.5))
-        occurrences = (entries >> TF_SHIFT) & OCCURRENCES
         part = np.multiply(entries & LENGTHS, slope, dtype=np.float64)
         part += K1 * (1 - B)
-        part /= occurrences
+        part /= (entries >> TF_SHIFT) & OCCURRENCES
         part += 1.0
         np.divide(posting.count * idf * (K1 + 1), part, out=part)
-        numbers.append(entries >> NUMBER_SHIFT)
+        entries >>= NUMBER_SHIFT
+        numbers.append(entries)
         parts.append(part)
-    dead = [np.frombuffer(posting.dead, ">i8") for posting in postings if posting.dead]
-    required = [posting.required for posting in postings]
-    return _sum(numbers, parts, required, np.concatenate(dead).astype(np.int64) if dead else None)
+    dead = np.frombuffer(b"".join(row for posting in postings for row in posting.dead), ">i8").astype(np.int64)
+    return _sum(numbers, parts, [posting.required for posting in postings], dead)
 
 
-def _sum(
-    numbers: list[Numbers], parts: list[NDArray[np.float64]], required: list[bool], dead: Numbers | None
-) -> Scores:
-    everything = np.concatenate(numbers)
-    lowest = int(everything.min())
-    span = int(everything.max()) - lowest + 1
-    if span <= SPARSE * len(everything):
+def _sum(numbers: list[Numbers], parts: list[NDArray[np.float64]], required: Sequence[bool], dead: Numbers) -> Scores:
+    """Add up the parts of each number."""
+    lowest = min(int(term.min()) for term in numbers)
+    span = max(int(term.max()) for term in numbers) - lowest + 1
+    if span <= SPARSE * sum(map(len, numbers)):
         names: Numbers | None = None
-        places = everything - lowest
+        places = [np.subtract(term, lowest, out=term) for term in numbers]
+        dead = dead[(dead >= lowest) & (dead < lowest + span)] - lowest
     else:
-        names, places = np.unique(everything, return_inverse=True)
+        names = np.unique(np.concatenate(numbers))
+        places = [np.searchsorted(names, term) for term in numbers]
+        dead = np.flatnonzero(np.isin(names, dead))
         span = len(names)
-    total = np.bincount(places, np.concatenate(parts), span)
+    total = np.zeros(span)
+    for place, part in zip(places, parts, strict=True):
+        total[place] += part  # no place occurs twice in a term
     if any(required):
-        needed = np.concatenate([np.full(len(part), need) for part, need in zip(parts, required, strict=True)])
-        total[np.bincount(places, needed, span) < sum(required)] = 0.0
-    if dead is not None:
-        total[(dead[(dead >= lowest) & (dead < lowest + span)] - lowest) if names is None else np.isin(names, dead)] = 0
+        having = np.zeros(span, np.int32)
+        for place, need in zip(places, required, strict=True):
+            having[place] += need
+        total[having < sum(required)] = 0.0
+    total[dead] = 0.0
     found = np.flatnonzero(total)
-    return Scores(found + lowest if names is None else names[found], np.round(total[found], 8))
+    return Scores(found + lowest if names is None else names[found], total[found])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 QUOTED = re.compile(r'["“”„]([^"“”„]*)["“”„]')
 QUOTES = re.compile(r'["“”„]')
 WORD = re.compile(r"[^\W\d_]+")
+QUOTING_WORDS = 32
+"""In a longer query quotation marks are those of a text that was pasted."""
 CORRECTED_LETTERS = 4
 """Shorter words are not corrected: nearly any other short word is one letter away."""
 
@@ -38,6 +40,12 @@ class LexicalQuery:
 
 
 def parse_query(text: str) -> LexicalQuery:
-    """Read a query: words, and phrases in double quotes. A quote without its partner counts for nothing."""
+    """Read a query: words, and phrases in double quotes.
+
+    A quote without its partner counts for nothing, and no quote does in a query of more than `QUOTING_WORDS` words.
+    """
+    words = QUOTES.sub(" ", text)
+    if len(words.split()) > QUOTING_WORDS:
+        return LexicalQuery(words)
     phrases = (" ".join(phrase.split()) for phrase in QUOTED.findall(text))
-    return LexicalQuery(QUOTES.sub(" ", text), tuple(dict.fromkeys(phrase for phrase in phrases if phrase)))
+    return LexicalQuery(words, tuple(dict.fromkeys(phrase for phrase in phrases if phrase)))

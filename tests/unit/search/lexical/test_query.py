@@ -24,6 +24,10 @@ class TestParseQuery:
     def test_reads_words_and_phrases(self, text, words, phrases):
         assert parse_query(text) == LexicalQuery(words, phrases)
 
+    def test_a_long_text_is_not_quoting(self):
+        assert parse_query('"a b" ' + "word " * 30).phrases == ("a b",)
+        assert parse_query('"a b" ' + "word " * 31).phrases == ()
+
     @given(st.text())
     def test_any_text_is_a_query_without_quotes_left(self, text):
         query = parse_query(text)
