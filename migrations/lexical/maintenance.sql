@@ -1,4 +1,4 @@
--- What the search service calls in the background; see versions/0008_lexical.py.
+-- What the search service calls in the background; see versions/0009_lexical.py.
 
 -- Joins the segments of one level of one tenant into one, where there are many; returns how many, 0 when there is
 -- nothing to do. A segment ends up in about one merge per level. Those of a few million postings are left alone, so

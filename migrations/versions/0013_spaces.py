@@ -17,8 +17,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011j"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

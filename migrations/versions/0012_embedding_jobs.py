@@ -6,7 +6,7 @@ which ``claim_embedding_job`` does as the owner; it returns whose job it is, and
 
 from alembic import op
 
-revision = "0011j"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
