@@ -6,6 +6,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from mlplatform.service.corked import Corked
 
@@ -13,10 +14,12 @@ WAVE = 16
 """Requests that are begun in one turn of the loop."""
 LARGE = 16 * 1024
 """Bytes; a connection that sends so many at once is not read from before they had their turn."""
+MOST_DEFERRED = 2
+"""Pieces of one connection that wait; it is not read from before they had their turn."""
 
 
 class Waves:
-    """What was received and waits for its turn. One for each loop.
+    """What was received and waits for its turn. One for each server.
 
     A busy loop finds hundreds of connections readable in one turn. Each step of answering would then be done for all
     of them before the next step, and what one step leaves in the processor's caches would be gone by the next: a
@@ -51,7 +54,7 @@ class Waves:
             protocol.resume(data)
 
 
-_waves: WeakKeyDictionary[asyncio.AbstractEventLoop, Waves] = WeakKeyDictionary()
+_waves: WeakKeyDictionary[ServerState, Waves] = WeakKeyDictionary()
 
 
 class Protocol(HttpToolsProtocol):
@@ -59,9 +62,9 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
-        waves = _waves.get(self.loop)
+        waves = _waves.get(self.server_state)
         if waves is None:
-            waves = _waves[self.loop] = Waves(self.loop)
+            waves = _waves[self.server_state] = Waves(self.loop)
         self._receive = waves.receive
         self._deferred = 0
         self._leaves = self._paused = False
@@ -75,23 +78,27 @@ class Protocol(HttpToolsProtocol):
         """Be ready to wait."""
         self._deferred += 1
         self._unset_keepalive_if_required()
-        if len(data) > LARGE and not self.flow.read_paused:
+        if (len(data) > LARGE or self._deferred >= MOST_DEFERRED) and not self.flow.read_paused:
             self.flow.pause_reading()
             self._paused = True
 
     def resume(self, data: bytes) -> None:
         """Begin with what has waited."""
         self._deferred -= 1
-        if self._paused:
+        if self._paused and not self._deferred:
             self._paused = False
             self.flow.resume_reading()
-        self.begin(data)
+        try:
+            self.begin(data)
+        except BaseException:  # as the loop does with a connection whose `data_received` raises
+            self.transport.abort()
+            raise
         if self._leaves and not self._deferred:
             super().shutdown()
 
     def begin(self, data: bytes) -> None:
         """Parse, and begin with the request once it is whole."""
-        if self.parser is not None:  # else the connection was lost meanwhile
+        if self.parser is not None and not self.transport.is_closing():  # else the client would not be answered
             super().data_received(data)
 
     def shutdown(self) -> None:
