@@ -66,7 +66,7 @@ class Row:
     @staticmethod
     def suitable(booster: lightgbm.Booster) -> bool:
         """Return whether predictions of a booster use all of its trees."""
-        return booster.best_iteration <= 0 or booster.best_iteration == booster.current_iteration()
+        return bool(booster.best_iteration <= 0 or booster.best_iteration == booster.current_iteration())
 
     def predict(self, inputs: Any) -> npt.NDArray[np.float64] | None:  # noqa: ANN401 (a model's inputs may be anything)
         """Return what the booster says of a row, shaped as it does; None when the inputs are not for this call.
