@@ -170,15 +170,25 @@ class DependencyUnavailable(PlatformError):
 
 
 class Overloaded(PlatformError):
-    """The service has as much work as it can queue."""
+    """The service has as much work as it can queue.
+
+    Attributes:
+        for_all: Whether anybody else who asked for the same now would be refused too.
+    """
 
     status = 503
     code = "overloaded"
 
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        for_all: bool = False,
     ) -> None:
         super().__init__(detail, errors=errors, headers={"Retry-After": RETRY_AFTER_SECONDS} | dict(headers or {}))
+        self.for_all = for_all
 
 
 class DeadlineExceeded(PlatformError):

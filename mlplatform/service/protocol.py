@@ -9,7 +9,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from mlplatform.service.corked import Corked
+from mlplatform.service.holds import Hold, Holds, write
+from mlplatform.service.request_context import REQUEST_ID_HEADER, request_id_of
 
+CLOSE = (b"connection", b"close")
+REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 WAVE = 16
 """Requests that are begun in one turn of the loop."""
 LARGE = 16 * 1024
@@ -58,7 +62,7 @@ _waves: WeakKeyDictionary[ServerState, Waves] = WeakKeyDictionary()
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection whose requests wait for their turn."""
+    """A connection whose requests wait for their turn, and whose refusals may cost nearly nothing."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
@@ -66,6 +70,8 @@ class Protocol(HttpToolsProtocol):
         if waves is None:
             waves = _waves[self.server_state] = Waves(self.loop)
         self._receive = waves.receive
+        self._holds: Holds | None = getattr(self.app, "holds", None)
+        self._hold: Hold | None = None
         self._deferred = 0
         self._leaves = self._paused = False
         super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
@@ -100,6 +106,38 @@ class Protocol(HttpToolsProtocol):
         """Parse, and begin with the request once it is whole."""
         if self.parser is not None and not self.transport.is_closing():  # else the client would not be answered
             super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Refuse, where a refusal holds; otherwise begin with the request."""
+        self._hold = self._find_hold() if self._holds else None
+        if self._hold is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, which is of no use to a refusal."""
+        if self._hold is None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Answer a refused request when it is whole, so that the next one on the connection is understood."""
+        if self._hold is None:
+            super().on_message_complete()
+            return
+        hold, self._hold = self._hold, None
+        given = next((value for name, value in self.headers if name == REQUEST_ID_BYTES), None)
+        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        more = [*self.server_state.default_headers, *(() if stays else (CLOSE,))]
+        self.transport.write(write(hold.answer(request_id_of(given)), more))
+        hold.count()
+        if not stays:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _find_hold(self) -> Hold | None:
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if is_busy or self.expect_100_continue or self.parser.should_upgrade() or self._holds is None:
+            return None
+        return self._holds.find((self.parser.get_method(), self.url), self.headers)
 
     def shutdown(self) -> None:
         """Close the connection when the request in flight is answered."""

@@ -110,10 +110,10 @@ class Engine:
             if self._pending >= 2 * self._capacity or (
                 self._pending >= self._capacity and lane.waiting >= self._share(lane)
             ):
-                raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
+                raise Overloaded("As many predictions wait as the queue holds; try again shortly.", for_all=True)
             if (wait := lane.expected_wait) > longest:
                 detail = "More predictions of this model wait than it answers within the time limit; try again later."
-                raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
+                raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))}, for_all=True)
         return lane
 
     async def close(self) -> None:

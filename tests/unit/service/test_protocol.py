@@ -10,6 +10,7 @@ import httpx
 import uvicorn
 
 from mlplatform.service.corked import SMALL, Corked
+from mlplatform.service.holds import Holds
 from mlplatform.service.protocol import LARGE, WAVE, Protocol, Waves
 
 MANY = 5 * WAVE
@@ -63,6 +64,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.server: uvicorn.Server
+        self.holds = Holds()
         self.leaves = False
 
     async def __call__(self, _: Any, receive: Any, send: Any) -> None:
@@ -83,7 +85,9 @@ async def serve() -> AsyncIterator[tuple[Echo, int]]:
     echo = Echo()
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
-    config = uvicorn.Config(echo, port=0, http=Protocol, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        echo, port=0, http=Protocol, lifespan="off", log_config=None, access_log=False, proxy_headers=False
+    )
     echo.server = uvicorn.Server(config)
     serving = asyncio.create_task(echo.server.serve())
     while not echo.server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
