@@ -173,7 +173,7 @@ class Overloaded(PlatformError):
     """The service has as much work as it can queue.
 
     Attributes:
-        for_all: Whether anybody else who asked for the same now would be refused too.
+        lasts: Seconds for which anybody else who asks for the same is sure to be refused too.
     """
 
     status = 503
@@ -185,10 +185,10 @@ class Overloaded(PlatformError):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
-        for_all: bool = False,
+        lasts: float = 0.0,
     ) -> None:
         super().__init__(detail, errors=errors, headers={"Retry-After": RETRY_AFTER_SECONDS} | dict(headers or {}))
-        self.for_all = for_all
+        self.lasts = lasts
 
 
 class DeadlineExceeded(PlatformError):

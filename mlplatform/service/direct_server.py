@@ -117,7 +117,7 @@ class DirectServer:
             raise
         except Exception as error:  # noqa: BLE001 (the one handler of these routes; it logs what it does not know)
             known = platform_error(error)
-            if isinstance(known, Overloaded) and known.for_all and NAMED in route.path:
+            if isinstance(known, Overloaded) and known.lasts > 0 and NAMED in route.path:
                 self._hold(route, known, request.scope)
             return _rendered(route, known, request_id)
 
@@ -126,7 +126,7 @@ class DirectServer:
             response = _rendered(route, error, request_id)
             return Answer(response.status, _headers(response, request_id, None), response.body)
 
-        self.holds.add(target_of(scope), answer, lambda: self._count(route, error.status, 0.0))
+        self.holds.add(target_of(scope), error.lasts, answer, lambda: self._count(route, error.status, 0.0))
 
     async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
         receive = request.receive

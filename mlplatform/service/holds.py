@@ -10,8 +10,10 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
-HOLD_SECONDS = 0.02
-"""How long; so little of a queue is answered meanwhile that none runs empty."""
+LONGEST_SECONDS = 0.02
+LONGEST_BODY = 64 * 1024
+"""Bytes; for more, and for bodies of unknown length, the route's limits of size and time are needed."""
+LENGTH = b"content-length"
 MOST = 1024
 PASSES = frozenset({b"origin", b"x-model-version"})
 """Headers that ask for more than method and path say: such requests always reach their route."""
@@ -53,13 +55,13 @@ class Holds:
         """Whether there may be any."""
         return bool(self._held)
 
-    def add(self, target: Target, answer: Callable[[str], Answer], count: Callable[[], None]) -> None:
-        """Refuse a target for a moment."""
+    def add(self, target: Target, seconds: float, answer: Callable[[str], Answer], count: Callable[[], None]) -> None:
+        """Refuse a target for a moment: so many seconds, and at most `LONGEST_SECONDS`."""
         now = monotonic()
         if len(self._held) >= MOST:
             self._held = {known: hold for known, hold in self._held.items() if hold.until > now}
         if len(self._held) < MOST:
-            self._held[target] = Hold(now + HOLD_SECONDS, answer, count)
+            self._held[target] = Hold(now + min(seconds, LONGEST_SECONDS), answer, count)
 
     def find(self, target: Target, headers: Headers) -> Hold | None:
         """Return the refusal of a request, if one holds for it."""
@@ -69,7 +71,13 @@ class Holds:
         if hold.until <= monotonic():
             del self._held[target]
             return None
-        return None if any(name in PASSES for name, _ in headers) else hold
+        length = b""
+        for name, value in headers:
+            if name in PASSES:
+                return None
+            if name == LENGTH:
+                length = value
+        return hold if length.isdigit() and int(length) <= LONGEST_BODY else None
 
 
 def target_of(scope: MutableMapping[str, Any]) -> Target:

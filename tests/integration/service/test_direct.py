@@ -17,6 +17,9 @@ from tests.integration.service.conftest import serving
 LIMIT = 1000
 
 
+EMPTY = [(b"content-length", b"0")]
+
+
 async def echo(request: DirectRequest) -> DirectResponse:
     content = {
         "params": dict(request.params),
@@ -38,7 +41,7 @@ async def fail(request: DirectRequest) -> DirectResponse:
 
 
 async def refuse(request: DirectRequest) -> DirectResponse:
-    raise Overloaded("Try later.", for_all=request.params.get("name") != "this one")
+    raise Overloaded("Try later.", lasts=0.0 if request.params.get("name") == "this one" else 60.0)
 
 
 def terse(error: PlatformError, request_id: str) -> DirectResponse:
@@ -142,7 +145,7 @@ class TestRefusals:
     async def test_one_that_is_for_all_holds_for_the_same_method_and_target(self, settings: PlatformSettings) -> None:
         async with serving(settings, ROUTES) as client:
             answer = await client.post("/refuse/a%20b?x=1", headers={"X-Request-ID": "r1"})
-            hold = client._transport.app.holds.find((b"POST", b"/refuse/a%20b?x=1"), [])
+            hold = client._transport.app.holds.find((b"POST", b"/refuse/a%20b?x=1"), EMPTY)
             hold.count()
             held = hold.answer("r2")
             metrics = (await client.get("/metrics")).text

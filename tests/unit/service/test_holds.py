@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from mlplatform.service import holds
-from mlplatform.service.holds import MOST, Answer, Holds
+from mlplatform.service.holds import LONGEST_BODY, LONGEST_SECONDS, MOST, Answer, Holds
 from tests.unit.service.test_protocol import Echo, read_answer, serve
 
 TARGET = (b"POST", b"/models/a/invocations")
+EMPTY = [(b"content-length", b"0")]
 
 
 def refusal(request_id: str) -> Answer:
@@ -21,10 +22,10 @@ class Refused:
     """Counts, and holds for as long as a test takes."""
 
     def __init__(self, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(holds, "HOLD_SECONDS", 60.0)
+        monkeypatch.setattr(holds, "LONGEST_SECONDS", 60.0)
         self.count = 0
         echo.holds = Holds()
-        echo.holds.add(TARGET, refusal, self._count)
+        echo.holds.add(TARGET, 60.0, refusal, self._count)
 
     def _count(self) -> None:
         self.count += 1
@@ -57,7 +58,7 @@ class TestConnection:
         async with serve() as (echo, port):
             refused = Refused(echo, monkeypatch)
             sent = [
-                request("/models/a/invocations", "X-Request-ID: r1", body=b"x" * 100_000),
+                request("/models/a/invocations", "X-Request-ID: r1", body=b"x" * LONGEST_BODY),
                 request("/models/b/invocations", body=b"other"),
                 request("/models/a/invocations", "X-Request-ID: r2"),
             ]
@@ -74,12 +75,14 @@ class TestConnection:
         assert {len(body) for body in bodies} == {32}
         assert len(set(bodies)) == 3
 
-    async def test_a_body_in_chunks_is_read_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_bodies_that_need_the_limits_of_the_route_reach_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         chunked = b"POST /models/a/invocations HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         async with serve() as (echo, port):
-            Refused(echo, monkeypatch)
-            _, bodies, _ = await talk(port, chunked + b"3\r\nabc\r\n0\r\n\r\n", request("/echo", body=b"next"))
-        assert bodies[1] == b"next"
+            refused = Refused(echo, monkeypatch)
+            long = request(body=b"x" * (LONGEST_BODY + 1))
+            _, bodies, _ = await talk(port, chunked + b"3\r\nabc\r\n0\r\n\r\n", long)
+        assert bodies == [b"abc", b"x" * (LONGEST_BODY + 1)]
+        assert refused.count == 0
 
     @pytest.mark.parametrize("header", ["X-Model-Version: 3", "Origin: https://a.example", "Expect: 100-continue"])
     async def test_what_asks_for_more_reaches_its_route(self, monkeypatch: pytest.MonkeyPatch, header: str) -> None:
@@ -119,22 +122,24 @@ class TestHolds:
         clock = [100.0]
         monkeypatch.setattr(holds, "monotonic", lambda: clock[0])
         held = Holds()
-        held.add(TARGET, refusal, lambda: None)
-        assert held.find(TARGET, []) is not None
-        clock[0] += holds.HOLD_SECONDS
-        assert held.find(TARGET, []) is None
-        assert not held
+        for given, lasts in ((60.0, LONGEST_SECONDS), (LONGEST_SECONDS / 2, LONGEST_SECONDS / 2)):
+            held.add(TARGET, given, refusal, lambda: None)
+            clock[0] += 0.9 * lasts
+            assert held.find(TARGET, EMPTY) is not None
+            clock[0] += 0.2 * lasts
+            assert held.find(TARGET, EMPTY) is None
+            assert not held
 
     def test_made_up_targets_do_not_pile_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = [100.0]
         monkeypatch.setattr(holds, "monotonic", lambda: clock[0])
         held = Holds()
         for number in range(MOST + 10):
-            held.add((b"POST", b"%d" % number), refusal, lambda: None)
-        assert held.find((b"POST", b"%d" % (MOST + 1)), []) is None
-        clock[0] += holds.HOLD_SECONDS
-        held.add(TARGET, refusal, lambda: None)
-        assert held.find(TARGET, []) is not None
+            held.add((b"POST", b"%d" % number), 60.0, refusal, lambda: None)
+        assert held.find((b"POST", b"%d" % (MOST + 1)), EMPTY) is None
+        clock[0] += LONGEST_SECONDS
+        held.add(TARGET, 60.0, refusal, lambda: None)
+        assert held.find(TARGET, EMPTY) is not None
 
     def test_status_line_and_headers_are_written(self) -> None:
         wire: Any = holds.write(refusal("r1"), [(b"date", b"today")])
