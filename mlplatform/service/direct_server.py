@@ -122,11 +122,13 @@ class DirectServer:
             return _rendered(route, known, request_id)
 
     def _hold(self, route: DirectRoute, error: Overloaded, scope: Scope) -> None:
+        told = Overloaded(error.detail, errors=error.errors, headers=error.headers)  # without the frames that raised it
+
         def answer(request_id: str) -> Answer:
-            response = _rendered(route, error, request_id)
+            response = _rendered(route, told, request_id)
             return Answer(response.status, _headers(response, request_id, None), response.body)
 
-        self.holds.add(target_of(scope), error.lasts, answer, lambda: self._count(route, error.status, 0.0))
+        self.holds.add(target_of(scope), error.lasts, answer, lambda: self._count(route, told.status, 0.0))
 
     async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
         receive = request.receive

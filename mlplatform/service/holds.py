@@ -11,10 +11,9 @@ from time import monotonic
 from typing import Any
 
 LONGEST_SECONDS = 0.02
-LONGEST_BODY = 64 * 1024
-"""Bytes; for more, and for bodies of unknown length, the route's limits of size and time are needed."""
-LENGTH = b"content-length"
-MOST = 1024
+LONGEST_TARGET = 256
+"""Bytes."""
+MOST = 256
 PASSES = frozenset({b"origin", b"x-model-version"})
 """Headers that ask for more than method and path say: such requests always reach their route."""
 Headers = Sequence[tuple[bytes, bytes]]
@@ -58,9 +57,8 @@ class Holds:
     def add(self, target: Target, seconds: float, answer: Callable[[str], Answer], count: Callable[[], None]) -> None:
         """Refuse a target for a moment: so many seconds, and at most `LONGEST_SECONDS`."""
         now = monotonic()
-        if len(self._held) >= MOST:
-            self._held = {known: hold for known, hold in self._held.items() if hold.until > now}
-        if len(self._held) < MOST:
+        self._held = {known: hold for known, hold in self._held.items() if hold.until > now}
+        if len(self._held) < MOST and len(target[1]) <= LONGEST_TARGET:
             self._held[target] = Hold(now + min(seconds, LONGEST_SECONDS), answer, count)
 
     def find(self, target: Target, headers: Headers) -> Hold | None:
@@ -71,13 +69,7 @@ class Holds:
         if hold.until <= monotonic():
             del self._held[target]
             return None
-        length = b""
-        for name, value in headers:
-            if name in PASSES:
-                return None
-            if name == LENGTH:
-                length = value
-        return hold if length.isdigit() and int(length) <= LONGEST_BODY else None
+        return None if any(name in PASSES for name, _ in headers) else hold
 
 
 def target_of(scope: MutableMapping[str, Any]) -> Target:

@@ -72,6 +72,8 @@ class Protocol(HttpToolsProtocol):
         self._receive = waves.receive
         self._holds: Holds | None = getattr(self.app, "holds", None)
         self._hold: Hold | None = None
+        self._parts: list[bytes] = []
+        self._may_refuse = self._ended = False
         self._deferred = 0
         self._leaves = self._paused = False
         super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
@@ -103,41 +105,65 @@ class Protocol(HttpToolsProtocol):
             super().shutdown()
 
     def begin(self, data: bytes) -> None:
-        """Parse, and begin with the request once it is whole."""
-        if self.parser is not None and not self.transport.is_closing():  # else the client would not be answered
-            super().data_received(data)
+        """Parse, and begin with the request, or refuse it if it is whole."""
+        if self.parser is None or self.transport.is_closing():
+            return  # the client would not be answered
+        self._may_refuse = bool(self._holds)
+        super().data_received(data)
+        if self._hold is not None:
+            self._let_pass()
 
     def on_headers_complete(self) -> None:
-        """Refuse, where a refusal holds; otherwise begin with the request."""
-        self._hold = self._find_hold() if self._holds else None
-        if self._hold is None:
+        """Begin with the request, unless a refusal holds for it."""
+        self._hold = self._find_hold() if self._may_refuse else None
+        if self._hold is None and not self._ended:
+            self._unset_keepalive_if_required()
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body, which is of no use to a refusal."""
-        if self._hold is None:
+        """Take a part of the body."""
+        if self._hold is not None:
+            self._parts.append(body)
+        elif not self._ended:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Answer a refused request when it is whole, so that the next one on the connection is understood."""
-        if self._hold is None:
+        """Answer a request that is refused, or say that its body is whole."""
+        if self._hold is not None:
+            self._refuse(self._hold)
+        elif not self._ended:
             super().on_message_complete()
-            return
-        hold, self._hold = self._hold, None
-        given = next((value for name, value in self.headers if name == REQUEST_ID_BYTES), None)
-        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        more = [*self.server_state.default_headers, *(() if stays else (CLOSE,))]
-        self.transport.write(write(hold.answer(request_id_of(given)), more))
-        hold.count()
-        if not stays:
-            self.transport.close()
-        self.on_response_complete()
 
     def _find_hold(self) -> Hold | None:
         is_busy = self.cycle is not None and not self.cycle.response_complete
-        if is_busy or self.expect_100_continue or self.parser.should_upgrade() or self._holds is None:
+        if self._holds is None or is_busy or self._ended or self.flow.write_paused:
+            return None
+        if self.expect_100_continue or self.parser.should_upgrade():
             return None
         return self._holds.find((self.parser.get_method(), self.url), self.headers)
+
+    def _refuse(self, hold: Hold) -> None:
+        self._hold = None
+        self._parts.clear()
+        self._may_refuse = False  # one for each piece, for this one was no wait
+        given = next((value for name, value in self.headers if name == REQUEST_ID_BYTES), None)
+        usual = self.server_state.default_headers
+        wanted = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        more = [*usual, CLOSE] if not wanted and CLOSE not in usual else usual
+        self.transport.write(write(hold.answer(request_id_of(given)), more))
+        hold.count()
+        self._ended = CLOSE in more
+        if self._ended:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _let_pass(self) -> None:
+        """Leave a request that is not whole to its route, whose limits of size and time it needs."""
+        self._hold = None
+        super().on_headers_complete()
+        if self._parts:
+            super().on_body(b"".join(self._parts))
+            self._parts.clear()
 
     def shutdown(self) -> None:
         """Close the connection when the request in flight is answered."""

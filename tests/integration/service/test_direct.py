@@ -17,9 +17,6 @@ from tests.integration.service.conftest import serving
 LIMIT = 1000
 
 
-EMPTY = [(b"content-length", b"0")]
-
-
 async def echo(request: DirectRequest) -> DirectResponse:
     content = {
         "params": dict(request.params),
@@ -145,7 +142,7 @@ class TestRefusals:
     async def test_one_that_is_for_all_holds_for_the_same_method_and_target(self, settings: PlatformSettings) -> None:
         async with serving(settings, ROUTES) as client:
             answer = await client.post("/refuse/a%20b?x=1", headers={"X-Request-ID": "r1"})
-            hold = client._transport.app.holds.find((b"POST", b"/refuse/a%20b?x=1"), EMPTY)
+            hold = client._transport.app.holds.find((b"POST", b"/refuse/a%20b?x=1"), [])
             hold.count()
             held = hold.answer("r2")
             metrics = (await client.get("/metrics")).text
