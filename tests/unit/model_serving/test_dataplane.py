@@ -135,7 +135,7 @@ class TestInfer:
             return [1.0]
 
         model = replace(model_of(predict), row_wise=False)
-        async with dataplane_of(Shelf(production=model, **{"1": model}), router=router, queue_size=1) as dataplane:
+        async with dataplane_of(Shelf(production=model, v1=model), router=router, queue_size=1) as dataplane:
             await dataplane.infer(call_of())  # so that the pace is known
             gate.clear()
             waiting = [asyncio.create_task(dataplane.infer(call_of())) for _ in range(2)]
