@@ -26,7 +26,7 @@ from mlplatform.service.fields import Fields
 from mlplatform.service.holds import Answer, Holds, target_of
 from mlplatform.service.request_context import (
     CLIENT_CLOSED,
-    REQUEST_ID_HEADER,
+    REQUEST_ID_BYTES,
     SECURITY_HEADERS,
     request_id_of,
 )
@@ -34,7 +34,6 @@ from mlplatform.telemetry import RequestSpans, request_spans
 from mlplatform.telemetry.metrics import HTTP_DURATION
 
 UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 SMALL_BODY = 64 * 1024
 """Bytes of a body that comes whole, nearly always: it is not worth a timer, and counts when it is there."""

@@ -11,9 +11,11 @@ from time import monotonic
 from typing import Any
 
 LONGEST_SECONDS = 0.02
+"""So short that a queue which empties faster than expected is not shut for long."""
 LONGEST_TARGET = 256
 """Bytes."""
 MOST = 256
+"""Targets at a time; callers make them up as they like."""
 PASSES = frozenset({b"origin", b"x-model-version"})
 """Headers that ask for more than method and path say: such requests always reach their route."""
 Headers = Sequence[tuple[bytes, bytes]]

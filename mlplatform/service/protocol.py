@@ -10,10 +10,9 @@ from uvicorn.server import ServerState
 
 from mlplatform.service.corked import Corked
 from mlplatform.service.holds import Hold, Holds, write
-from mlplatform.service.request_context import REQUEST_ID_HEADER, request_id_of
+from mlplatform.service.request_context import REQUEST_ID_BYTES, request_id_of
 
 CLOSE = (b"connection", b"close")
-REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 WAVE = 16
 """Requests that are begun in one turn of the loop."""
 LARGE = 16 * 1024
@@ -110,7 +109,7 @@ class Protocol(HttpToolsProtocol):
             return  # the client would not be answered
         self._may_refuse = bool(self._holds)
         super().data_received(data)
-        if self._hold is not None:
+        if self._hold is not None and not self.transport.is_closing():  # it closes when what follows is no HTTP
             self._let_pass()
 
     def on_headers_complete(self) -> None:

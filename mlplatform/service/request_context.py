@@ -14,6 +14,8 @@ from mlplatform.service.route_table import RouteTable
 from mlplatform.telemetry.metrics import observe_request
 
 REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
+"""As ASGI has it."""
 CLIENT_CLOSED = 499
 QUIET_PATHS = ("/health", "/metrics")
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -51,7 +53,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(dict(scope["headers"]).get(REQUEST_ID_HEADER.lower().encode()))
+        request_id = request_id_of(dict(scope["headers"]).get(REQUEST_ID_BYTES))
         scope.setdefault("state", {})["request_id"] = request_id
         clear_contextvars()
         bind_contextvars(request_id=request_id)

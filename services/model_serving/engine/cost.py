@@ -77,9 +77,8 @@ class Cost:
         """
         sizes = sorted(self._seconds)
         for size, larger in pairwise(sizes):
-            if self._seconds[larger] > SHORT_SECONDS and self._price(larger) > GAIN ** (larger - size) * self._price(
-                size
-            ):
+            wanted = GAIN ** (larger - size) * self._price(size)
+            if self._seconds[larger] > SHORT_SECONDS and self._price(larger) > wanted:
                 # A size between the two may pay where the larger one does not.
                 return (size if larger == size + 1 else size + 1), larger
         size = sizes[-1]

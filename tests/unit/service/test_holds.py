@@ -96,6 +96,14 @@ class TestConnection:
             writer.close()
         assert (body, refused.count) == (b"0123456789", 0)
 
+    async def test_what_is_no_http_after_the_headers_is_refused_as_that(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        broken = b"POST /models/a/invocations HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        async with serve() as (echo, port):
+            refused = Refused(echo, monkeypatch)
+            heads, _, closed = await talk(port, broken)
+            assert echo.calls == 0
+        assert (heads[0].split(b" ")[1], closed, refused.count) == (b"400", True, 0)
+
     async def test_a_server_that_leaves_closes_after_a_refusal_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with serve() as (echo, port):
             Refused(echo, monkeypatch)

@@ -66,8 +66,10 @@ class Echo:
         self.server: uvicorn.Server
         self.holds = Holds()
         self.leaves = False
+        self.calls = 0
 
     async def __call__(self, _: Any, receive: Any, send: Any) -> None:
+        self.calls += 1
         body, more = b"", True
         while more:
             message = await receive()
