@@ -1,5 +1,6 @@
 """The targets: what the platform has to reach, as ratios within one run, and whether it does."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from benchmarks.serving.duels import AGAINST_MLFLOW, AGAINST_PEERS, HALF, LATENCY, RATE, TREES, Duel, names
 from benchmarks.serving.platform import NAME
 from benchmarks.serving.subjects import LARGE, LINEAR
+from benchmarks.serving.summary import ratio
 
+LATE_SHARE = 0.01
 Result = Mapping[str, Any]
 
 
@@ -37,17 +40,18 @@ def _won(duel: Duel) -> Callable[[Result], tuple[float, str] | None]:
 
     def seen(result: Result) -> tuple[float, str] | None:
         if (fought := result.get("duels", {}).get(duel.name)) is not None:
-            own, other, ratio = fought["own"], fought["other"], fought["ratio"]
+            own, other, times = fought["own"], fought["other"], fought["ratio"]
             first, second = fought["own_figures"][duel.figure], fought["other_figures"][duel.figure]
         else:
             if (opponents := names(duel, result["contenders"])) is None:
                 return None
             own, other = opponents
             first, second = (result["contenders"][name]["cells"][duel.cell.name][duel.figure] for name in opponents)
-            ratio = first / second if duel.high else second / first
+            times = first / second if duel.high else second / first
         if result["contenders"][own]["protocol"] != "MLflow split":
             return None
-        return ratio, f"{first:.4g} of {own} against {second:.4g} of {other}"
+        where = "" if fought else ", medians of the rounds"
+        return times, f"{first:.4g} of {own} against {second:.4g} of {other}{where}"
 
     return seen
 
@@ -76,7 +80,7 @@ def _goodput(subject: str) -> Callable[[Result], tuple[float, str] | None]:
         found = result.get("floods", {}).get(subject)
         if found is None:
             return None
-        offered = found["sent"] / found["peak"]
+        offered = ratio(found["sent"], found["capacity"])
         return 100 * found["share"], f"{found['goodput']:.0f} of {found['peak']:.0f}/s, {offered:.1f}x sent"
 
     return seen
@@ -86,8 +90,14 @@ def _accepted(result: Result) -> tuple[float, str] | None:
     found = result.get("floods", {})
     if not found:
         return None
-    worst, name = max((entry["p99_ms"] / 1000 / entry["deadline_s"], name) for name, entry in found.items())
+    worst, name = max((_lateness(entry), name) for name, entry in found.items())
     return worst, f"{name}, deadline {found[name]['deadline_s']:g} s"
+
+
+def _lateness(flood: Result) -> float:
+    """Return the p99 of accepted requests as a share of the deadline; endless when over 1 % got no answer in time."""
+    late = flood["too_late"] > LATE_SHARE or math.isnan(flood["p99_ms"])
+    return math.inf if late else flood["p99_ms"] / 1000 / flood["deadline_s"]
 
 
 def _promotion(figure: str) -> Callable[[Result], tuple[float, str] | None]:

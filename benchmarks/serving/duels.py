@@ -1,6 +1,5 @@
 """The comparisons that the targets are about, each once more side by side: a machine changes within a run."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from benchmarks.serving.pairs import WARM_UP_SECONDS, Pair, alternate
 from benchmarks.serving.peers import MLFLOW
 from benchmarks.serving.platform import NAME
 from benchmarks.serving.subjects import Subject
-from benchmarks.serving.summary import best, of_loads
+from benchmarks.serving.summary import best, of_loads, ratio
 from benchmarks.serving.wrk import Load
 
 PEERS = ("KServe", "LitServe", "BentoML", "Ray Serve")
-SETTLE_SECONDS = 0.5
-"""After a halt, for whatever became due meanwhile."""
+SETTLE_SECONDS = 1.0
+"""Of load after a halt, for whatever became due meanwhile; not counted."""
 RATE, HALF = "requests_per_second", "p50_ms"
 
 
@@ -71,6 +70,7 @@ def fight(
 
     Raises:
         StartError: one of them does not start, or predicts something else.
+        RuntimeError: one of them failed requests.
     """
     with ExitStack() as stack:
         ways: list[Callable[[], Load]] = []
@@ -85,9 +85,11 @@ def fight(
 
 def _measure(cell: Cell, running: Running, seconds: float) -> Load:
     running.server.go_on()
-    time.sleep(SETTLE_SECONDS)
+    cell.run(running, SETTLE_SECONDS)
     load = cell.run(running, seconds)
     running.server.halt()
+    if load.failed:
+        raise RuntimeError(f"{running.name} failed {load.failed} requests beside its opponent")
     return load
 
 
@@ -95,7 +97,7 @@ def of_duel(duel: Duel, own: str, other: str, pair: Pair) -> dict[str, Any]:
     """Return both sides, and the median of the ratios of neighbouring slices: above 1, this platform is ahead."""
     first, second = of_loads(pair.first), of_loads(pair.second)
     ratios = [
-        of_loads([one])[duel.figure] / of_loads([another])[duel.figure]
+        ratio(of_loads([one])[duel.figure], of_loads([another])[duel.figure])
         for one, another in zip(pair.first, pair.second, strict=True)
     ]
     return {
@@ -103,5 +105,5 @@ def of_duel(duel: Duel, own: str, other: str, pair: Pair) -> dict[str, Any]:
         "other": other,
         "own_figures": first,
         "other_figures": second,
-        "ratio": median(ratios if duel.high else [1 / ratio for ratio in ratios]),
+        "ratio": median(ratios if duel.high else [ratio(1, entry) for entry in ratios]),
     }

@@ -11,8 +11,13 @@ from benchmarks.serving.rounds import OVERLOAD, WARM_UP_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Floods:
-    """Slices at the peak, and flooded slices, in the order in which they were measured."""
+    """Slices at the peak, and flooded slices, in the order in which they were measured.
 
+    Attributes:
+        capacity: Predictions per second in a closed loop, right before.
+    """
+
+    capacity: float
     peaks: list[Flood]
     floods: list[Flood]
 
@@ -32,7 +37,8 @@ def measure(running: Running, *, seconds: float, slices: int, patience: float) -
     encoding = running.contender.encoding
     url, message = running.url(encoding), running.message(encoding, 1)
     EIGHT.run(running, WARM_UP_SECONDS)
-    rate = OVERLOAD * PEAK.run(running, seconds).requests_per_second
+    capacity = PEAK.run(running, seconds).requests_per_second
+    rate = OVERLOAD * capacity
     planned = [Slice(rate, PEAK.connections), Slice(rate, CONNECTIONS)] * slices
     seen = Generation(url, message, planned, seconds=seconds, patience=patience).result()
-    return Floods(seen[::2], seen[1::2])
+    return Floods(capacity, seen[::2], seen[1::2])

@@ -44,7 +44,7 @@ class Generation:
             seconds=seconds,
             patience=patience,
         )
-        self._longest = len(slices) * (seconds + patience) + GRACE_SECONDS
+        self._longest = len(slices) * (given.warm_up + seconds + patience) + GRACE_SECONDS
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.serving.open_loop", json.dumps(asdict(given))],
             cwd=ROOT,

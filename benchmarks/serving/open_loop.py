@@ -103,7 +103,9 @@ class Generator:
         self._counted_sent = 0
         self._busy: set[Lane] = set()
         self._idle = asyncio.Event()
-        self._from = self._until = 0.0
+        self._begun = self._from = self._until = 0.0
+        self._rate = 0.0
+        self._due_count = 0
         self._stopped = False
 
     async def run(self) -> list[Flood]:
@@ -123,19 +125,17 @@ class Generator:
         self._free = deque(list(self._lanes - self._busy)[: entry.connections])
         self._statuses, self._latencies = Counter(), []
         self._answers_in_time = self._counted_sent = 0
-        begun = time.perf_counter()
+        self._rate = entry.rate
+        self._due_count = 0
+        self._begun = begun = time.perf_counter()
         self._from = begun + given.warm_up
         self._until = self._from + given.seconds
-        due_count = 0
         while (now := time.perf_counter()) < self._until and not self._stopped:
-            target = int((now - begun) * entry.rate)
-            while due_count < target and self._send(begun + due_count / entry.rate):
-                due_count += 1
-            if now > self._from:
-                self._statuses["not sent"] += target - due_count
-            due_count = target
+            self._send_due(now)
             await asyncio.sleep(TICK)
         self._until = min(self._until, time.perf_counter())
+        for opening in self._opening:
+            opening.cancel()
         seconds = max(self._until - self._from, TICK)
         if self._busy:
             self._idle.clear()
@@ -151,6 +151,15 @@ class Generator:
             p99=float(cuts[1]),
             statuses={name: count for name, count in sorted(self._statuses.items()) if count},
         )
+
+    def _send_due(self, now: float) -> None:
+        """Send what is due; what finds no connection is not sent at all, also not later."""
+        target = int((now - self._begun) * self._rate)
+        while self._due_count < target and self._send(self._begun + self._due_count / self._rate):
+            self._due_count += 1
+        if now > self._from:
+            self._statuses["not sent"] += target - self._due_count
+        self._due_count = target
 
     def _give_up(self) -> None:
         for lane in self._busy:
@@ -170,6 +179,7 @@ class Generator:
                 lane.send(self._request, due)
                 self._counted_sent += self._counts(due)
                 return True
+            self._lanes.discard(lane)  # the server has closed it
         if len(self._lanes) + len(self._opening) < self._most:
             opening = asyncio.create_task(self._connect())
             self._opening.add(opening)
@@ -202,6 +212,8 @@ class Generator:
             self._statuses[str(status)] += 1
             if status == OK:
                 self._latencies.append(now - lane.due)
+        if now < self._until and not self._stopped:
+            self._send_due(now)  # or connections would idle until the next tick
 
     def _counts(self, due: float) -> bool:
         return due >= self._from

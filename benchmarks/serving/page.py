@@ -40,9 +40,13 @@ def _when(result: Mapping[str, Any]) -> str:
     cores = f"{machine['cores']} cores ({machine['processor']})"
     return (
         f"Measured on {machine['date']}: {cores}, {machine['memory_gib']} GiB, Python {machine['python']}. "
-        f"{options['rounds']} rounds, {options['seconds']:g} s for each figure, medians. "
+        f"{_rounds(options['rounds'])}, {options['seconds']:g} s for each figure, medians. "
         f"A fixed piece of work took {spread:.2f} times as long in the slowest round as in the fastest.\n"
     )
+
+
+def _rounds(count: int) -> str:
+    return "1 round" if count == 1 else f"{count} rounds"
 
 
 def _targets(result: Mapping[str, Any]) -> str:

@@ -78,16 +78,26 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        try:
+            problem = self._await(answers, begun, seconds)
+        except BaseException:
+            self.stop()
+            raise
+        if problem is None:
+            return self
+        self.stop()
+        tail = self.log.read_text(errors="replace").splitlines()[-12:]
+        raise StartError("\n".join([f"no right answer: {problem}", *tail]))
+
+    def _await(self, answers: Callable[[], str | None], begun: float, seconds: float) -> str | None:
         problem: str | None = "it was not asked yet"
         while time.perf_counter() - begun < seconds and self._process.poll() is None:
             problem = answers()
             if problem is None:
                 self.cold_start = time.perf_counter() - begun
-                return self
+                return None
             time.sleep(PAUSE)
-        self.stop()
-        tail = self.log.read_text(errors="replace").splitlines()[-12:]
-        raise StartError("\n".join([f"no right answer: {problem}", *tail]))
+        return problem
 
     def family(self) -> list[psutil.Process]:
         """Return the process and everything it has started, as far as it still runs."""

@@ -154,15 +154,19 @@ class Run:
                 continue
             own, other = opponents
             self._report(f"{own} beside {other}: {duel.cell.name}")
-            pair = duels.fight(
-                duel.cell,
-                [by_name[own], by_name[other]],
-                environments=self._installed,
-                subjects=self._subjects,
-                folder=self._folder,
-                seconds=max(1.0, self._options.seconds),
-                slices=self._options.slices,
-            )
+            try:
+                pair = duels.fight(
+                    duel.cell,
+                    [by_name[own], by_name[other]],
+                    environments=self._installed,
+                    subjects=self._subjects,
+                    folder=self._folder,
+                    seconds=max(1.0, self._options.seconds),
+                    slices=self._options.slices,
+                )
+            except (StartError, WrkError, RuntimeError) as error:
+                self._report(f"{own} beside {other} is given up: {error}")
+                continue
             found[duel.name] = duels.of_duel(duel, own, other, pair)
         return found
 

@@ -15,6 +15,9 @@ from benchmarks.serving.promotions import Promotions
 from benchmarks.serving.rounds import Overload, Seen
 from benchmarks.serving.wrk import Load
 
+TOO_LATE = ("504", "late", "0")
+"""What becomes of a request that was not refused and not answered in time."""
+
 
 def of_contender(contender: Contender, seen: Seen) -> dict[str, Any]:
     """Return what was seen of one contender."""
@@ -68,17 +71,26 @@ def of_floods(seen: Floods, deadline: float) -> dict[str, Any]:
     statuses: Counter[str] = Counter()
     for flood in seen.floods:
         statuses.update(flood.statuses)
+    shares = [ratio(flood.goodput, peak.goodput) for peak, flood in zip(seen.peaks, seen.floods, strict=True)]
+    accepted = {status: statuses[status] for status in ("200", *TOO_LATE)}
     return {
+        "capacity": seen.capacity,
         "peak": median(peak.goodput for peak in seen.peaks),
         "goodput": median(flood.goodput for flood in seen.floods),
         "sent": median(flood.sent for flood in seen.floods),
-        "share": median(flood.goodput / peak.goodput for peak, flood in zip(seen.peaks, seen.floods, strict=True)),
-        "shares": [round(flood.goodput / peak.goodput, 3) for peak, flood in zip(seen.peaks, seen.floods, strict=True)],
+        "share": median(shares),
+        "shares": [round(share, 3) for share in shares],
+        "too_late": 1 - ratio(accepted["200"], sum(accepted.values())),
         "p50_ms": median(flood.p50 for flood in seen.floods),
         "p99_ms": median(flood.p99 for flood in seen.floods),
         "deadline_s": deadline,
         "statuses": dict(statuses),
     }
+
+
+def ratio(one: float, other: float) -> float:
+    """Return one figure by another; no number where nothing was seen of the other."""
+    return one / other if other else math.nan
 
 
 def of_pair(first: str, second: str, pair: Pair) -> dict[str, Any]:

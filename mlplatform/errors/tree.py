@@ -170,15 +170,25 @@ class DependencyUnavailable(PlatformError):
 
 
 class Overloaded(PlatformError):
-    """The service has as much work as it can queue."""
+    """The service has as much work as it can queue.
+
+    Attributes:
+        lasts: Seconds for which anybody else who asks for the same is sure to be refused too.
+    """
 
     status = 503
     code = "overloaded"
 
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        lasts: float = 0.0,
     ) -> None:
         super().__init__(detail, errors=errors, headers={"Retry-After": RETRY_AFTER_SECONDS} | dict(headers or {}))
+        self.lasts = lasts
 
 
 class DeadlineExceeded(PlatformError):

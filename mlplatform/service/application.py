@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from mlplatform.service.direct import DirectRoute
 from mlplatform.service.direct_server import DirectServer
 from mlplatform.service.direct_table import DirectTable
+from mlplatform.service.holds import Holds
 
 
 class Application(FastAPI):
@@ -39,6 +40,11 @@ class Application(FastAPI):
         self._table = DirectTable(direct)
         self._server = DirectServer(self, service, body_limit, bodies_limit, body_timeout)
         self._cross_origin = cross_origin
+
+    @property
+    def holds(self) -> Holds:
+        """What direct routes refuse at the moment; asked by the protocol."""
+        return self._server.holds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

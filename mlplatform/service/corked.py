@@ -31,7 +31,7 @@ class Corked:
         """Write, soon."""
         held = self._held
         if not held:
-            self._held = data
+            self._held = bytes(data)
             self._loop.call_soon(self._flush)
             return
         self._held = b""

@@ -16,7 +16,7 @@ from structlog import get_logger
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from mlplatform.auth.access import admit
-from mlplatform.errors import PayloadTooLarge, PlatformError, platform_error
+from mlplatform.errors import Overloaded, PayloadTooLarge, PlatformError, platform_error
 from mlplatform.ratelimit.headers import STATE as LIMIT_HEADERS
 from mlplatform.service.body_budget import BodyBudget, HeldBody
 from mlplatform.service.body_timeout import patient
@@ -24,9 +24,10 @@ from mlplatform.service.caller import ClientGone, departure
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_table import Match
 from mlplatform.service.fields import Fields
+from mlplatform.service.holds import Answer, Holds, target_of
 from mlplatform.service.request_context import (
     CLIENT_CLOSED,
-    REQUEST_ID_HEADER,
+    REQUEST_ID_BYTES,
     SECURITY_HEADERS,
     request_id_of,
 )
@@ -34,10 +35,11 @@ from mlplatform.telemetry import RequestSpans, request_spans
 from mlplatform.telemetry.metrics import HTTP_DURATION
 
 UNDER_LOAD = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
 SECURITY = {name.lower(): value for name, value in SECURITY_HEADERS.items()}
 SMALL_BODY = 64 * 1024
 """Bytes of a body that comes whole, nearly always: it is not worth a timer, and counts when it is there."""
+NAMED = "{name}"
+"""In the path of a route whose method and path say all of what is asked for."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -62,6 +64,7 @@ class DirectServer:
         self._log = get_logger(__name__).bind()  # bound once: the unbound one is set up anew at each call
         self._spans: RequestSpans | None = None  # made at the first request: tracing starts with the application
         self._durations: dict[tuple[str, str, int], Histogram] = {}
+        self.holds = Holds()
 
     async def serve(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -111,10 +114,18 @@ class DirectServer:
             raise
         except Exception as error:  # noqa: BLE001 (the one handler of these routes; it logs what it does not know)
             known = platform_error(error)
-            response = route.render_error(known, request_id)
-            return DirectResponse(
-                response.body, response.status, response.content_type, (*response.headers, *_headers_of(known))
-            )
+            if isinstance(known, Overloaded) and known.lasts > 0 and NAMED in route.path:
+                self._hold(route, known, request.scope)
+            return _rendered(route, known, request_id)
+
+    def _hold(self, route: DirectRoute, error: Overloaded, scope: Scope) -> None:
+        told = Overloaded(error.detail, errors=error.errors, headers=error.headers)  # without the frames that raised it
+
+        def answer(request_id: str) -> Answer:
+            response = _rendered(route, told, request_id)
+            return Answer(response.status, _headers(response, request_id, None), response.body)
+
+        self.holds.add(target_of(scope), error.lasts, answer, lambda: self._count(route, told.status, 0.0))
 
     async def _read(self, request: Request, declared: bytes, held: HeldBody) -> bytes:
         receive = request.receive
@@ -177,12 +188,25 @@ def _headers_of(error: PlatformError) -> tuple[tuple[str, str], ...]:
     return tuple((error.headers or {}).items())
 
 
-async def _send(response: DirectResponse, request_id: str, limit_headers: Mapping[str, str] | None, send: Send) -> None:
-    headers = [
+def _rendered(route: DirectRoute, error: PlatformError, request_id: str) -> DirectResponse:
+    response = route.render_error(error, request_id)
+    return DirectResponse(
+        response.body, response.status, response.content_type, (*response.headers, *_headers_of(error))
+    )
+
+
+def _headers(
+    response: DirectResponse, request_id: str, limit_headers: Mapping[str, str] | None
+) -> list[tuple[bytes, bytes]]:
+    return [
         *_encode(response.content_type, response.headers, tuple(limit_headers.items()) if limit_headers else ()),
         (b"content-length", b"%d" % len(response.body)),
         (REQUEST_ID_BYTES, request_id.encode("latin-1")),
     ]
+
+
+async def _send(response: DirectResponse, request_id: str, limit_headers: Mapping[str, str] | None, send: Send) -> None:
+    headers = _headers(response, request_id, limit_headers)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 

@@ -1,7 +1,8 @@
 """What surrounds every request: its id, its place in logs and metrics, and headers of the answer."""
 
+import os
 import re
-from random import getrandbits
+from random import Random
 from time import perf_counter
 
 from starlette.datastructures import MutableHeaders
@@ -13,11 +14,17 @@ from mlplatform.service.route_table import RouteTable
 from mlplatform.telemetry.metrics import observe_request
 
 REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID_BYTES = REQUEST_ID_HEADER.lower().encode()
+"""As ASGI has it."""
 CLIENT_CLOSED = 499
 QUIET_PATHS = ("/health", "/metrics")
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# Not the module's own generator, which models may seed; and not urandom, which asks the kernel for each request.
+_ids = Random()  # noqa: S311 (an id names a request and guards nothing)
+os.register_at_fork(after_in_child=_ids.seed)
 
 log = get_logger(__name__)
 
@@ -46,7 +53,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(dict(scope["headers"]).get(REQUEST_ID_HEADER.lower().encode()))
+        request_id = request_id_of(dict(scope["headers"]).get(REQUEST_ID_BYTES))
         scope.setdefault("state", {})["request_id"] = request_id
         clear_contextvars()
         bind_contextvars(request_id=request_id)
@@ -85,4 +92,4 @@ def request_id_of(given: bytes | None) -> str:
     """Return the client's id when it is harmless in logs and headers, else a new one."""
     if given is not None and _SAFE_ID.fullmatch(given):
         return given.decode("ascii")
-    return f"{getrandbits(128):032x}"
+    return f"{_ids.getrandbits(128):032x}"

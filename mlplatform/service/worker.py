@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.service.board import Board
+from mlplatform.service.protocol import CLOSE
 from mlplatform.service.runner import accepting
 from mlplatform.telemetry.aggregation import SharedMetrics
 
@@ -26,7 +27,6 @@ CHECK = "processes"
 REPORT_SECONDS = 5.0
 FIRST_REPORT_SECONDS = 0.2
 GATE_SECONDS = 30.0
-CLOSE_HEADER = (b"connection", b"close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class WorkerServer(uvicorn.Server):
         """Say `Connection: close` with every answer, and wait for the idle connections to time out."""
         for server in self.servers:
             server.close()
-        self.config.encoded_headers.append(CLOSE_HEADER)
+        self.config.encoded_headers.append(CLOSE)
         until = monotonic() + self.config.timeout_keep_alive
         while self.server_state.connections and monotonic() < until and not self._hurried:
             await self.on_tick(0)  # the date, and the header

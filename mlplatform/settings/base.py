@@ -110,7 +110,7 @@ class PlatformSettings(BaseSettings):
     """Full URL that traces are posted to (OTLP over HTTP). Unset: no traces leave the process."""
     otlp_headers: Annotated[SecretStr, AfterValidator(check_headers)] = SecretStr("")
     """Headers of that request, as `name=value,name=value`."""
-    traces_per_second: Annotated[float, Field(ge=-1)] = 10.0
+    traces_per_second: Annotated[float, Field(ge=-1)] = 2.0
     """Most new traces that one process starts per second; -1 is without limit."""
     followed_traces_per_second: Annotated[float, Field(ge=-1)] = 100.0
     """Most traces of sampled callers that one process continues per second; -1 is without limit."""

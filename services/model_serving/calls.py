@@ -113,5 +113,8 @@ class Arm:
 class Router(Protocol):
     """Splits the calls of a model between versions."""
 
+    def draws(self, model: str) -> bool:
+        """Say whether calls of a model may go to different versions."""
+
     def route(self, model: str, key: str | None, request_id: str, subject: str | None) -> Arm | None:
         """Return the arm for a caller; None for the version in production."""

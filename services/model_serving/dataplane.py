@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from mlplatform.errors import PlatformError
+from mlplatform.errors import Overloaded, PlatformError
 from services.model_serving.calls import Answer, Call, Observer, Router, Served
 from services.model_serving.engine.engine import Engine, Prediction
 from services.model_serving.engine.loaded_model import LoadedModel, Params
@@ -51,6 +51,8 @@ class Dataplane:
         try:
             return await self._answer(call, model, served)
         except PlatformError as error:
+            if isinstance(error, Overloaded) and self._draws(call):
+                error.lasts = 0.0  # the next one may go to another version
             served.error = error
             raise
         finally:
@@ -69,6 +71,10 @@ class Dataplane:
             prediction = await self._predict(model, given, params)
         served.predictions, served.queue_seconds = prediction.answer, prediction.queue_seconds
         return Answer(model, served.route, prediction.answer, given, params)
+
+    def _draws(self, call: Call) -> bool:
+        named = call.version is not None or call.alias is not None
+        return self._router is not None and not named and self._router.draws(call.model)
 
     async def _choose(self, call: Call) -> tuple[LoadedModel, str]:
         if self._router is not None and call.version is None and call.alias is None:

@@ -1,5 +1,7 @@
 """How long a call of a model takes, learnt from the calls before."""
 
+from itertools import pairwise
+
 WEIGHT = 0.2
 """Of the newest call in the running mean."""
 SHORT_SECONDS = 0.05
@@ -33,11 +35,11 @@ class Cost:
         size = rows.bit_length()
         known = self._seconds.get(size)
         if known is None:
-            self._seconds[size], self._rows[size] = seconds, rows
+            self._seconds[size], self._rows[size] = seconds, max(rows, 1)
         else:
             self._seconds[size] = known + WEIGHT * (seconds - known)
             self._rows[size] += WEIGHT * (rows - self._rows[size])
-        if seconds > QUICK_SECONDS or self.most_rows is not None:
+        if seconds > QUICK_SECONDS or (self.most_rows is not None and 2 * rows > self.most_rows):
             self._limit(size)
 
     def expect(self, rows: int) -> float:
@@ -55,29 +57,34 @@ class Cost:
         return self._seconds[smaller] * 2.0 ** (size - smaller)
 
     def _limit(self, size: int) -> None:
-        largest = self._largest()
+        if max(self._seconds.values()) <= QUICK_SECONDS:
+            self.most_rows = None
+            return
+        largest, dearer = self._largest()
         if 2**largest - 1 != self.most_rows:
             self._same = 0
-        elif size == largest:
+        elif size >= largest and dearer is not None:
             self._same += 1
-            if self._same == TRIALS and self._seconds.pop(largest + 1, None) is not None:
-                del self._rows[largest + 1]
-        quick = max(self._seconds.values()) <= QUICK_SECONDS
-        self.most_rows = None if quick else 2**largest - 1
+            if self._same >= TRIALS:
+                self._same = 0
+                del self._seconds[dearer], self._rows[dearer]
+        self.most_rows = 2**largest - 1
 
-    def _largest(self) -> int:
-        """Return the largest size that pays; of those that were never seen, the next one may be tried."""
-        for size in range(min(self._seconds), LARGEST):
-            larger = size + 1
-            if larger not in self._seconds:
-                if self.expect(2**size) > SHORT_SECONDS:
-                    return larger
-            elif self._seconds[larger] > SHORT_SECONDS and self._price(larger) > GAIN * self._price(size):
-                return size
-        return LARGEST
+    def _largest(self) -> tuple[int, int | None]:
+        """Return the largest size that pays, and the next known one, which does not; None when nothing larger is known.
+
+        Beyond what is known, calls may grow as long as they are expected to be short, and by one size to see.
+        """
+        sizes = sorted(self._seconds)
+        for size, larger in pairwise(sizes):
+            wanted = GAIN ** (larger - size) * self._price(size)
+            if self._seconds[larger] > SHORT_SECONDS and self._price(larger) > wanted:
+                # A size between the two may pay where the larger one does not.
+                return (size if larger == size + 1 else size + 1), larger
+        size = sizes[-1]
+        while size < LARGEST and self.expect(2**size) <= SHORT_SECONDS:
+            size += 1
+        return size + 1, None
 
     def _price(self, size: int) -> float:
-        """Return the seconds of a row; of a size that was never seen, those of the largest smaller one."""
-        while size not in self._seconds:
-            size -= 1
         return self._seconds[size] / self._rows[size]

@@ -20,6 +20,8 @@ from services.model_serving.signature import ModelInput
 
 PATIENCE = 0.5
 """Share of the time limit that a request may be expected to wait: the pace is an average, and calls take time too."""
+HOLD_SHARE = 0.05
+"""Share of the expected wait for which a refusal holds: a twentieth of the queue is answered meanwhile."""
 
 log = get_logger(__name__)
 
@@ -110,10 +112,13 @@ class Engine:
             if self._pending >= 2 * self._capacity or (
                 self._pending >= self._capacity and lane.waiting >= self._share(lane)
             ):
-                raise Overloaded("As many predictions wait as the queue holds; try again shortly.")
+                detail = "As many predictions wait as the queue holds; try again shortly."
+                raise Overloaded(detail, lasts=HOLD_SHARE * lane.expected_wait)
             if (wait := lane.expected_wait) > longest:
                 detail = "More predictions of this model wait than it answers within the time limit; try again later."
-                raise Overloaded(detail, headers={"Retry-After": str(math.ceil(wait - longest))})
+                raise Overloaded(
+                    detail, headers={"Retry-After": str(math.ceil(wait - longest))}, lasts=HOLD_SHARE * wait
+                )
         return lane
 
     async def close(self) -> None:

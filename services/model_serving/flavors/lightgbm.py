@@ -51,7 +51,7 @@ def boosters(model: object, function: str) -> Iterator[Candidate]:
 def _booster(booster: lightgbm.Booster, extra: dict[str, Any], finish: Finish | None) -> Candidate:
     function = booster.predict
     options = {**extra, "num_threads": 1}
-    row = None if extra else Row(booster).predict
+    row = Row(booster).predict if not extra and Row.suitable(booster) else None
 
     def predict(inputs: ModelInput, params: dict[str, object] | None) -> Any:  # noqa: ANN401, ARG001 (the common form)
         array = array_of(inputs)

@@ -22,6 +22,9 @@ PARAMETERS = b"num_threads=1"
 class Row:
     """Predicts rows of doubles, one in a call.
 
+    LightGBM keeps the number of trees to use in the booster, where every prediction writes it: a booster is `suitable`
+    when all of them use all trees.
+
     Args:
         booster: The model, which is kept alive and must not be trained further.
     """
@@ -29,7 +32,18 @@ class Row:
     def __init__(self, booster: lightgbm.Booster) -> None:
         self._booster = booster
         self._columns = booster.num_feature()
-        self._outputs = booster.num_model_per_iteration()
+        outputs = ctypes.c_int64()
+        _safe_call(
+            _LIB.LGBM_BoosterCalcNumPredict(
+                booster._handle,  # noqa: SLF001 (what the C interface is called with)
+                ctypes.c_int(1),
+                ctypes.c_int(NORMAL),
+                ctypes.c_int(0),
+                ctypes.c_int(booster.best_iteration),
+                ctypes.byref(outputs),
+            )
+        )
+        self._outputs = outputs.value
         self._call = _LIB.LGBM_BoosterPredictForMatSingleRowFast
         self._lock = Lock()
         self._handle = ctypes.c_void_p()
@@ -48,6 +62,11 @@ class Row:
         weakref.finalize(self, _LIB.LGBM_FastConfigFree, self._handle)
         self._length = ctypes.c_int64()
         self._length_address = ctypes.byref(self._length)
+
+    @staticmethod
+    def suitable(booster: lightgbm.Booster) -> bool:
+        """Return whether predictions of a booster use all of its trees."""
+        return bool(booster.best_iteration <= 0 or booster.best_iteration == booster.current_iteration())
 
     def predict(self, inputs: Any) -> npt.NDArray[np.float64] | None:  # noqa: ANN401 (a model's inputs may be anything)
         """Return what the booster says of a row, shaped as it does; None when the inputs are not for this call.

@@ -46,6 +46,10 @@ class TrafficRouter:
         epoch = _epoch(self._plans, model, label)
         return epoch is not None and (model, label, epoch) in self._vetoes
 
+    def draws(self, model: str) -> bool:
+        """Say whether a plan splits the calls of a model."""
+        return model in self._plans
+
     def route(self, model: str, key: str | None, request_id: str, subject: str | None = None) -> Arm | None:
         """Return where a request goes; None for the version in production.
 

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mlplatform.auth import Permission
-from mlplatform.errors import NotFound, PlatformError
+from mlplatform.errors import NotFound, Overloaded, PlatformError
 from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, get_kernel
 from mlplatform.settings import PlatformSettings
 from tests.integration.service.conftest import serving
@@ -37,6 +37,10 @@ async def fail(request: DirectRequest) -> DirectResponse:
             raise RuntimeError("holds hunter2")
 
 
+async def refuse(request: DirectRequest) -> DirectResponse:
+    raise Overloaded("Try later.", lasts=0.0 if request.params.get("name") == "this one" else 60.0)
+
+
 def terse(error: PlatformError, request_id: str) -> DirectResponse:
     return DirectResponse(orjson.dumps({"error": error.detail, "id": request_id}), error.status)
 
@@ -46,6 +50,8 @@ ROUTES = [
     DirectRoute("POST", "/echo/{name}/of/{kind}", Permission.PREDICT, echo),
     DirectRoute("POST", "/fail/{how}", Permission.PREDICT, fail),
     DirectRoute("POST", "/terse/{how}", Permission.PREDICT, fail, terse),
+    DirectRoute("POST", "/refuse", Permission.PREDICT, refuse),
+    DirectRoute("POST", "/refuse/{name}", Permission.PREDICT, refuse, terse),
     DirectRoute("GET", "/keys", Permission.KEYS, echo, terse),
 ]
 
@@ -130,6 +136,28 @@ class TestErrors:
             answer = await client.post("/terse/known", content=b"x" * (LIMIT + 1) if declared else parts())
         assert answer.status_code == 413
         assert str(LIMIT) in answer.json()["error"]
+
+
+class TestRefusals:
+    async def test_one_that_is_for_all_holds_for_the_same_method_and_target(self, settings: PlatformSettings) -> None:
+        async with serving(settings, ROUTES) as client:
+            answer = await client.post("/refuse/a%20b?x=1", headers={"X-Request-ID": "r1"})
+            hold = client._transport.app.holds.find((b"POST", b"/refuse/a%20b?x=1"), [])
+            hold.count()
+            held = hold.answer("r2")
+            metrics = (await client.get("/metrics")).text
+        assert (answer.status_code, held.status) == (503, 503)
+        assert answer.json() == {"error": "Try later.", "id": "r1"}
+        assert orjson.loads(held.body) == {"error": "Try later.", "id": "r2"}
+        told = {name.decode(): value.decode() for name, value in held.headers}
+        assert told == {**dict(answer.headers), "x-request-id": "r2"}
+        assert 'route="/refuse/{name}",service="tested",status="503"} 2.0' in metrics
+
+    @pytest.mark.parametrize("path", ["/refuse", "/refuse/this%20one"])
+    async def test_others_hold_for_nobody_else(self, settings: PlatformSettings, path: str) -> None:
+        async with serving(settings, ROUTES) as client:
+            assert (await client.post(path)).status_code == 503
+            assert not client._transport.app.holds
 
 
 class Gate:

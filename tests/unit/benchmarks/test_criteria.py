@@ -23,7 +23,9 @@ def pair(first: str, one: float, second: str, other: float) -> dict[str, object]
 
 def flood(share: float, p99_ms: float, deadline_s: float) -> dict[str, float]:
     return {
+        "capacity": 1000.0,
         "peak": 1000.0,
+        "too_late": 0.0,
         "sent": 3000.0,
         "goodput": 1000 * share,
         "share": share,
@@ -82,6 +84,12 @@ class TestJudge:
         assert judged["requests/s, c=32, against mlflow models serve"]["aimed"]
         assert not judged["goodput at 3x overload against the peak"]["aimed"]
         assert judged["p99 of accepted requests then, against the deadline"]["seen"] == 0.6  # the worse of the two
+
+    def test_requests_that_run_into_the_deadline_are_no_good_p99(self):
+        given = result()
+        given["floods"][LARGE]["too_late"] = 0.02
+        judged = {entry["what"]: entry for entry in judge(given)}
+        assert judged["p99 of accepted requests then, against the deadline"]["passed"] is False
 
     def test_a_duel_decides_where_one_was_fought(self):
         given = result()

@@ -41,10 +41,16 @@ class TestOfFloods:
     def test_share_is_that_of_neighbouring_slices(self):
         peaks = [Flood(300, 100, 100, 5, 9, {"200": 100}), Flood(300, 200, 200, 5, 9, {"200": 200})]
         floods = [Flood(300, 300, 90, 5, 50, {"200": 90, "503": 210}), Flood(300, 300, 100, 5, 70, {"200": 100})]
-        found = of_floods(Floods(peaks, floods), 2.0)
+        found = of_floods(Floods(100, peaks, floods), 2.0)
         assert math.isclose(found["share"], 0.7)
         assert (found["p99_ms"], found["deadline_s"]) == (60, 2.0)
         assert found["statuses"] == {"200": 190, "503": 210}
+        assert found["too_late"] == 0
+
+    def test_what_was_accepted_and_not_answered_in_time_is_too_late(self):
+        peak = Flood(300, 100, 100, 5, 9, {"200": 100})
+        flood = Flood(300, 300, 90, 5, 50, {"200": 90, "503": 200, "504": 6, "late": 3, "0": 1})
+        assert math.isclose(of_floods(Floods(100, [peak], [flood]), 2.0)["too_late"], 0.1)
 
 
 ENTRIES = {"slow": contender("A", 10), "fast": contender("A", 20), "other": contender("B", 90)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -47,6 +48,9 @@ class Split:
 
     def __init__(self, arm: Arm | None) -> None:
         self.arm = arm
+
+    def draws(self, _: str) -> bool:
+        return True
 
     def route(self, *_: Any) -> Arm | None:
         return self.arm
@@ -110,6 +114,37 @@ class TestInfer:
             gate.set()
             assert (await first).predictions == [1.0]
         assert len(reads) == 1
+
+    @pytest.mark.parametrize(
+        ("router", "fields", "lasts"),
+        [
+            (None, {}, True),
+            (Split(None), {}, False),
+            (Split(None), {"version": "1"}, True),
+        ],
+    )
+    async def test_a_refusal_lasts_unless_the_next_call_may_go_to_another_version(
+        self, router: Any, fields: dict[str, Any], lasts: bool
+    ) -> None:
+        gate = threading.Event()
+        gate.set()
+
+        def predict(*_: Any) -> Any:
+            assert gate.wait(60)
+            time.sleep(0.01)
+            return [1.0]
+
+        model = replace(model_of(predict), row_wise=False)
+        async with dataplane_of(Shelf(production=model, v1=model), router=router, queue_size=1) as dataplane:
+            await dataplane.infer(call_of())  # so that the pace is known
+            gate.clear()
+            waiting = [asyncio.create_task(dataplane.infer(call_of())) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            with pytest.raises(Overloaded) as caught:
+                await dataplane.infer(call_of(**fields))
+            gate.set()
+            await asyncio.gather(*waiting)
+        assert (caught.value.lasts > 0) is lasts
 
 
 class TestRouting:

@@ -10,6 +10,7 @@ import httpx
 import uvicorn
 
 from mlplatform.service.corked import SMALL, Corked
+from mlplatform.service.holds import Holds
 from mlplatform.service.protocol import LARGE, WAVE, Protocol, Waves
 
 MANY = 5 * WAVE
@@ -41,7 +42,7 @@ class TestWaves:
         assert [kind for kind, _ in log] == ["begin"] * WAVE + ["defer"] * (MANY - WAVE)
         log = [entry for entry in log if entry[0] == "begin"]
         connection._log = log
-        while len(log) < MANY:
+        for _ in range(MANY):
             before = len(log)
             await asyncio.sleep(0)
             assert len(log) - before <= WAVE
@@ -63,9 +64,12 @@ class Echo:
 
     def __init__(self) -> None:
         self.server: uvicorn.Server
+        self.holds = Holds()
         self.leaves = False
+        self.calls = 0
 
     async def __call__(self, _: Any, receive: Any, send: Any) -> None:
+        self.calls += 1
         body, more = b"", True
         while more:
             message = await receive()
@@ -81,7 +85,11 @@ class Echo:
 @asynccontextmanager
 async def serve() -> AsyncIterator[tuple[Echo, int]]:
     echo = Echo()
-    config = uvicorn.Config(echo, port=0, http=Protocol, lifespan="off", log_config=None, access_log=False)
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    config = uvicorn.Config(
+        echo, port=0, http=Protocol, lifespan="off", log_config=None, access_log=False, proxy_headers=False
+    )
     echo.server = uvicorn.Server(config)
     serving = asyncio.create_task(echo.server.serve())
     while not echo.server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
@@ -89,6 +97,7 @@ async def serve() -> AsyncIterator[tuple[Echo, int]]:
     yield echo, echo.server.servers[0].sockets[0].getsockname()[1]
     echo.server.should_exit = True
     await serving
+    assert faults == []
 
 
 def let_all_arrive() -> None:
@@ -117,6 +126,35 @@ class TestConnections:
                 assert answers == [b"%d of %d" % (number, turn) for number in range(MANY)]
             for _, writer in clients:
                 writer.close()
+
+    async def test_pieces_of_a_request_keep_their_order(self) -> None:
+        body = b"".join(b"%05d" % number for number in range(2000))
+        async with serve() as (_, port):
+            clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MANY)]
+            sent = request(body)
+            for start in range(0, len(sent), 1000):
+                for _, writer in clients:
+                    writer.write(sent[start : start + 1000])
+                await asyncio.sleep(0)
+            assert await asyncio.gather(*(read_answer(reader) for reader, _ in clients)) == [body] * MANY
+            for _, writer in clients:
+                writer.close()
+
+    async def test_a_connection_with_pieces_that_wait_is_not_read_from(self) -> None:
+        async with serve() as (echo, port):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            while not echo.server.server_state.connections:  # noqa: ASYNC110 (uvicorn has no event for it)
+                await asyncio.sleep(0.01)
+            (connection,) = cast("set[Protocol]", echo.server.server_state.connections)
+            connection.defer(b"P")
+            assert not connection.flow.read_paused
+            connection.defer(b"O")
+            assert connection.flow.read_paused
+            connection.resume(b"P")
+            assert connection.flow.read_paused
+            connection.resume(b"O")
+            assert not connection.flow.read_paused
+            writer.close()
 
     async def test_long_bodies_arrive_whole_among_many_requests(self) -> None:
         body = bytes(range(256)) * (LARGE // 16)

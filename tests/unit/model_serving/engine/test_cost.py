@@ -7,11 +7,11 @@ import pytest
 from services.model_serving.engine.cost import TRIALS, Cost
 
 
-def teach(cost: Cost, seconds: Callable[[int], float], waiting: int, calls: int = 40) -> list[int]:
-    """Make calls as a queue that is never empty does, and return their rows."""
+def teach(cost: Cost, seconds: Callable[[int], float], waiting: int, calls: int = 40, each: int = 1) -> list[int]:
+    """Make calls as a queue that is never empty does, of requests with some rows each, and return their rows."""
     made = []
     for _ in range(calls):
-        rows = min(waiting, cost.most_rows or waiting)
+        rows = max(each, min(waiting, cost.most_rows or waiting) // each * each)
         cost.learn(rows, seconds(rows))
         made.append(rows)
     return made
@@ -48,6 +48,28 @@ class TestMostRows:
         assert cost.most_rows == 1
         made = teach(cost, lambda rows: 0.03 + 0.0001 * rows, waiting=64, calls=TRIALS + 20)
         assert made[0] == 1
+        assert made[-1] == 64
+
+    @pytest.mark.parametrize("each", [4, 100])
+    @pytest.mark.parametrize("stray_first", [True, False])
+    def test_one_small_request_does_not_end_the_sharing_of_large_ones(self, each: int, stray_first: bool) -> None:
+        def seconds(rows: int) -> float:
+            return 0.03 + 0.00001 * rows
+
+        cost = Cost()
+        if stray_first:
+            cost.learn(1, seconds(1))
+        made = teach(cost, seconds, waiting=1000, each=each)
+        assert made[-1] == 1000
+        cost.learn(1, seconds(1))
+        assert set(teach(cost, seconds, waiting=1000, each=each)) == {1000}
+
+    def test_requests_above_the_limit_count_towards_its_trial(self) -> None:
+        cost = Cost()
+        cost.learn(1, 0.03)
+        cost.learn(2, 0.4)
+        made = teach(cost, lambda rows: 0.03 + 0.0001 * rows, waiting=64, calls=2 * TRIALS + 20, each=4)
+        assert made[0] == 4
         assert made[-1] == 64
 
     def test_a_model_that_became_quick_shares_again(self) -> None:

@@ -75,11 +75,13 @@ class TestRow:
         unknown = np.full((1, len(COLUMNS)), np.nan)
         assert np.array_equal(row.predict(unknown), booster.predict(unknown))
 
-    def test_stops_where_training_was_best(self) -> None:
+    def test_is_for_boosters_whose_trees_all_count(self) -> None:
         booster = lightgbm.train({**OPTIONS, "objective": "l2"}, lightgbm.Dataset(X, Y), 10)
+        assert Row.suitable(booster)
+        booster.best_iteration = 10
+        assert Row.suitable(booster)
         booster.best_iteration = 3
-        one = X.to_numpy()[:1].astype(np.float64)
-        assert Row(booster).predict(one) == booster.predict(one) != booster.predict(one, num_iteration=10)
+        assert not Row.suitable(booster)
 
     @pytest.mark.parametrize(
         "inputs",
