@@ -13,7 +13,9 @@ import structlog
 from opentelemetry import trace
 
 from services.embedding import metrics
-from services.embedding.encoder import Encoder, Tokens, Vectors
+from services.embedding.encoding.backend import Vectors
+from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.tokens import Tokens
 from services.embedding.errors import EncodingFailedError, ModelNotLoaded, QueueFull
 
 Lane = Literal["short", "long"]
@@ -164,7 +166,7 @@ class Batcher:
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH_TEXTS.observe(len(batch))
         metrics.TOKENS.inc(sum(map(len, batch)))
-        metrics.PADDED_TOKENS.inc(max(map(len, batch)) * len(batch))
+        metrics.PADDED_TOKENS.inc(self._encoder.padded_tokens(batch))
         return vectors
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:

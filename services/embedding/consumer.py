@@ -10,7 +10,7 @@ from mlplatform.database import Database
 from mlplatform.events import CloudEvent, IndexUpdated, ItemRef, OutboxRelay, ReindexRequest, enqueue
 from services.embedding import metrics, repository
 from services.embedding.batcher import Batcher, Encoded
-from services.embedding.encoder import Vectors
+from services.embedding.encoding.backend import Vectors
 from services.embedding.errors import EncodingFailedError
 from services.embedding.spaces import Space
 

@@ -17,7 +17,9 @@ from mlplatform.service.kernel import Kernel
 from services.embedding import metrics, model_files, registration, repository, spaces
 from services.embedding.batcher import Batcher
 from services.embedding.consumer import Indexer
-from services.embedding.encoder import Encoder
+from services.embedding.encoding.chooser import Chooser
+from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.selection import Selection
 from services.embedding.errors import ModelNotLoaded
 from services.embedding.package import WeightsChangedError
 from services.embedding.served_model import ServedModel
@@ -162,10 +164,22 @@ class Node:
         encoder = await asyncio.to_thread(load)
         batcher = Batcher(encoder, max_queued_texts=self._settings.embedding_queued_texts)
         await self._start(loops, batcher, "encoder")
+        await self._start(loops, Chooser(encoder, self._selection(files)), "encoder choice")
         self._model = ServedModel(files.version, files.production_version, files.digest, encoder, batcher)
         metrics.MODEL_LOADED.clear()
         metrics.MODEL_LOADED.labels(self._model.name, files.version).set(1)
         log.info("embedding.model_loaded", model=self._model.name, version=files.version, digest=files.digest)
+
+    def _selection(self, files: model_files.ModelFiles) -> Selection:
+        return Selection(
+            folder=files.folder,
+            digest=files.digest,
+            cache=self._settings.encoder_cache,
+            wanted=self._settings.embedding_backend,
+            threads=self._settings.embedding_threads,
+            token_budget=self._settings.embedding_batch_tokens,
+            gpu_token_budget=self._settings.embedding_gpu_batch_tokens,
+        )
 
     async def _fetch(self, version: str | None) -> model_files.ModelFiles:
         return await asyncio.to_thread(model_files.fetch, self._registry, self._settings.model_cache, version)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.embedding.encoding.report import EncoderReport
+
 
 class EmbedRequest(BaseModel):
     """Texts to turn into vectors."""
@@ -62,9 +64,8 @@ class Info(BaseModel):
         ),
     ]
     space_id: Annotated[int | None, Field(description="Embedding space that this node fills; null until known.")]
-    backend: str
+    encoder: EncoderReport
     threads: int
-    batch_tokens: int
     texts_per_request: int
     text_characters: int
     queued_texts: int

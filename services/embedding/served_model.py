@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Encoder
+from services.embedding.encoding.encoder import Encoder
 from services.embedding.registration import MODEL
 
 

@@ -87,3 +87,10 @@ class TestModels:
 
         assert info["space_id"] is not None
         assert info["model"]["version"] == info["production_version"]
+
+    async def test_info_tells_how_texts_become_vectors(self, client):
+        encoder = (await client.get("/info")).json()["encoder"]
+
+        assert (encoder["backend"], encoder["precision"]) == ("torch-fp32", "fp32")
+        assert (encoder["max_tokens"], encoder["truncation"]) == (256, "end")
+        assert encoder["choice"]["wanted"] == "torch-fp32"

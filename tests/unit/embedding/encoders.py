@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.embedding.encoder import Tokens, Vectors
-from services.embedding.packing import pack
+from services.embedding.encoding.backend import Vectors
+from services.embedding.encoding.packing import pack
+from services.embedding.encoding.tokens import Tokens
 
 DIMENSION = 384
 POISON = "poison"
@@ -34,6 +35,9 @@ class WordEncoder:
 
     def batches(self, tokens: Sequence[Tokens]) -> list[list[int]]:
         return pack([len(row) for row in tokens], self.budget)
+
+    def padded_tokens(self, tokens: Sequence[Tokens]) -> int:
+        return len(tokens) * max(map(len, tokens))
 
     def forward(self, tokens: Sequence[Tokens]) -> Vectors:
         self.forwarded.append(len(tokens))

@@ -7,7 +7,8 @@ import pytest
 
 from mlplatform.events import running
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Tokens, Vectors
+from services.embedding.encoding.backend import Vectors
+from services.embedding.encoding.tokens import Tokens
 from services.embedding.errors import EncodingFailedError, ModelNotLoaded, QueueFull
 from tests.unit.embedding.encoders import WordEncoder
 
