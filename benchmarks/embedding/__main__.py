@@ -9,7 +9,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.embedding import service
 from benchmarks.embedding.ladder import climb
 from benchmarks.embedding.quality import ndcg_at_10
-from benchmarks.embedding.reference import Reference
+from benchmarks.embedding.reference import Rate, Reference
 from benchmarks.embedding.service import Service
 from benchmarks.search.collection import Collection, CollectionError, read_collection
 from benchmarks.serving.backing import backing
@@ -80,6 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--backend", default="auto", help="what the service is to compute with")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--texts", type=int, default=320, help="texts of one round")
+    parser.add_argument("--no-quality", dest="quality", action="store_false", help="skip nDCG, which takes longest")
     parser.add_argument("--ladder", action="store_true", help="measure each backend by itself as well")
     return parser.parse_args()
 
@@ -88,9 +89,9 @@ def _measure(collection: Collection, served: Service, options: argparse.Namespac
     reference = Reference()
     texts = list(collection.documents.values())
     served.rate(["warm up"], per_request=1, connections=1)
-    ours: list[float] = []
-    one_call: list[float] = []
-    requests: list[float] = []
+    ours: list[Rate] = []
+    one_call: list[Rate] = []
+    requests: list[Rate] = []
     before = served.token_counts()
     for number in range(options.rounds):
         report(f"speed, round {number + 1} of {options.rounds}")
@@ -104,9 +105,6 @@ def _measure(collection: Collection, served: Service, options: argparse.Namespac
     took = served.milliseconds(queries)
     alone = [reference.milliseconds(query) for query in queries[:50]]
     memory = served.server.memory().resident
-    report("quality")
-    expected = ndcg_at_10(collection, reference.encode)
-    found = ndcg_at_10(collection, lambda texts: served.encode(texts, per_request=PER_REQUEST, connections=CONNECTIONS))
     quantiles = statistics.quantiles(took, n=20)
     return {
         "texts_per_round": options.texts,
@@ -115,20 +113,47 @@ def _measure(collection: Collection, served: Service, options: argparse.Namespac
         "ready_seconds": round(served.ready_seconds, 1),
         "chosen_seconds": round(served.chosen_seconds, 1),
         "resident_mib": round(memory),
-        "service_texts_per_second": round(statistics.median(ours), 1),
-        "library_texts_per_second": round(statistics.median(one_call), 1),
-        "library_in_requests_texts_per_second": round(statistics.median(requests), 1),
-        "speed_up": round(statistics.median(a / b for a, b in zip(ours, one_call, strict=True)), 2),
-        "speed_up_in_requests": round(statistics.median(a / b for a, b in zip(ours, requests, strict=True)), 2),
+        "service": _medians(ours),
+        "library": _medians(one_call),
+        "library_in_requests_of_32": _medians(requests),
+        "speed_up": _ratio(ours, one_call)[0],
+        "speed_up_in_requests": _ratio(ours, requests)[0],
+        "speed_up_by_processor_time": _ratio(ours, one_call)[1],
+        "speed_up_in_requests_by_processor_time": _ratio(ours, requests)[1],
         "padded_per_token": round((after[0] - before[0]) / (after[1] - before[1]), 3),
         "query_tokens": reference.tokens(queries[0]),
         "query_ms_p50": round(statistics.median(took), 2),
         "query_ms_p95": round(quantiles[18], 2),
         "library_query_ms_p50": round(statistics.median(alone), 2),
+        **(_quality(collection, served, reference, report) if options.quality else {}),
+    }
+
+
+def _quality(collection: Collection, served: Service, reference: Reference, report: Report) -> dict[str, float]:
+    report("quality")
+    expected = ndcg_at_10(collection, reference.encode)
+    found = ndcg_at_10(collection, lambda texts: served.encode(texts, per_request=PER_REQUEST, connections=CONNECTIONS))
+    return {
         "ndcg_fp32": round(expected, 4),
         "ndcg_service": round(found, 4),
         "ndcg_ratio": round(found / expected, 4),
     }
+
+
+def _medians(rates: Sequence[Rate]) -> dict[str, float]:
+    return {
+        "texts_per_second": round(statistics.median(rate.second for rate in rates), 1),
+        "texts_per_processor_second": round(statistics.median(rate.processor_second for rate in rates), 1),
+    }
+
+
+def _ratio(rates: Sequence[Rate], others: Sequence[Rate]) -> tuple[float, float]:
+    """Return the medians of the ratios of each round, by the clock and by processor time."""
+    pairs = list(zip(rates, others, strict=True))
+    return (
+        round(statistics.median(rate.second / other.second for rate, other in pairs), 2),
+        round(statistics.median(rate.processor_second / other.processor_second for rate, other in pairs), 2),
+    )
 
 
 def _slice(texts: list[str], number: int, size: int) -> list[str]:
@@ -141,6 +166,8 @@ def _show(console: Console, figures: dict[str, Any]) -> bool:
     table = Table("figure", "value", "target", title=f"embedding, {figures['collection']}")
     missed = False
     for name, value in figures.items():
+        if isinstance(value, dict) and "texts_per_second" in value:
+            table.add_row(name, "{texts_per_second} texts/s".format(**value), "")
         if isinstance(value, dict | list):
             continue
         words, target = TARGETS.get(name, ("", 0.0))

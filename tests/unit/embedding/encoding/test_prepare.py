@@ -11,7 +11,7 @@ from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.opening import make_export, open_backend, trial_texts
 from services.embedding.encoding.prepare import Preparation
 from services.embedding.encoding.selection import Selection
-from services.embedding.encoding.trials import Record
+from services.embedding.encoding.trials import Record, Trial
 from tests.unit.embedding import models
 from tests.unit.embedding.encoding.test_encoder import KINDS
 from tests.unit.embedding.models import TEXTS
@@ -109,7 +109,8 @@ class TestRun:
 
     def test_a_backend_that_ended_the_process_twice_is_not_tried_again(self, selection):
         wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
-        wanted.records().write(Record().start("openvino-fp32").start("openvino-fp32"))
+        tried = Record(trials=(Trial(backend="torch-fp32", texts_per_second=1),))
+        wanted.records().write(tried.start("openvino-fp32").start("openvino-fp32"))
 
         Preparation(wanted).run()
 
