@@ -34,7 +34,10 @@ def climb(texts: Sequence[str], *, threads: int, rounds: int, report: Callable[[
         for number in range(rounds):
             report(f"ladder, round {number + 1} of {rounds}")
             for name, backend in backends.items():
-                rates[name].append(texts_per_second(backend, tokeniser, tokens, selection.token_budget))
+                rate = texts_per_second(
+                    backend, tokeniser, tokens, budget=selection.token_budget, threads=selection.threads
+                )
+                rates[name].append(rate)
                 queries[name].append(query_milliseconds(backend, tokeniser))
     return [
         {

@@ -35,7 +35,7 @@ def check_expressible(model: SentenceTransformer) -> None:
         raise NotExpressibleError(f"only PyTorch computes modules of type {', '.join(others)}")
 
 
-class _Pipeline(torch.nn.Module):
+class _Pipeline(torch.nn.Module):  # type: ignore[misc] # torch is not typed here
     """The modules of a model as one function of tensors."""
 
     def __init__(self, model: SentenceTransformer, names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ Wanted = Literal["auto"] | BackendName
 AUTO: Final = "auto"
 REFERENCE: Final = "torch-fp32"
 """What sentence-transformers itself computes: every service starts with it, and others are compared with it."""
+GPU: Final = "torch-cuda-bf16"
 
 
 def precision(name: str) -> str:

@@ -16,7 +16,8 @@ class OpenVinoBackend:
         threads: Threads of one batch.
     """
 
-    step = 16
+    step = 8
+    """Few enough shapes to compile, and a query of a dozen tokens is not padded by a third, as it would be with 16."""
 
     def __init__(self, graph: Path, name: BackendName, *, threads: int) -> None:
         self.name = name

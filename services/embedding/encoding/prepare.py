@@ -90,10 +90,11 @@ class Preparation:
         backend = reference if name == REFERENCE else open_backend(name, selection, self._exports)
         budget = selection.budget(name)
         cosines = similarities(encode(backend, tokeniser, tokens, budget), expected)
+        rate = texts_per_second(backend, tokeniser, tokens, budget=budget, threads=selection.threads)
         mean, lowest = float(cosines.mean()), float(cosines.min())
         trial = Trial(
             backend=name,
-            texts_per_second=round(texts_per_second(backend, tokeniser, tokens, budget), 1),
+            texts_per_second=round(rate, 1),
             query_milliseconds=round(query_milliseconds(backend, tokeniser), 2),
             cosine=round(mean, 5),
             lowest_cosine=round(lowest, 5),

@@ -7,10 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from services.embedding.encoding.exports import Exports
 from services.embedding.encoding.machine import computes_bf16
-from services.embedding.encoding.names import AUTO, REFERENCE, BackendName, Wanted
+from services.embedding.encoding.names import AUTO, GPU, REFERENCE, BackendName, Wanted
 from services.embedding.encoding.trials import Record, Records
 
-GPU: BackendName = "torch-cuda-bf16"
 ON_PROCESSORS: tuple[BackendName, ...] = (
     "openvino-int8",
     "openvino-bf16",

@@ -25,7 +25,9 @@ class Trial(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     backend: BackendName
-    texts_per_second: Annotated[float | None, Field(description="On texts of mixed lengths.")] = None
+    texts_per_second: Annotated[
+        float | None, Field(description="On texts of mixed lengths, with the cores for itself: by processor time.")
+    ] = None
     query_milliseconds: Annotated[float | None, Field(description="One query of about a dozen tokens.")] = None
     cosine: Annotated[float | None, Field(description="Mean similarity to fp32 on built-in texts.")] = None
     lowest_cosine: Annotated[float | None, Field(description="Of the text that came off worst.")] = None
