@@ -23,8 +23,8 @@ from benchmarks.embedding.ladder import climb
 from benchmarks.embedding.quality import ndcg_at_10
 from benchmarks.embedding.reference import Rate, Reference
 from benchmarks.embedding.service import Service
-from benchmarks.search.collection import Collection, CollectionError, read_collection
 from benchmarks.serving.backing import backing
+from mlplatform.retrieval.collection import Collection, CollectionError, read_collection
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SHORT_QUERY = "what is the effect of heat transfer on wing {}"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.search.collection import Collection
-from benchmarks.search.measures import ndcg
+from mlplatform.retrieval.collection import Collection
+from mlplatform.retrieval.measures import ndcg
 
 DEPTH = 10
 
