@@ -62,6 +62,10 @@ bench-stack: install ## Time start, memory, promotion and prediction of the stac
 bench-serving: install ## Measure serving against other servers (most of an hour; ARGS=--quick: minutes)
 	@$(VENV)/python -m benchmarks.serving $(ARGS)
 
+.PHONY: bench-embedding
+bench-embedding: install ## Measure the encoder against sentence-transformers on a BEIR-style folder: DATA=DIR
+	@$(VENV)/python -m benchmarks.embedding --data $(DATA) $(ARGS)
+
 .PHONY: bench-drift
 bench-drift: install ## How often drift is found, where there is some and where there is none
 	@$(VENV)/python benchmarks/monitoring/drift.py $(ARGS)

@@ -16,7 +16,9 @@ import structlog
 from opentelemetry import trace
 
 from services.embedding import metrics
-from services.embedding.encoder import Encoder, Tokens, Vectors
+from services.embedding.encoding.backend import Vectors
+from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.tokens import Tokens
 from services.embedding.errors import EncodingFailedError, ModelNotLoaded, QueueFull
 from services.embedding.token_ids import IdReader, Text
 
@@ -53,6 +55,7 @@ class Encoded:
 @dataclass(slots=True, eq=False)
 class _Request:
     texts: Sequence[Text]
+    prompt: str
     done: "asyncio.Future[Encoded]"
     arrived: float = field(default_factory=time.perf_counter)
 
@@ -93,11 +96,12 @@ class Batcher:
         """Texts that wait or are being encoded."""
         return sum(self._queued_texts.values())
 
-    async def encode(self, texts: Sequence[Text], *, refuse_when_full: bool = True) -> Encoded:
+    async def encode(self, texts: Sequence[Text], *, prompt: str = "", refuse_when_full: bool = True) -> Encoded:
         """Encode texts; return when they are done. Who cancels this leaves the queue.
 
         Args:
             texts: Texts, none of them empty, or ids of the model's own tokenizer.
+            prompt: Put before each text, never before ids; an empty one for what the model itself puts there.
             refuse_when_full: False for a caller that bounds its own work and has nobody waiting.
 
         Raises:
@@ -113,7 +117,7 @@ class Batcher:
         if refuse_when_full and queued and queued + len(texts) > self._max_queued_texts:
             metrics.REFUSED.labels(lane).inc()
             raise QueueFull(self._seconds_of(self.queued_texts))
-        request = _Request(texts, asyncio.get_running_loop().create_future())
+        request = _Request(texts, prompt, asyncio.get_running_loop().create_future())
         self._lanes[lane].append(request)
         self._count(lane, len(texts))
         self._arrived.set()
@@ -203,7 +207,7 @@ class Batcher:
 
     async def _begin(self, window: list[_Request], lane: Lane) -> _Begun | None:
         """Tokenise a window and plan its batches; None when nobody waits for it any more."""
-        texts = [text for request in window for text in request.texts]
+        texts = [text for request in window for text in self._prompted(request)]
         chunks = list(_chunks(texts))
         if len(chunks) == 1:
             return await self._in_thread(partial(self._begin_at_once, texts))
@@ -212,7 +216,13 @@ class Batcher:
             tokens += await self._in_thread(partial(self._tokenise, chunk))
             if await self._all_left(window, lane):
                 return None
-        return _Begun(tokens, self._encoder.batches(tokens))
+        return _Begun(tokens, await self._in_thread(partial(self._encoder.batches, tokens)))
+
+    def _prompted(self, request: _Request) -> Sequence[Text]:
+        prompt = request.prompt or self._encoder.default_prompt
+        if not prompt:
+            return request.texts
+        return [prompt + text if isinstance(text, str) else text for text in request.texts]
 
     async def _all_left(self, window: list[_Request], lane: Lane) -> bool:
         """Between two steps of a window: let short requests through, and see whether anybody waits for the rest."""
@@ -242,7 +252,7 @@ class Batcher:
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.BATCH_TEXTS.observe(len(batch))
         metrics.TOKENS.inc(sum(map(len, batch)))
-        metrics.PADDED_TOKENS.inc(max(map(len, batch)) * len(batch))
+        metrics.PADDED_TOKENS.inc(self._encoder.padded_tokens(batch))
         return vectors
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:

@@ -9,7 +9,6 @@ import numpy as np
 
 from services.embedding.batcher import SHORT_REQUEST_TEXTS, Encoded
 from services.embedding.cache import VectorCache
-from services.embedding.capabilities import backend_of
 from services.embedding.coalescing import Flights
 from services.embedding.errors import EncodingFailedError
 from services.embedding.served_model import ServedModel
@@ -24,7 +23,7 @@ class Wanted:
     Attributes:
         texts: Checked texts, or ids of the model's own tokenizer.
         tenant: Whose they are; what one tenant sent is not found for another, who could tell by the time it takes.
-        prompt: Put before each text.
+        prompt: Put before each text; an empty one for what the model itself puts there.
         dimensions: Length of the vectors; None for the model's own.
     """
 
@@ -55,9 +54,10 @@ class Embedder:
             EncodingFailedError: The model failed on these texts.
             ModelNotLoaded: The service is stopping.
         """
-        keys = _keys(model, wanted)
+        backend = model.encoder.backend
+        keys = _keys(model, backend, wanted)
         texts = dict(zip(keys, wanted.texts, strict=True))
-        compute = partial(self._compute, model, wanted.prompt, texts)
+        compute = partial(self._compute, model, backend, wanted.prompt, texts)
         rows = await self._flights.get(keys, compute, urgent=len(texts) <= SHORT_REQUEST_TEXTS)
         found = [rows[key] for key in keys]
         return Encoded(
@@ -67,20 +67,21 @@ class Embedder:
         )
 
     async def _compute(
-        self, model: ServedModel, prompt: str, texts: Mapping[bytes, Text], keys: Sequence[bytes]
+        self, model: ServedModel, backend: str, prompt: str, texts: Mapping[bytes, Text], keys: Sequence[bytes]
     ) -> Mapping[bytes, Row]:
         dimension = model.encoder.dimension
         rows = await self.cache.read(keys, dimension)
         missing = [key for key in keys if key not in rows]
         if missing:
             fresh = await _encode(model, prompt, {key: texts[key] for key in missing})
-            self.cache.write(fresh, dimension)
+            if model.encoder.backend == backend:  # else the keys name another one than computed some of the rows
+                self.cache.write(fresh, dimension)
             rows.update(fresh)
         return rows
 
 
 async def _encode(model: ServedModel, prompt: str, texts: Mapping[bytes, Text]) -> dict[bytes, Row]:
-    encoded = await model.batcher.encode([prompt + text if isinstance(text, str) else text for text in texts.values()])
+    encoded = await model.batcher.encode(list(texts.values()), prompt=prompt)
     if not np.isfinite(encoded.vectors).all():
         raise EncodingFailedError("The model gave no finite vector for a text.")
     truncated = set(encoded.truncated)
@@ -90,10 +91,10 @@ async def _encode(model: ServedModel, prompt: str, texts: Mapping[bytes, Text]) 
     }
 
 
-def _keys(model: ServedModel, wanted: Wanted) -> list[bytes]:
+def _keys(model: ServedModel, backend: str, wanted: Wanted) -> list[bytes]:
     """Return what a vector depends on, hashed, for each text."""
     common = hashlib.sha256()
-    for part in (wanted.tenant, model.digest, backend_of(model.encoder), wanted.prompt):
+    for part in (wanted.tenant, model.digest, backend, wanted.prompt or model.encoder.default_prompt):
         encoded = part.encode("utf-8", "surrogatepass")
         common.update(len(encoded).to_bytes(8) + encoded)
     keys = []

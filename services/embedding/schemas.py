@@ -1,10 +1,12 @@
 """Wire types of the embedding service."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from services.embedding.encoding.report import EncoderReport
 
 
 class EmbedRequest(BaseModel):
@@ -22,7 +24,11 @@ class EmbedRequest(BaseModel):
         ),
     ] = None
     prompt: Annotated[
-        str | None, Field(description="Put before each text, as some models want it: `query: `. It counts as text.")
+        str | None,
+        Field(
+            description="Put before each text, as some models want it: `query: `. It counts as text. Default, and when "
+            "it is empty: what the model itself puts there, which is nothing for most."
+        ),
     ] = None
     prompt_name: Annotated[
         str | None, Field(description="A prompt that the model was trained with; `GET /api/v1/models` lists them.")
@@ -65,7 +71,6 @@ class EmbeddingModel(BaseModel):
     digest: Annotated[str, Field(description="SHA-256 over weights and tokenizer.")]
     backend: Annotated[str, Field(description="What computes, and how precisely.")]
     prompts: Annotated[dict[str, str], Field(description="Texts to put before a text, by name.")]
-    takes_token_ids: Annotated[bool, Field(description="Whether `/v1/embeddings` takes ids of its tokenizer.")]
 
 
 class EmbeddingModels(BaseModel):
@@ -89,7 +94,7 @@ class JobQuery(BaseModel):
 
     output: Annotated[Literal["ndjson", "npy"], Field(description="The form of the result.")] = "ndjson"
     dimensions: Annotated[int | None, Field(ge=1, description="Length of the vectors.")] = None
-    prompt: Annotated[str, Field(description="Put before each text.")] = ""
+    prompt: Annotated[str, Field(description="Put before each text; when it is empty, what the model puts there.")] = ""
     input_key: Annotated[
         str | None,
         Field(min_length=1, description="An object below `uploads/<tenant>/` in S3 to read instead of the body."),
@@ -165,12 +170,8 @@ class Info(BaseModel):
         ),
     ]
     space_id: Annotated[int | None, Field(description="Embedding space that this node fills; null until known.")]
-    backend: str
-    encoder: Annotated[
-        dict[str, Any] | None, Field(description="How texts become vectors, and what was measured to choose that.")
-    ]
+    encoder: EncoderReport
     threads: int
-    batch_tokens: int
     texts_per_request: int
     text_characters: int
     queued_texts: Annotated[int, Field(description="Most texts that may wait.")]

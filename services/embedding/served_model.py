@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mlplatform.spaces.space import Space
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Encoder
+from services.embedding.encoding.encoder import Encoder
 from services.embedding.registration import MODEL
 
 

@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
 from mlplatform.settings.parsing import split_list
+from services.embedding.encoding.names import AUTO, Wanted
 
 
 def _cores() -> int:
@@ -24,8 +25,13 @@ class EmbeddingSettings(PlatformSettings):
     """Port the embedding service listens on."""
     embedding_threads: Annotated[int, Field(ge=1)] = Field(default_factory=_cores)
     """Threads that the model computes with. Default: the processor cores this process may use."""
+    embedding_backend: Wanted = AUTO
+    """What computes the vectors: `auto` measures once which is fastest here, or the name of one. Whichever it is, its
+    vectors must be like those of fp32; one that is not does not serve."""
     embedding_batch_tokens: Annotated[int, Field(ge=16)] = 2048
-    """Most tokens encoded together, padding included. More is slower on a CPU."""
+    """Most tokens encoded together on a processor, padding included. More is slower there."""
+    embedding_gpu_batch_tokens: Annotated[int, Field(ge=16)] = 16384
+    """Most tokens encoded together on a GPU, padding included. It is halved when the GPU's memory does not do."""
     embedding_texts_per_request: Annotated[int, Field(ge=1)] = 1024
     """Most texts in one request."""
     embedding_text_characters: Annotated[int, Field(ge=1)] = 100_000
@@ -70,3 +76,8 @@ class EmbeddingSettings(PlatformSettings):
     def model_cache(self) -> Path:
         """Folder of downloaded models, by digest."""
         return self.home / "cache" / "models"
+
+    @property
+    def encoder_cache(self) -> Path:
+        """Folder of models as backends read them, and of what was measured of each."""
+        return self.home / "cache" / "encoders"

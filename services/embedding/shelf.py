@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,8 +12,8 @@ from mlplatform.events.background import Loop
 from mlplatform.service.health import Check
 from services.embedding import metrics
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Encoder
 from services.embedding.errors import NoRoomForModel
+from services.embedding.loading import load
 from services.embedding.model_files import ModelFiles
 from services.embedding.served_model import ServedModel
 from services.embedding.settings import EmbeddingSettings
@@ -74,17 +73,10 @@ class Shelf:
         limit = int(self._settings.embedding_model_memory)
         if taken and not needed and taken + size > limit:
             raise NoRoomForModel(size, taken, limit)
-        settings = self._settings
-        encoder = await asyncio.to_thread(
-            partial(
-                Encoder.load,
-                files.folder,
-                token_budget=settings.embedding_batch_tokens,
-                threads=settings.embedding_threads,
-            )
-        )
-        batcher = Batcher(encoder, max_queued_texts=settings.embedding_queued_texts)
+        encoder, chooser = await asyncio.to_thread(load, files, self._settings)
+        batcher = Batcher(encoder, max_queued_texts=self._settings.embedding_queued_texts)
         await self._start(files.digest, batcher, "encoder")
+        await self._start(files.digest, chooser, "encoder choice")
         model = ServedModel(files.version, files.production_version, files.digest, encoder, batcher, files.name, size)
         self._models[files.digest] = model
         self._measure()

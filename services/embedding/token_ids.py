@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from services.embedding.encoder import Encoder, Tokens
+from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.tokens import IDS, Tokens
 
 Text = str | Sequence[int]
 """A text, or the ids that the model's own tokenizer made of one."""
-INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
 
 
 class IdReader:
@@ -21,18 +21,20 @@ class IdReader:
 
     def __init__(self, encoder: Encoder) -> None:
         empty, sample = encoder.tokenise(["", "a"])
-        ends, ids = empty.features[INPUT_IDS], sample.features[INPUT_IDS]
+        ends, ids = empty.features[IDS], sample.features[IDS]
         split = next((position for position, found in enumerate(ends) if found != ids[position]), len(ends))
         self._prefix, self._suffix = ends[:split], ends[split:]
         self._names = list(sample.features)
         self._room = max(1, encoder.max_tokens - len(ends))
+        self._cuts_start = encoder.truncation == "start"
 
     def read(self, ids: Sequence[int]) -> Tokens:
         """Return the tokens of one text, cut to what the model reads."""
         content = self._without_ends(list(ids))
-        whole = [*self._prefix, *content[: self._room], *self._suffix]
-        features = {name: [1 if name == ATTENTION_MASK else 0] * len(whole) for name in self._names}
-        features[INPUT_IDS] = whole
+        kept = content[-self._room :] if self._cuts_start else content[: self._room]
+        whole = [*self._prefix, *kept, *self._suffix]
+        features = {name: [0] * len(whole) for name in self._names}
+        features[IDS] = whole
         return Tokens(features, len(content) > self._room)
 
     def _without_ends(self, ids: list[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from services.embedding.encoder import Vectors
+from services.embedding.encoding.backend import Vectors
 from services.embedding.filling import repository
 from services.embedding.indexing.encoding import Outcome
 

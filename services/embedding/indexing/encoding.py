@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Vectors
+from services.embedding.encoding.backend import Vectors
 from services.embedding.errors import EncodingFailedError
 
 

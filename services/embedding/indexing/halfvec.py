@@ -2,7 +2,7 @@
 
 import struct
 
-from services.embedding.encoder import Vectors
+from services.embedding.encoding.backend import Vectors
 
 HEADER = struct.Struct(">HH")
 UNUSED = 0

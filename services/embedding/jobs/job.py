@@ -17,7 +17,7 @@ class Job:
 
     Attributes:
         input_key: The object with the input, a text or an object with `text` a line.
-        prompt: Put before each text.
+        prompt: Put before each text; an empty one for what the model itself puts there.
         dimensions: Length that the caller wants; None for the model's own.
         model: What embeds it; None before the job has begun, as are `version`, `digest` and `dimension`.
         position: Bytes of the input whose answers are stored.

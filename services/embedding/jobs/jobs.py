@@ -23,7 +23,7 @@ class Order:
 
     Attributes:
         output: The form of the result.
-        prompt: Put before each text.
+        prompt: Put before each text; an empty one for what the model itself puts there.
         dimensions: Length of the vectors; None for the model's own.
     """
 

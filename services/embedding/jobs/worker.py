@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import psycopg
@@ -185,7 +186,7 @@ class JobWorker:
         """
         errors = {position: line.error for position, line in enumerate(lines) if line.error is not None}
         good = [position for position in range(len(lines)) if position not in errors]
-        encoded, broken = await _encode(model, [job.prompt + lines[position].text for position in good])
+        encoded, broken = await _encode(model, [lines[position].text for position in good], job.prompt)
         vectors = shorten(encoded.vectors, job.dimensions)
         errors |= {good[row]: reason for row, reason in broken.items()}
         found = {position: vectors[row] for row, position in enumerate(good) if row not in broken}
@@ -233,17 +234,17 @@ def parts_of(job: Job) -> list[str]:
     return job.part_keys(job.parts) + (job.error_keys(job.parts) if job.output == "npy" else [])
 
 
-async def _encode(model: ServedModel, texts: Sequence[str]) -> tuple[Encoded, dict[int, str]]:
+async def _encode(model: ServedModel, texts: Sequence[str], prompt: str) -> tuple[Encoded, dict[int, str]]:
     """Encode together; when that fails, one by one, so that a text fails alone.
 
     Returns:
         The vectors, and the reason for each position that has none.
     """
-    encode = model.batcher.encode
+    encode = partial(model.batcher.encode, prompt=prompt, refuse_when_full=False)
     if not texts:
         return Encoded(np.empty((0, model.encoder.dimension), dtype=np.float32), [], []), {}
     try:
-        encoded, reasons = await encode(texts, refuse_when_full=False), dict[int, str]()
+        encoded, reasons = await encode(texts), dict[int, str]()
     except EncodingFailedError:
         encoded, reasons = await _encode_singly(encode, texts, model.encoder.dimension)
     finite = np.isfinite(encoded.vectors).all(axis=1)
@@ -258,7 +259,7 @@ async def _encode_singly(
     counts, truncated, reasons = [0] * len(texts), [], {}
     for row, text in enumerate(texts):
         try:
-            one = await encode([text], refuse_when_full=False)
+            one = await encode([text])
         except EncodingFailedError as error:
             reasons[row] = error.detail
             continue

@@ -6,7 +6,6 @@ import orjson
 
 from mlplatform.auth import Permission
 from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, unless_gone
-from services.embedding.capabilities import vocabulary_of
 from services.embedding.embedder import Wanted
 from services.embedding.limits import check_dimensions, check_texts
 from services.embedding.naming import check_name, names_of
@@ -56,7 +55,7 @@ def _read(body: bytes, service: EmbeddingService, model: ServedModel) -> Embeddi
     wanted = read_request(body)
     check_name(wanted.model, model, service.settings.embedding_model_names)
     check_dimensions(wanted.dimensions, model.encoder.dimension, DIMENSIONS)
-    check_texts(wanted.texts, service.settings, field=INPUT, vocabulary=vocabulary_of(model.encoder))
+    check_texts(wanted.texts, service.settings, field=INPUT, vocabulary=model.encoder.vocabulary)
     return wanted
 
 

@@ -18,7 +18,7 @@ from mlplatform.registry.registry import Registry
 from mlplatform.spaces.space import Space
 from services.embedding import model_files
 from services.embedding.batcher import Batcher
-from services.embedding.encoder import Encoder
+from services.embedding.loading import load
 from services.embedding.reindexing.errors import ReindexError
 from services.embedding.reindexing.options import Options
 from services.embedding.reindexing.shards import ShardWorker
@@ -56,15 +56,14 @@ class ShardActor:
         )
         if files.digest != space.digest:
             raise ReindexError(f"version {space.version} of {space.model} has other weights than space {space.id}")
-        encoder = await asyncio.to_thread(
-            lambda: Encoder.load(files.folder, token_budget=settings.embedding_batch_tokens, threads=threads)
-        )
+        encoder, chooser = await asyncio.to_thread(load, files, settings, threads=threads)
         batcher = Batcher(encoder, max_queued_texts=settings.embedding_queued_texts)
         database = Database(settings.database_url.get_secret_value(), max_size=CONNECTIONS, application_name="reindex")
         await database.open()
         # The loops end with the process of the actor: Ray gives it no other end.
         self._loops = AsyncExitStack()
         await self._loops.enter_async_context(running(batcher, "encoder"))
+        await self._loops.enter_async_context(running(chooser, "encoder choice"))
         return ShardWorker(database, batcher, space, batch=batch)
 
 

@@ -15,7 +15,6 @@ from mlplatform.service import (
     validate_body,
 )
 from services.embedding.batcher import Encoded
-from services.embedding.capabilities import prompts_of
 from services.embedding.embedder import Wanted
 from services.embedding.limits import check_dimensions, check_prompt, check_texts
 from services.embedding.naming import check_name
@@ -71,13 +70,13 @@ def _read(body: bytes, settings: EmbeddingSettings) -> EmbedRequest:
 
 
 def _prompt_of(wanted: EmbedRequest, model: ServedModel) -> str:
-    """Return the text that goes before each text."""
+    """Return the text that goes before each text; an empty one for what the model itself puts there."""
     if wanted.prompt_name is None:
         return wanted.prompt or ""
     if wanted.prompt is not None:
         message = "cannot be given together with `prompt`"
         raise Unprocessable("There are two prompts.", errors=[FieldError("body.prompt_name", message)])
-    known = prompts_of(model.encoder)
+    known = model.encoder.prompts
     if wanted.prompt_name not in known:
         message = f"must be one of {', '.join(known)}" if known else "cannot be given: the model has no prompts"
         raise Unprocessable("The model has no such prompt.", errors=[FieldError("body.prompt_name", message)])

@@ -6,7 +6,6 @@ from fastapi import Depends
 
 from mlplatform.auth import Permission, require
 from mlplatform.service.json_route import ServiceRouter
-from services.embedding.capabilities import backend_of, prompts_of, report_of, vocabulary_of
 from services.embedding.naming import names_of
 from services.embedding.routes.dependencies import get_service
 from services.embedding.schemas import CacheInfo, EmbeddingModel, EmbeddingModels, Info
@@ -32,10 +31,8 @@ async def read_info(service: Service) -> Info:
         model=_render(model, service),
         production_version=model.production_version,
         space_id=node.space.id if node.space else None,
-        backend=backend_of(model.encoder),
-        encoder=report_of(model.encoder),
+        encoder=model.encoder.report,
         threads=settings.embedding_threads,
-        batch_tokens=settings.embedding_batch_tokens,
         texts_per_request=settings.embedding_texts_per_request,
         text_characters=settings.embedding_text_characters,
         queued_texts=settings.embedding_queued_texts,
@@ -56,7 +53,6 @@ def _render(model: ServedModel, service: EmbeddingService) -> EmbeddingModel:
         dimension=model.encoder.dimension,
         max_tokens=model.encoder.max_tokens,
         digest=model.digest,
-        backend=backend_of(model.encoder),
-        prompts=dict(prompts_of(model.encoder)),
-        takes_token_ids=vocabulary_of(model.encoder) is not None,
+        backend=model.encoder.backend,
+        prompts=model.encoder.prompts,
     )

@@ -22,6 +22,7 @@ def settings(settings_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
     for name, value in settings_env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ML_HOME", str(tmp_path))
+    monkeypatch.setenv("ML_EMBEDDING_BACKEND", "torch-fp32")  # each test has its own cache: all would measure anew
     return EmbeddingSettings()
 
 

@@ -16,7 +16,7 @@ from services.embedding.settings import EmbeddingSettings
 from services.embedding.vectors import Row
 from tests.integration.embedding.running import Running, serve
 from tests.integration.embedding.waiting import eventually
-from tests.unit.embedding.encoders import DIMENSION, WordEncoder
+from tests.unit.embedding.encoders import DIMENSION, HeldEncoder, WordEncoder
 
 DAY = timedelta(days=1)
 
@@ -102,7 +102,7 @@ class TestService:
             await running.cache.settle()
             answer = await embed(running, texts=["b", "c", "a", "word " * 65, "c"])
 
-        assert running.encoder.forwarded == [2, 2]
+        assert sum(running.encoder.forwarded) == 4
         assert answer["tokens"] == [1, 1, 1, 64, 1]
         assert answer["truncated"] == [3]
 
@@ -125,6 +125,40 @@ class TestService:
         assert plain["embeddings"] != prompted["embeddings"]
         assert by_name["embeddings"] == prompted["embeddings"]
         assert running.encoder.forwarded == [1, 1]
+
+    async def test_what_the_model_puts_before_a_text_is_part_of_it(self, settings):
+        encoder = WordEncoder()
+        encoder.default_prompt = "query: "
+        async with serve(settings, encoder) as running:
+            plain = await embed(running, texts=["curve"])
+            await running.cache.settle()
+            by_name = await embed(running, texts=["curve"], prompt_name="query")
+            other = await embed(running, texts=["curve"], prompt="passage: ")
+
+        assert plain["embeddings"] == by_name["embeddings"] != other["embeddings"]
+        assert np.allclose(plain["embeddings"], WordEncoder().encode(["query: curve"]), atol=1e-6)
+        assert encoder.forwarded == [1, 1]
+
+    async def test_another_backend_computes_again(self, settings):
+        encoder = WordEncoder()
+        async with serve(settings, encoder) as running:
+            await embed(running, texts=["a"])
+            await running.cache.settle()
+            encoder.backend = "openvino-int8"
+            await embed(running, texts=["a"])
+
+        assert encoder.forwarded == [1, 1]
+
+    async def test_what_was_computed_while_the_backend_was_exchanged_is_not_kept(self, settings, client):
+        encoder = HeldEncoder()
+        async with serve(settings, encoder) as running:
+            answer = asyncio.create_task(embed(running, texts=["a"]))
+            await eventually(encoder.started.is_set)
+            encoder.backend = "openvino-int8"
+            encoder.gate.set()
+            assert len((await answer)["embeddings"]) == 1
+            await running.cache.settle()
+            assert await client.keys(f"{PREFIX}*") == []
 
     async def test_shorter_vectors_are_cut_from_the_entry(self, settings):
         async with serve(settings, WordEncoder()) as running:

@@ -127,7 +127,6 @@ class TestModels:
         (model,) = (await client.get("/api/v1/models")).json()["models"]
 
         assert (model["name"], model["dimension"], model["max_tokens"]) == ("text-embedder", 384, 256)
-        assert model["takes_token_ids"] is True
         assert "text-embedder@production" in model["names"]
 
     async def test_info_names_the_space_of_the_model(self, client):
@@ -141,3 +140,10 @@ class TestModels:
 
         assert (info["waiting_texts"], info["cache"]["state"]) == (0, "on")
         assert info["queued_texts"] > info["waiting_texts"]
+
+    async def test_info_tells_how_texts_become_vectors(self, client):
+        encoder = (await client.get("/info")).json()["encoder"]
+
+        assert (encoder["backend"], encoder["precision"]) == ("torch-fp32", "fp32")
+        assert (encoder["max_tokens"], encoder["truncation"]) == (256, "end")
+        assert encoder["choice"]["wanted"] == "torch-fp32"

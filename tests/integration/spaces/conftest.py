@@ -61,6 +61,7 @@ async def platform(
             "ML_EMBEDDING_FILL_RATE": "0",
             "ML_EMBEDDING_FILL_RECHECK": "500ms",
             "ML_EMBEDDING_THREADS": "1",
+            "ML_EMBEDDING_BACKEND": "torch-fp32",
             "ML_EMBEDDING_CACHE_ENTRIES": "0",
             "ML_SEARCH_CACHE_TTL": "0s",
             "ML_SEARCH_LEG_TIMEOUT": "60s",

@@ -7,8 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from services.embedding.encoder import Tokens, Vectors
-from services.embedding.packing import pack
+from services.embedding.encoding.backend import Vectors
+from services.embedding.encoding.names import REFERENCE, BackendName
+from services.embedding.encoding.packing import pack
+from services.embedding.encoding.report import EncoderReport
+from services.embedding.encoding.tokens import Tokens
 
 DIMENSION = 384
 POISON = "poison"
@@ -22,12 +25,27 @@ class WordEncoder:
 
     dimension = DIMENSION
     max_tokens = 64
+    truncation = "end"
     vocabulary = 2**32
     prompts: ClassVar[dict[str, str]] = {"query": "query: "}
+    default_prompt = ""
+    backend: BackendName = REFERENCE
 
     def __init__(self, budget: int = 2048) -> None:
         self.budget = budget
         self.forwarded: list[int] = []
+
+    @property
+    def report(self) -> EncoderReport:
+        return EncoderReport(
+            backend=self.backend,
+            precision="fp32",
+            max_tokens=self.max_tokens,
+            truncation=self.truncation,
+            batch_tokens=self.budget,
+            length_step=1,
+            choice=None,
+        )
 
     def tokenise(self, texts: Sequence[str]) -> list[Tokens]:
         tokens = []
@@ -38,6 +56,9 @@ class WordEncoder:
 
     def batches(self, tokens: Sequence[Tokens]) -> list[list[int]]:
         return pack([len(row) for row in tokens], self.budget)
+
+    def padded_tokens(self, tokens: Sequence[Tokens]) -> int:
+        return len(tokens) * max(map(len, tokens))
 
     def forward(self, tokens: Sequence[Tokens]) -> Vectors:
         self.forwarded.append(len(tokens))
@@ -83,7 +104,7 @@ class FramedEncoder(WordEncoder):
         for text in texts:
             words = [word_id(word) for word in text.lower().split()]
             ids = [*self.BEGIN, *words[:room], *self.END]
-            features = {"input_ids": ids, "token_type_ids": [0] * len(ids), "attention_mask": [1] * len(ids)}
+            features = {"input_ids": ids, "token_type_ids": [0] * len(ids)}
             tokens.append(Tokens(features, len(words) > room))
         return tokens
 

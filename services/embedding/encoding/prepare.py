@@ -1,0 +1,110 @@
+"""Try the backends of a model, in a process of its own: `python -m services.embedding.encoding.prepare SELECTION`.
+
+Exports take several times the memory of the model, and a library that meets an instruction it does not know ends the
+process; neither is to happen to the service. What was found out is on disk after each backend, so another process
+goes on where this one ended.
+"""
+
+import os
+import sys
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from sentence_transformers import SentenceTransformer
+
+from services.embedding.encoding.backend import OutOfMemory, Vectors
+from services.embedding.encoding.graph import NotExpressibleError, check_expressible
+from services.embedding.encoding.measuring import encode, query_milliseconds, similarities, texts_per_second
+from services.embedding.encoding.names import REFERENCE, BackendName
+from services.embedding.encoding.opening import make_export, open_backend, trial_texts
+from services.embedding.encoding.selection import Selection, obstacle
+from services.embedding.encoding.tokens import Tokeniser, Tokens
+from services.embedding.encoding.torch_backend import DEVICES, TorchBackend, load_model
+from services.embedding.encoding.trials import Trial
+
+LEAST_COSINE = 0.995
+MOST_ATTEMPTS = 2
+NICE = 10
+
+
+class _Reference(NamedTuple):
+    """The model in fp32, and what it makes of the texts that backends are judged by."""
+
+    model: SentenceTransformer
+    backend: TorchBackend
+    tokeniser: Tokeniser
+    tokens: list[Tokens]
+    vectors: Vectors
+
+
+class Preparation:
+    """Tries what is not yet tried, and makes the export of the best.
+
+    Args:
+        selection: What to choose for, and from.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._exports = selection.exports()
+        self._records = selection.records()
+
+    def run(self) -> None:
+        """Do it, alone on this cache."""
+        torch.set_num_threads(self._selection.threads)
+        with self._records.alone():
+            while (name := self._selection.next_candidate(self._records.read())) is not None:
+                record = self._records.read().start(name)
+                self._records.write(record)
+                trial = self._try(name, record.attempts)
+                self._records.write(self._records.read().add(trial))
+            make_export(self._records.read().choose(self._selection.wanted), self._selection, self._exports)
+
+    @cached_property
+    def _reference(self) -> _Reference:
+        model = load_model(self._selection.folder)
+        tokeniser = Tokeniser.of(model)
+        tokens = tokeniser(trial_texts())
+        backend = TorchBackend(model, REFERENCE)
+        vectors = encode(backend, tokeniser, tokens, self._selection.token_budget)
+        return _Reference(model, backend, tokeniser, tokens, vectors)
+
+    def _try(self, name: BackendName, attempts: int) -> Trial:
+        if attempts > MOST_ATTEMPTS:
+            return Trial(backend=name, refused="it ended the process that tried it")
+        if (reason := obstacle(name)) is not None:
+            return Trial(backend=name, refused=reason)
+        try:
+            return self._measure(name)
+        except (NotExpressibleError, OutOfMemory, ImportError, RuntimeError, OSError, ValueError) as error:
+            words = str(error).strip() or type(error).__name__
+            return Trial(backend=name, refused=words.splitlines()[0][:200])
+
+    def _measure(self, name: BackendName) -> Trial:
+        selection = self._selection
+        model, reference, tokeniser, tokens, expected = self._reference
+        if name not in DEVICES:
+            check_expressible(model)
+        make_export(name, selection, self._exports)
+        backend = reference if name == REFERENCE else open_backend(name, selection, self._exports)
+        budget = selection.budget(name)
+        cosines = similarities(encode(backend, tokeniser, tokens, budget), expected)
+        rate = texts_per_second(backend, tokeniser, tokens, budget=budget, threads=selection.threads)
+        mean, lowest = float(cosines.mean()), float(cosines.min())
+        trial = Trial(
+            backend=name,
+            texts_per_second=round(rate, 1),
+            query_milliseconds=round(query_milliseconds(backend, tokeniser), 2),
+            cosine=round(mean, 5),
+            lowest_cosine=round(lowest, 5),
+        )
+        if mean < LEAST_COSINE:
+            reason = f"its similarity to fp32 is {mean:.4f}, below {LEAST_COSINE}"
+            return trial.model_copy(update={"refused": reason})
+        return trial
+
+
+if __name__ == "__main__":
+    os.nice(NICE)
+    Preparation(Selection.model_validate_json(sys.argv[1])).run()

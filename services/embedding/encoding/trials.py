@@ -1,0 +1,108 @@
+"""What was measured of each backend on this machine, kept on disk so that it is measured once."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.embedding.encoding.exports import library_versions
+from services.embedding.encoding.machine import processor
+from services.embedding.encoding.names import AUTO, REFERENCE, BackendName
+
+METHOD = "1"
+"""Changes when backends are measured in another way."""
+
+
+class Trial(BaseModel):
+    """How one backend did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    backend: BackendName
+    texts_per_second: Annotated[
+        float | None, Field(description="On texts of mixed lengths, with the cores for itself: by processor time.")
+    ] = None
+    query_milliseconds: Annotated[float | None, Field(description="One query of about a dozen tokens.")] = None
+    cosine: Annotated[float | None, Field(description="Mean similarity to fp32 on built-in texts.")] = None
+    lowest_cosine: Annotated[float | None, Field(description="Of the text that came off worst.")] = None
+    refused: Annotated[str | None, Field(description="Why it may not serve, null when it may.")] = None
+
+
+class Record(BaseModel):
+    """The trials of one model on this machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trials: tuple[Trial, ...] = ()
+    trying: Annotated[BackendName | None, Field(description="Tried at the moment, or when the process ended.")] = None
+    attempts: Annotated[int, Field(description="How often that one was started and not finished.")] = 0
+
+    def find(self, name: str) -> Trial | None:
+        """Return the trial of a backend."""
+        return next((trial for trial in self.trials if trial.backend == name), None)
+
+    def start(self, name: BackendName) -> "Record":
+        """Say what is tried next."""
+        again = self.attempts if self.trying == name else 0
+        return Record(trials=self.trials, trying=name, attempts=again + 1)
+
+    def abandon(self) -> "Record":
+        """Say that the attempt was called off, and that this is not its fault."""
+        return Record(trials=self.trials)
+
+    def add(self, trial: Trial) -> "Record":
+        """Say how it went."""
+        others = tuple(kept for kept in self.trials if kept.backend != trial.backend)
+        return Record(trials=(*others, trial))
+
+    def choose(self, wanted: str) -> BackendName:
+        """Return the fastest of those that may serve, or the wanted one if it may, else the reference."""
+        able = [trial for trial in self.trials if trial.refused is None and wanted in {AUTO, trial.backend}]
+        best = max(able, key=lambda trial: trial.texts_per_second or 0, default=None)
+        return best.backend if best else REFERENCE
+
+
+class Records:
+    """The record of a model for this processor, these libraries and this number of threads.
+
+    Args:
+        root: Folder of all records.
+        digest: Digest of the model's files.
+        threads: Threads of one batch.
+    """
+
+    def __init__(self, root: Path, digest: str, threads: int) -> None:
+        described = (METHOD, digest, processor(), sorted(library_versions().items()), threads)
+        key = hashlib.sha256(orjson.dumps(described)).hexdigest()[:32]
+        self._path = root / f"{key}.json"
+        self._lock = root / f"{key}.lock"
+        root.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> Record:
+        """Return what was measured so far; nothing when the file is missing or damaged."""
+        try:
+            return Record.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return Record()
+
+    def write(self, record: Record) -> None:
+        """Replace the record; a crash leaves the old one or the new one."""
+        fresh = self._path.with_suffix(f".{os.getpid()}")
+        with fresh.open("w") as file:
+            file.write(record.model_dump_json(indent=2))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process measure at a time; the others wait and then find its results."""
+        with self._lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

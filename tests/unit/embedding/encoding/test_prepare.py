@@ -1,0 +1,124 @@
+"""The libraries that compute, on small models."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.names import BackendName
+from services.embedding.encoding.opening import make_export, open_backend, trial_texts
+from services.embedding.encoding.prepare import Preparation
+from services.embedding.encoding.selection import Selection
+from services.embedding.encoding.trials import Record, Trial
+from tests.unit.embedding import models
+from tests.unit.embedding.encoding.test_encoder import KINDS
+from tests.unit.embedding.models import TEXTS
+
+EXACT: list[BackendName] = ["openvino-fp32"]
+INT8: list[BackendName] = ["openvino-int8", "onnx-int8"]
+GRAPH_KINDS = [kind for kind in KINDS if kind not in {"static", "decoder"}]
+
+
+def selection_of(model: SentenceTransformer, tmp_path: Path, **changes: object) -> Selection:
+    folder = models.save(model, tmp_path / "model")
+    return Selection(folder=folder, digest="d" * 64, cache=tmp_path / "cache", threads=1, **changes)
+
+
+@pytest.fixture
+def selection(tmp_path) -> Selection:
+    return selection_of(models.projected(tmp_path / "bert"), tmp_path)
+
+
+def encode(selection: Selection, name: BackendName, texts: list[str]) -> np.ndarray:
+    encoder = Encoder.load(selection.folder, token_budget=200, threads=1)
+    encoder.use(open_backend(name, selection, selection.exports()), token_budget=200)
+    return encoder.encode(texts)
+
+
+def expected(selection: Selection, texts: list[str]) -> np.ndarray:
+    return SentenceTransformer(str(selection.folder), device="cpu").encode(texts, normalize_embeddings=True)
+
+
+class TestBackends:
+    @pytest.mark.parametrize("kind", GRAPH_KINDS)
+    @pytest.mark.parametrize("name", EXACT)
+    def test_any_architecture_gives_what_sentence_transformers_computes(self, kind, name, tmp_path):
+        selection = selection_of(KINDS[kind](tmp_path / "bert"), tmp_path)
+        make_export(name, selection, selection.exports())
+
+        assert np.allclose(encode(selection, name, TEXTS), expected(selection, TEXTS), atol=1e-4)
+
+    @pytest.mark.parametrize("name", INT8)
+    def test_int8_is_near(self, name, selection):
+        make_export(name, selection, selection.exports())
+        texts = trial_texts()
+
+        cosines = np.sum(encode(selection, name, texts) * expected(selection, texts), axis=1)
+
+        assert cosines.mean() > 0.99
+
+
+class TestRun:
+    def test_every_backend_is_measured_or_has_a_reason(self, selection):
+        Preparation(selection).run()
+
+        record = selection.records().read()
+        assert {trial.backend for trial in record.trials} == set(selection.candidates())
+        for trial in record.trials:
+            assert trial.refused or (trial.texts_per_second and trial.query_milliseconds and trial.cosine > 0.995)
+        assert record.find("torch-fp32").refused is None
+
+    def test_what_was_measured_is_not_measured_again(self, selection):
+        Preparation(selection).run()
+        first = selection.records().read()
+
+        Preparation(selection).run()
+
+        assert selection.records().read() == first
+
+    def test_only_a_wanted_backend_is_tried(self, selection):
+        wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
+
+        Preparation(wanted).run()
+
+        assert [trial.backend for trial in wanted.records().read().trials] == ["torch-fp32", "openvino-fp32"]
+
+    def test_a_damaged_export_is_made_anew(self, selection):
+        wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
+        Preparation(wanted).run()
+        for file in selection.cache.rglob("*.onnx"):
+            file.write_bytes(b"damaged")
+
+        Preparation(wanted).run()
+
+        assert np.allclose(encode(wanted, "openvino-fp32", TEXTS), expected(wanted, TEXTS), atol=1e-4)
+
+    def test_vectors_unlike_those_of_fp32_are_refused(self, selection, tmp_path):
+        other = models.pooled(tmp_path / "other bert", "cls")
+        wrong = selection.model_copy(update={"folder": models.save(other, tmp_path / "other"), "wanted": "onnx-int8"})
+        make_export("onnx-int8", wrong, wrong.exports())  # under the digest of the right one
+        right = selection_of(models.pooled(tmp_path / "bert"), tmp_path, wanted="onnx-int8")
+
+        Preparation(right).run()
+
+        trial = right.records().read().find("onnx-int8")
+        assert "similarity" in trial.refused
+        assert right.records().read().choose("onnx-int8") == "torch-fp32"
+
+    def test_a_backend_that_ended_the_process_twice_is_not_tried_again(self, selection):
+        wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
+        tried = Record(trials=(Trial(backend="torch-fp32", texts_per_second=1),))
+        wanted.records().write(tried.start("openvino-fp32").start("openvino-fp32"))
+
+        Preparation(wanted).run()
+
+        assert "ended the process" in wanted.records().read().find("openvino-fp32").refused
+
+    def test_a_model_that_no_graph_can_hold_stays_with_pytorch(self, tmp_path):
+        selection = selection_of(models.static(), tmp_path, wanted="openvino-fp32")
+
+        Preparation(selection).run()
+
+        assert "StaticEmbedding" in selection.records().read().find("openvino-fp32").refused

@@ -1,0 +1,81 @@
+import os
+
+import pytest
+
+from services.embedding.encoding.trials import Record, Records, Trial
+
+FAST = Trial(backend="openvino-int8", texts_per_second=300, cosine=0.999)
+SLOW = Trial(backend="torch-fp32", texts_per_second=50, cosine=1.0)
+UNLIKE = Trial(backend="onnx-int8", texts_per_second=900, cosine=0.9, refused="its similarity is too low")
+
+
+@pytest.fixture
+def records(tmp_path) -> Records:
+    return Records(tmp_path, digest="a" * 64, threads=2)
+
+
+class TestChoose:
+    def test_the_fastest_that_may_serve_is_chosen(self):
+        assert Record(trials=(SLOW, FAST, UNLIKE)).choose("auto") == "openvino-int8"
+
+    def test_a_wanted_one_is_chosen_although_another_is_faster(self):
+        assert Record(trials=(SLOW, FAST)).choose("torch-fp32") == "torch-fp32"
+
+    @pytest.mark.parametrize("wanted", ["onnx-int8", "torch-bf16"])
+    def test_the_reference_serves_where_the_wanted_one_may_not_or_was_not_tried(self, wanted):
+        assert Record(trials=(SLOW, FAST, UNLIKE)).choose(wanted) == "torch-fp32"
+
+    def test_the_reference_serves_while_nothing_is_known(self):
+        assert Record().choose("auto") == "torch-fp32"
+
+
+class TestAttempts:
+    def test_attempts_at_one_backend_are_counted_until_it_is_through(self):
+        second = Record().start("onnx-int8").start("onnx-int8")
+
+        assert (second.attempts, second.add(UNLIKE).attempts) == (2, 0)
+
+    def test_another_backend_starts_at_one(self):
+        assert Record().start("onnx-int8").start("torch-bf16").attempts == 1
+
+    def test_an_attempt_that_was_called_off_does_not_count(self):
+        assert Record().start("onnx-int8").abandon().start("onnx-int8").attempts == 1
+
+
+class TestRecords:
+    def test_what_was_written_is_there_for_the_next_process(self, records, tmp_path):
+        records.write(Record(trials=(SLOW, FAST)))
+
+        assert Records(tmp_path, digest="a" * 64, threads=2).read() == Record(trials=(SLOW, FAST))
+
+    @pytest.mark.parametrize("other", [{"digest": "b" * 64, "threads": 2}, {"digest": "a" * 64, "threads": 1}])
+    def test_another_model_or_number_of_threads_has_a_record_of_its_own(self, records, tmp_path, other):
+        records.write(Record(trials=(SLOW, FAST)))
+
+        assert Records(tmp_path, **other).read() == Record()
+
+    def test_other_versions_of_the_libraries_have_a_record_of_their_own(self, records, tmp_path, monkeypatch):
+        records.write(Record(trials=(SLOW, FAST)))
+        monkeypatch.setattr("services.embedding.encoding.trials.library_versions", lambda: {"openvino": "0"})
+
+        assert Records(tmp_path, digest="a" * 64, threads=2).read() == Record()
+
+    @pytest.mark.parametrize("damage", [b"", b"{", b'{"trials": [{"backend": "unheard of"}]}', b"\xff\xfe"])
+    def test_a_damaged_record_counts_as_none(self, records, tmp_path, damage):
+        records.write(Record(trials=(SLOW,)))
+        (path,) = tmp_path.glob("*.json")
+        path.write_bytes(damage)
+
+        assert records.read() == Record()
+
+    def test_a_crash_while_writing_leaves_the_record_as_it_was(self, records, monkeypatch):
+        records.write(Record(trials=(SLOW,)))
+
+        def crash(_: int) -> None:
+            raise OSError("no space left on device")
+
+        monkeypatch.setattr(os, "fsync", crash)
+        with pytest.raises(OSError, match="no space"):
+            records.write(Record(trials=(SLOW, FAST)))
+
+        assert records.read() == Record(trials=(SLOW,))
