@@ -12,13 +12,15 @@ from services.search.lexical import repository
 from services.search.lexical.bm25 import Scores
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
-from services.search.lexical.spelling import neighbours
+from services.search.lexical.spelling import spellings
 
 FILTERED_ROWS = 10_000
 """Items that meet the filters up to which these alone are ranked; above, the best are ranked and then filtered."""
 SELECTIVE = 0.2
 """Share of the best items that must meet the filters; with fewer of them, all that do are counted."""
 CORRECTED_WORDS = 8
+MOST_SPELLINGS = 8_000
+"""Tried for one query, each at the cost of an index probe; eight words of eight letters have about as many."""
 
 
 class Hit(NamedTuple):
@@ -69,7 +71,7 @@ async def search_lexical(connection: Connection, query: LexicalQuery, filters: F
     answer = await _search(connection, query, filters, limit)
     if answer.reason is not Reason.NO_MATCH or query.phrases:
         return answer
-    meant = [(word, spelling) for word in query.words()[:CORRECTED_WORDS] for spelling in sorted(neighbours(word))]
+    meant = spellings(query.words()[:CORRECTED_WORDS], MOST_SPELLINGS)
     corrected = await repository.read_known_spellings(connection, meant)
     if not corrected:
         return answer
