@@ -1,7 +1,7 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -25,7 +25,8 @@ from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
 
 WAITING = "Items that meet the filters still wait for their embedding."
-NOTHING_EMBEDDED = "No item meets the filters."
+NOTHING_EMBEDDED = "There is no embedded item."
+NOTHING_MATCHING = "No embedded item meets the filters."
 
 logger = structlog.get_logger(__name__)
 
@@ -182,8 +183,7 @@ class Ranker:
             ]
         pending = vectors.plan is not None and vectors.plan.pending
         reasons = [leg.failure.detail for leg in (vectors, words) if leg.failure is not None]
-        nothing = vectors.plan is not None and vectors.plan.matching == 0 and not pending
-        further = (words.reason, WAITING if pending else None, NOTHING_EMBEDDED if nothing else None)
+        further = (words.reason, WAITING if pending else _emptiness(vectors.plan, candidates))
         reasons += [reason for reason in further if reason]
         return Ranking(
             candidates=candidates,
@@ -249,6 +249,13 @@ class Ranker:
             return Proposal(failure=_unavailable("lexical", error))
         reason = None if found.reason is None else REASONS[found.reason]
         return Proposal(found.hits, reason=reason, corrected=found.corrected)
+
+
+def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:
+    """Say why vectors found nothing, when words found nothing either: these know items that no model could embed."""
+    if plan is None or plan.matching or candidates:
+        return None
+    return NOTHING_MATCHING if plan.filtered else NOTHING_EMBEDDED
 
 
 async def _end(task: "asyncio.Task[Plan]") -> None:

@@ -194,6 +194,29 @@ class TestPending:
         assert (await answer(api, "apple", mode="vector"))["results"] == []
 
 
+@pytest.mark.usefixtures("node")
+class TestReason:
+    async def test_an_item_stored_after_a_vain_search_takes_the_reason_away(self, api):
+        vain = await answer(api, "apple", mode="vector", tags=["new"])
+        await api.index_and_wait(item("1", "red apple", tags=["new"]))
+
+        found = await answer(api, "apple", mode="vector", tags=["new"])
+
+        assert (ids(vain), vain["reason"]) == ([], "No embedded item meets the filters.")
+        assert (ids(found), found["reason"]) == (["1"], None)
+
+    async def test_items_that_no_model_can_embed_are_not_called_absent(self, api):
+        answered = await api.index(item("1", "apple poison"), wait=True, wait_seconds=60)
+        assert answered.json()["failed"] == 1
+
+        for more in ({}, {"entity_types": ["doc"]}):
+            found = await answer(api, "apple", **more)
+            assert (ids(found), found["reason"]) == (["1"], None)
+
+    async def test_an_empty_index_says_so(self, api):
+        assert "no embedded item" in (await answer(api, "apple", mode="vector"))["reason"]
+
+
 class TestConditions:
     """Conditions are written twice, for the planner and for row-level security, and must mean the same."""
 
