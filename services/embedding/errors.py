@@ -6,6 +6,7 @@
 * DependencyUnavailable
   + ModelNotLoaded      503
     - NoRoomForModel    503
+    - ModelUnreadable   503
 * RateLimited
   + QueueFull           429
 * InternalError
@@ -51,6 +52,21 @@ class NoRoomForModel(ModelNotLoaded):
         super().__init__(
             f"Its weights take {_mebibytes(size)} beside the {_mebibytes(taken)} in memory, more than "
             f"ML_EMBEDDING_MODEL_MEMORY={_mebibytes(limit)}: raise it, or retire a space."
+        )
+
+
+class ModelUnreadable(ModelNotLoaded):
+    """The files of a version are no model that can be loaded; its cause says why.
+
+    Args:
+        name: Registered name of the model.
+        version: The version.
+        cause: What loading ended with.
+    """
+
+    def __init__(self, name: str, version: str, cause: Exception) -> None:
+        super().__init__(
+            f"Version {version} of {name} cannot be loaded: it ends with {type(cause).__name__}, and the log has more."
         )
 
 

@@ -19,6 +19,7 @@ from mlplatform.registry.stages import PRODUCTION
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.space import SpaceRecord, SpaceState
 from services.embedding import metrics, model_files, registration
+from services.embedding.errors import ModelUnreadable
 from services.embedding.filling.repository import note_problem
 from services.embedding.following import Follower
 from services.embedding.model_files import ModelFiles
@@ -235,6 +236,8 @@ class Keeper:
 
 def problem_of(error: Exception) -> str:
     """Return what an operator may read of what went wrong."""
+    if isinstance(error, ModelUnreadable):
+        return f"{error.detail} {error.__cause__}"
     if isinstance(error, PlatformError):
         return error.detail
     if isinstance(error, psycopg.Error):

@@ -192,6 +192,27 @@ class TestPromotion:
             assert len(service.node.models) == 1
 
 
+    @pytest.mark.parametrize("damaged", ["model.safetensors", "tokenizer.json"])
+    async def test_of_damaged_files_says_so_and_the_active_one_serves_on(self, quick, kernel, embedders, damaged):
+        async with serving(quick) as service:
+            await ready(service)
+            embedders.promote(embedders.add_damaged(damaged))
+
+            async def says_so() -> bool:
+                records = await changes.list_spaces(kernel.database)
+                return any(
+                    record.fill is not None and "cannot be loaded" in (record.fill.problem or "") for record in records
+                )
+
+            await eventually(says_so)
+            assert (await service.client.get("/health/ready")).status_code == 200
+            await index(kernel, "acme", "1")
+            await embedded(kernel.database, "acme", 1)
+
+            embedders.promote("2")
+            await complete(kernel.database, await new_space(kernel.database))
+
+
 async def _is(database, space_id: int, state: SpaceState) -> bool:
     return (await changes.find_space(database, space_id)).state is state
 
