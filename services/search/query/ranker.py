@@ -15,6 +15,7 @@ from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, fuse, scale_of
 from services.search.items import Key
+from services.search.lexical import Reason
 from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
@@ -39,6 +40,7 @@ class Proposal:
         hits: The best first.
         reason: Why there are fewer than could be.
         corrected: Unknown word → the one that was looked for instead.
+        complete: Whether nothing was left out that could be a hit.
         failure: Why the leg gives nothing; None when it worked.
         strategy: How vectors were searched.
         plan: What the strategy was chosen by.
@@ -48,6 +50,7 @@ class Proposal:
     hits: Hits = ()
     reason: str | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
     failure: PlatformError | None = None
     strategy: Strategy = "none"
     plan: Plan | None = None
@@ -188,7 +191,7 @@ class Ranker:
         return Ranking(
             candidates=candidates,
             strategy=vectors.strategy,
-            complete=not pending,
+            complete=words.complete and not pending,
             more=more,
             reason=" ".join(reasons) or None,
             corrected=words.corrected,
@@ -247,8 +250,9 @@ class Ranker:
                         )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))
-        reason = None if found.reason is None else REASONS[found.reason]
-        return Proposal(found.hits, reason=reason, corrected=found.corrected)
+        why = found.reason if found.complete else Reason.TOO_MANY
+        reason = None if why is None else REASONS[why]
+        return Proposal(found.hits, reason=reason, corrected=found.corrected, complete=found.complete)
 
 
 def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:

@@ -4,6 +4,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
+from services.search.lexical import repository as lexical_repository
 from services.search.query import repository
 from services.search.schemas import SearchRequest
 from tests.integration.search.api import item
@@ -212,6 +213,15 @@ class TestReason:
         for more in ({}, {"entity_types": ["doc"]}):
             found = await answer(api, "apple", **more)
             assert (ids(found), found["reason"]) == (["1"], None)
+
+    async def test_an_answer_that_is_short_since_too_many_have_the_words_says_so(self, api, monkeypatch):
+        monkeypatch.setattr(lexical_repository, "MOST_POSTINGS", 3)
+        await api.index_and_wait(*(item(str(n), "red apple" if n else "ripe apple") for n in range(5)))
+
+        found = await answer(api, "ripe apple", mode="lexical")
+
+        assert (ids(found), found["complete"]) == (["0"], False)
+        assert "not all of them could be looked at" in found["reason"]
 
     async def test_an_empty_index_says_so(self, api):
         assert "no embedded item" in (await answer(api, "apple", mode="vector"))["reason"]
