@@ -6,6 +6,8 @@ from typing import Any
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable, PlatformError
+from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused
 from services.search.items import Key
 from services.search.query import repository
@@ -26,11 +28,13 @@ class Page:
         results: As they are shown, the best first.
         end: Position after the last of them; None when no result follows.
         facets: Counts of values among the candidates, by facet.
+        failure: Why results are missing that follow these; None when none are.
     """
 
     results: Sequence[Mapping[str, Any]]
     end: int | None
     facets: Mapping[str, Any] | None
+    failure: PlatformError | None = None
 
 
 class Pager:
@@ -49,7 +53,14 @@ class Pager:
         self._ranker = ranker
 
     async def cut(self, principal: Principal, query: Query, state: State, ranking: Ranking, position: int) -> Page:
-        """Return the page that begins at a position."""
+        """Return the page that begins at a position.
+
+        When what lies beyond the candidates cannot be ranked in time, the page ends with them, and says why.
+
+        Raises:
+            DependencyUnavailable: Postgres is down, or the page has nothing but what could not be ranked.
+            SpaceMismatchError: The same, as the embedding service serves other weights than the index was made with.
+        """
         results: list[Mapping[str, Any]] = []
         facets = None
         candidates = ranking.candidates
@@ -62,14 +73,19 @@ class Pager:
                 keys = [candidate.key for candidate in candidates]
                 facets = await read_facets(connection, keys, query)
         while ranking.more and len(results) < query.limit and position < DEEPEST:
-            chunk = await self._ranker.rank_beyond(
-                principal,
-                query,
-                state,
-                ranking,
-                position=position,
-                limit=min(query.limit - len(results), DEEPEST - position),
-            )
+            try:
+                chunk = await self._ranker.rank_beyond(
+                    principal,
+                    query,
+                    state,
+                    ranking,
+                    position=position,
+                    limit=min(query.limit - len(results), DEEPEST - position),
+                )
+            except (DependencyUnavailable, SpaceMismatchError) as error:
+                if not results:
+                    raise
+                return Page(results, position, facets, error)
             if not chunk:
                 return Page(results, None, facets)
             async with self._database.pipeline(principal.tenant) as connection:

@@ -131,7 +131,7 @@ class Ranker:
     ) -> list[Fused]:
         """Rank what lies beyond the candidates, by the leg that can.
 
-        Nothing there is approximate, so that pages neither repeat nor skip an item.
+        Nothing there is approximate, so that pages neither repeat nor skip an item. It may take as long as a leg.
 
         Args:
             principal: Who asks.
@@ -140,7 +140,20 @@ class Ranker:
             ranking: The candidates.
             position: Where to begin, not before the end of the candidates.
             limit: Most results.
+
+        Raises:
+            DependencyUnavailable: The leg failed or took too long.
+            SpaceMismatchError: The embedding service serves other weights than the index was made with.
         """
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
+        except (psycopg.Error, TimeoutError) as error:
+            raise _unavailable(ranking.more or "vector", error) from error
+
+    async def _search_beyond(
+        self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
+    ) -> list[Fused]:
         if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
                 found = await self._words(
