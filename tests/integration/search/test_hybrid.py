@@ -117,6 +117,15 @@ class TestHighlights:
         assert shown["4"] == []
 
     @pytest.mark.usefixtures("node")
+    async def test_show_words_however_their_letters_are_composed(self, api):
+        await api.index_and_wait(item("1", "a cafe\u0301 and a tea"))
+
+        (result,) = (await answer(api, "cafe\u0301", mode="lexical", highlight=True))["results"]
+
+        (passage,) = result["highlights"]
+        assert [passage["text"][start:end] for start, end in passage["marks"]] == ["caf\u00e9"]
+
+    @pytest.mark.usefixtures("node")
     async def test_private_characters_of_a_text_mark_nothing(self, api):
         await api.index_and_wait(item("1", "\ue000red\ue001 \ue002 apple <b>tart</b> & more"))
 

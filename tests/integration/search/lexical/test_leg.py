@@ -249,6 +249,22 @@ class TestLanguages:
             await self.set(shelf, "buch", "klingon")
 
 
+class TestComposition:
+    """One and the same word may be written as a letter with its mark, or as a letter and a mark after it."""
+
+    async def test_a_word_is_found_however_its_letters_are_composed(self, shelf):
+        await shelf.put(composed="caf\u00e9", apart="cafe\u0301")
+
+        assert await shelf.found("caf\u00e9") == ["composed", "apart"]
+        assert await shelf.found('"caf\u00e9"') == ["composed", "apart"]
+
+    async def test_a_rewritten_text_leaves_no_trace(self, shelf):
+        await shelf.put(a="cafe\u0301")
+        await shelf.put(a="tea")
+
+        assert await shelf.found("caf\u00e9") == []
+
+
 class TestOddTexts:
     @pytest.mark.parametrize(
         "text",
