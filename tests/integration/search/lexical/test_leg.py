@@ -255,8 +255,8 @@ class TestComposition:
     async def test_a_word_is_found_however_its_letters_are_composed(self, shelf):
         await shelf.put(composed="caf\u00e9", apart="cafe\u0301")
 
-        assert await shelf.found("caf\u00e9") == ["composed", "apart"]
-        assert await shelf.found('"caf\u00e9"') == ["composed", "apart"]
+        assert set(await shelf.found("caf\u00e9")) == {"composed", "apart"}
+        assert set(await shelf.found('"caf\u00e9"')) == {"composed", "apart"}
 
     async def test_a_rewritten_text_leaves_no_trace(self, shelf):
         await shelf.put(a="cafe\u0301")
