@@ -9,6 +9,7 @@
     - ModelUnreadable   503
 * RateLimited
   + QueueFull           429
+  + TooManyJobs         429
 * InternalError
   + EncodingFailedError 500
 """
@@ -82,6 +83,22 @@ class QueueFull(RateLimited):
     def __init__(self, retry_after: int = 1) -> None:
         detail = f"The encoder's queue is full; try again in {retry_after} s."
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class TooManyJobs(RateLimited):
+    """The tenant has as many jobs as it may.
+
+    Args:
+        most: How many.
+    """
+
+    code = "too_many_jobs"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} jobs are kept already: delete some that have ended, or wait until they expire.",
+            headers={"Retry-After": "60"},
+        )
 
 
 class EncodingFailedError(InternalError):
