@@ -102,7 +102,7 @@ class Searcher:
 
 
 def _explain(ranked: Ranked, state: State, steps: Steps) -> dict[str, Any]:
-    plan, space = ranked.plan, state.space
+    plan, space = ranked.plan, ranked.space or state.space
     return {
         "weight": ranked.ranking.weight,
         "candidates": len(ranked.ranking.candidates),

@@ -20,7 +20,7 @@ from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
-from services.search.query.state import State
+from services.search.query.state import Space, State
 from services.search.query.steps import Steps
 from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
@@ -45,6 +45,7 @@ class Proposal:
         strategy: How vectors were searched.
         plan: What the strategy was chosen by.
         vector: The embedded query.
+        space: The space that it was embedded for.
     """
 
     hits: Hits = ()
@@ -55,6 +56,7 @@ class Proposal:
     strategy: Strategy = "none"
     plan: Plan | None = None
     vector: QueryVector | None = None
+    space: Space | None = None
 
 
 NOTHING = Proposal()
@@ -62,10 +64,17 @@ NOTHING = Proposal()
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A ranking, and what `explain` shows beside it."""
+    """A ranking, and what `explain` shows beside it.
+
+    Attributes:
+        ranking: The candidates.
+        plan: What the strategy was chosen by.
+        space: The space that vectors were searched in; None when they were not.
+    """
 
     ranking: Ranking
     plan: Plan | None = None
+    space: Space | None = None
 
 
 class Ranker:
@@ -122,9 +131,10 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        similarities = await self._compare(principal.tenant, state, vectors, worded, steps)
+        similarities = await self._compare(principal.tenant, vectors, worded, steps)
         ranking = self._fuse(query, vectors, worded, similarities, weight)
-        return Ranked(replace(ranking, degraded=degraded, complete=ranking.complete and not degraded), vectors.plan)
+        ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
+        return Ranked(ranking, vectors.plan, vectors.space)
 
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
@@ -214,18 +224,16 @@ class Ranker:
             scale=scale_of(vectors.hits, similarities),
         )
 
-    async def _compare(
-        self, tenant: str, state: State, vectors: Proposal, words: Proposal, steps: Steps
-    ) -> Mapping[Key, float]:
+    async def _compare(self, tenant: str, vectors: Proposal, words: Proposal, steps: Steps) -> Mapping[Key, float]:
         """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
         known = {(kind, own) for kind, own, _ in vectors.hits}
         missing = [(kind, own) for kind, own, _ in words.hits if (kind, own) not in known]
-        if vectors.vector is None or state.space is None or not missing:
+        if vectors.vector is None or vectors.space is None or not missing:
             return {}
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("compare"):
-                    return await self._vectors.compare(tenant, state.space, vectors.vector.literal(), missing)
+                    return await self._vectors.compare(tenant, vectors.space, vectors.vector.literal(), missing)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             _unavailable("vector", error)
             return {}
@@ -249,7 +257,7 @@ class Ranker:
             return Proposal(failure=_unavailable("vector", error))
         finally:
             await _end(planning)
-        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector)
+        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector, space=space)
 
     async def _ask_words(self, tenant: str, query: Query, steps: Steps) -> Proposal:
         if query.mode == "vector":

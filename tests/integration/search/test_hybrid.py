@@ -1,5 +1,7 @@
 """Both legs at once, and what is left when one of them fails."""
 
+from dataclasses import replace
+
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -234,6 +236,29 @@ class TestReason:
 
     async def test_an_empty_index_says_so(self, api):
         assert "no embedded item" in (await answer(api, "apple", mode="vector"))["reason"]
+
+
+class TestChangeOfSpace:
+    @pytest.mark.usefixtures("node")
+    async def test_a_query_that_began_before_a_switch_compares_and_explains_in_the_space_of_its_vector(
+        self, api, app, space, monkeypatch
+    ):
+        plums = [item(f"plum{n}", f"plum note{n}") for n in range(40)]
+        await api.index_and_wait(*plums, item("quince", " ".join(["quince", *(f"word{n}" for n in range(60))])))
+        read = app.state.searcher._read_state
+
+        async def read_before_the_switch(tenant):
+            state = await read(tenant)
+            return replace(state, space=replace(state.space, id=space.id + 1000, digest="b" * 64))
+
+        monkeypatch.setattr(app.state.searcher, "_read_state", read_before_the_switch)
+
+        found = await answer(api, "plum quince", explain=True, limit=40)
+
+        (quince,) = (result for result in found["results"] if result["entity_id"] == "quince")
+        assert quince["explain"]["vector"]["rank"] is None  # words alone proposed it
+        assert 0 < quince["explain"]["vector"]["score"] < 0.3
+        assert (found["explain"]["space"], found["degraded"]) == (space.id, [])
 
 
 class TestConditions:
