@@ -31,6 +31,8 @@ class SearchSettings(PlatformSettings):
     """Wrong lines after which the rest of a bulk upload is not read."""
     search_bulk_uploads: Annotated[int, Field(ge=1)] = 8
     """Bulk uploads that one process reads at a time; another is answered 429."""
+    search_bulk_uploads_per_tenant: Annotated[int, Field(ge=1)] = 4
+    """How many of them may be those of one tenant."""
     search_wait: Duration = timedelta(seconds=60)
     """Longest time that an index request may wait for its embeddings."""
     search_poll_interval: Duration = timedelta(milliseconds=250)
