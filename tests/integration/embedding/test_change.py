@@ -1,6 +1,8 @@
 """The change of the model of an index, step by step, with small models of their own weights."""
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
 
 import psycopg
@@ -127,6 +129,26 @@ class TestPromotion:
             await embedded(kernel.database, "acme", 6)
             actions = [event["action"] for event in await AuditLog(owner_database).newest(limit=10)]
             assert actions == ["space.retired", "space.switched", "space.switched", "space.planned"]
+
+    async def test_the_former_model_is_out_of_memory_once_its_space_is_gone(
+        self, quick, kernel, owner_database, embedders
+    ):
+        async with serving(quick) as service:
+            await ready(service)
+            former, encoder = service.node.space, weakref.ref(service.node.model.encoder)
+            embedders.promote("2")
+            space_id = await new_space(kernel.database)
+            await complete(kernel.database, space_id)
+            await changes.switch(kernel.database, space_id, OPERATOR, accept_failures=False)
+            await eventually(lambda: service.node.space.id == space_id)
+
+            await changes.retire(owner_database, former.id, OPERATOR, force=True)
+
+            def is_freed() -> bool:
+                gc.collect()
+                return encoder() is None
+
+            await eventually(is_freed, 30)
 
     async def test_during_the_filling_of_another_takes_its_place(self, quick, kernel, embedders):
         third = embedders.add(3)
