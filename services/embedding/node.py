@@ -22,6 +22,7 @@ from services.embedding.consumer import Indexer
 from services.embedding.errors import ModelNotLoaded, WeightsNotServed
 from services.embedding.filling.filler import Filler
 from services.embedding.filling.requests import RequestFiller
+from services.embedding.following import Follower
 from services.embedding.keeper import Keeper
 from services.embedding.package import WeightsChangedError
 from services.embedding.served_model import ServedModel, Target
@@ -160,6 +161,13 @@ class Node:
             await self._start(loops, sweeper, "sweeper")
             await self._start(loops, self._filler, "space filler")
             await self._start(loops, self.keeper, "space keeper")
+            if settings.embedding_space_switch == "auto":
+                follower = Follower(
+                    kernel.database,
+                    recall=settings.embedding_space_recall,
+                    interval=settings.embedding_space_interval,
+                )
+                await self._start(loops, follower, "space follower")
             await self._stopping.wait()
 
     async def _index(self, events: Sequence[CloudEvent]) -> None:

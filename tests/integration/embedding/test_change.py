@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import weakref
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -12,8 +12,9 @@ from mlplatform.audit import AuditLog
 from mlplatform.events import enqueue
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
-from mlplatform.spaces.probes import probe_coverage, probe_nodes
+from mlplatform.spaces.probes import probe_coverage, probe_nodes, probe_recall
 from mlplatform.spaces.space import SpaceState
+from services.embedding import following
 from services.embedding.consumer import Indexer
 from services.embedding.filling import filler as filling
 from services.embedding.filling.filler import Filler, FillLostError
@@ -81,6 +82,13 @@ async def new_space(database) -> int:
 
     await eventually(exists)
     return next(record.id for record in await changes.list_spaces(database) if record.state is SpaceState.BUILDING)
+
+
+async def heard_of(database) -> datetime:
+    """Return when the node said something last."""
+    async with database.transaction() as connection:
+        (row,) = await (await connection.execute("SELECT seen_at FROM embedding_nodes")).fetchall()
+    return row["seen_at"]
 
 
 class TestPromotion:
@@ -195,6 +203,32 @@ class TestPromotion:
             await eventually(lambda: service.node.space.id == former.id)
             await asyncio.sleep(0.5)
             assert service.node.space.id == former.id  # what the operator chose stays
+
+    @pytest.mark.usefixtures("quick")
+    async def test_a_node_is_heard_of_while_a_probe_takes_long(self, kernel, embedders, monkeypatch):
+        monkeypatch.setenv("ML_EMBEDDING_SPACE_SWITCH", "auto")
+        probing, go_on = asyncio.Event(), asyncio.Event()
+
+        async def probe_at_length(*arguments, **options):
+            probing.set()
+            await go_on.wait()
+            return await probe_recall(*arguments, **options)
+
+        monkeypatch.setattr(following, "probe_recall", probe_at_length)
+        async with serving(EmbeddingSettings()) as service:
+            await ready(service)
+            former = service.node.space
+            embedders.promote("2")
+            await eventually(probing.is_set)
+            before = await heard_of(kernel.database)
+
+            async def is_heard_of() -> bool:
+                return await heard_of(kernel.database) > before
+
+            await eventually(is_heard_of, 30)
+            assert service.node.space == former
+            go_on.set()
+            await eventually(lambda: service.node.space.id != former.id)
 
     @pytest.mark.usefixtures("quick")
     async def test_of_a_model_without_room_says_so_and_the_active_one_serves(self, kernel, embedders, monkeypatch):
