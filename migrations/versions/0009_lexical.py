@@ -163,7 +163,9 @@ $$;
 CREATE FUNCTION composed_text(plain text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN plain IS NFC NORMALIZED THEN plain ELSE normalize(plain, NFC) END;
 
--- A long text counts with its first 100,000 characters: its words must fit the 1 MB of a tsvector.
+-- A long text counts with its first 100,000 characters: its words must fit the 1 MB of a tsvector. Numbers are looked
+-- for by IN and NOT IN where they stay subqueries that are hashed: a session keeps the plan of its first statements,
+-- of one row, for one of many thousand, to which a join or an array that is gone through for each row does not scale.
 CREATE FUNCTION index_search_items() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
@@ -174,15 +176,19 @@ DECLARE
     batch bigint;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        SELECT coalesce(array_agg(n.number), '{}') INTO kept
-        FROM old_items o JOIN new_items n ON n.tenant_id = o.tenant_id AND n.number = o.number;
-        SELECT array_agg(o.tenant_id), array_agg(o.number) INTO gone_tenants, gone
-        FROM old_items o WHERE o.number <> ALL (kept);
+        WITH former AS MATERIALIZED (
+            SELECT o.tenant_id, o.number,
+                o.number IN (SELECT n.number FROM new_items n WHERE n.number IS NOT NULL) AS stays
+            FROM old_items o WHERE o.number IS NOT NULL
+        )
+        SELECT coalesce(array_agg(f.number) FILTER (WHERE f.stays), '{}'),
+            array_agg(f.tenant_id) FILTER (WHERE NOT f.stays), array_agg(f.number) FILTER (WHERE NOT f.stays)
+        INTO kept, gone_tenants, gone FROM former f;
         IF gone IS NOT NULL THEN
             PERFORM retire_search_documents(gone_tenants, gone);
         END IF;
     END IF;
-    IF NOT EXISTS (SELECT FROM new_items n WHERE n.number <> ALL (kept)) THEN
+    IF NOT EXISTS (SELECT FROM new_items n WHERE n.number NOT IN (SELECT unnest(kept))) THEN
         RETURN NULL;
     END IF;
     batch := nextval('search_numbers');
@@ -191,7 +197,7 @@ BEGIN
             to_tsvector(coalesce(l.language, 'english')::regconfig, composed_text(left(n.text, 100000))) AS words
         FROM new_items n
         LEFT JOIN search_languages l ON l.tenant_id = n.tenant_id AND l.entity_type = n.entity_type
-        WHERE n.number <> ALL (kept)
+        WHERE n.number NOT IN (SELECT unnest(kept))
     ), measured AS MATERIALIZED (
         SELECT t.*, (SELECT coalesce(sum(cardinality(u.positions)), 0) FROM unnest(t.words) u)::integer AS length
         FROM texts t
