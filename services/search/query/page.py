@@ -10,6 +10,7 @@ from mlplatform.errors import DependencyUnavailable, PlatformError
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused
 from services.search.items import Key
+from services.search.lexical import LexicalQuery
 from services.search.query import repository
 from services.search.query.facets import read_facets
 from services.search.query.highlights import read_highlights
@@ -63,11 +64,12 @@ class Pager:
         """
         results: list[Mapping[str, Any]] = []
         facets = None
+        marked = LexicalQuery(query.text).with_words(ranking.corrected).text if query.highlight else None
         candidates = ranking.candidates
         async with self._database.pipeline(principal.tenant) as connection:
             while len(results) < query.limit and position < len(candidates):
                 chunk = candidates[position : position + query.limit - len(results)]
-                results += await self._read(connection, query, chunk)
+                results += await self._read(connection, query, chunk, marked)
                 position += len(chunk)
             if query.facets:
                 keys = [candidate.key for candidate in candidates]
@@ -89,18 +91,20 @@ class Pager:
             if not chunk:
                 return Page(results, None, facets)
             async with self._database.pipeline(principal.tenant) as connection:
-                results += await self._read(connection, query, chunk)
+                results += await self._read(connection, query, chunk, marked)
             position += len(chunk)
         follows = position < len(candidates) or ranking.more
         return Page(results, position if follows and position < DEEPEST else None, facets)
 
-    async def _read(self, connection: Connection, query: Query, chunk: Sequence[Fused]) -> list[Mapping[str, Any]]:
+    async def _read(
+        self, connection: Connection, query: Query, chunk: Sequence[Fused], marked: str | None
+    ) -> list[Mapping[str, Any]]:
         rows = await repository.read_items(
             connection,
             [candidate.key for candidate in chunk],
             query.filters,
             content=query.content,
-            words=query.text if query.highlight else None,
+            words=marked,
         )
         items: dict[Key, dict[str, Any]] = {(row["entity_type"], row["entity_id"]): row for row in rows}
         return [_shown(items[candidate.key], candidate, query) for candidate in chunk if candidate.key in items]

@@ -118,6 +118,19 @@ class TestHighlights:
         assert shown["5"][0]["marks"] == [[0, 6]]
         assert shown["4"] == []
 
+    async def test_show_what_was_looked_for_instead_of_a_slip(self, fruit):
+        for _ in range(2):  # ranked, and from the cache
+            found = await answer(fruit, "aplles", mode="lexical", highlight=True)
+
+            assert found["corrected"].keys() == {"aplles"}
+            marked = {
+                passage["text"][start:end]
+                for result in found["results"]
+                for passage in result["highlights"]
+                for start, end in passage["marks"]
+            }
+            assert marked == {"apple", "apples"}
+
     @pytest.mark.usefixtures("node")
     async def test_show_words_however_their_letters_are_composed(self, api):
         await api.index_and_wait(item("1", "a cafe\u0301 and a tea"))
