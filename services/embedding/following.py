@@ -30,7 +30,7 @@ class Follower:
 
     A switch by the operator ends this: what the operator chose stays until the next promotion.
 
-    It has a loop of its own, since its probes may take minutes, and a node that says nothing for so long counts as dead.
+    It has a loop of its own, since its probes may take minutes, and a node that is silent for so long counts as dead.
 
     Args:
         database: Where the spaces are.

@@ -307,8 +307,8 @@ class SearchAnswer(BaseModel):
     complete: Annotated[
         bool,
         Field(
-            description="False while items wait for their embedding, when a leg failed, or when too many have the words "
-            "of the query to look at all: some may be missing."
+            description="False while items wait for their embedding, when a leg failed, or when too many have the "
+            "words of the query to look at all: some may be missing."
         ),
     ]
     degraded: Annotated[list[Leg], Field(description="Legs that failed; the answer is that of the other.")]

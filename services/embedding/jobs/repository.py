@@ -84,7 +84,9 @@ async def claim_removed(connection: Connection, retention: timedelta, lease: tim
     Returns:
         The tenant and the id.
     """
-    cursor = await connection.execute("SELECT tenant_id, id FROM claim_removed_embedding_job(%s, %s)", (retention, lease))
+    cursor = await connection.execute(
+        "SELECT tenant_id, id FROM claim_removed_embedding_job(%s, %s)", (retention, lease)
+    )
     row = await cursor.fetchone()
     return (row["tenant_id"], row["id"]) if row else None
 

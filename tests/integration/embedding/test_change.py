@@ -1,20 +1,16 @@
 """The change of the model of an index, step by step, with small models of their own weights."""
 
 import asyncio
-import gc
-import weakref
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
-from mlplatform.events import enqueue
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
-from mlplatform.spaces.probes import probe_coverage, probe_nodes, probe_recall
+from mlplatform.spaces.probes import probe_coverage, probe_nodes
 from mlplatform.spaces.space import SpaceState
-from services.embedding import following
 from services.embedding.consumer import Indexer
 from services.embedding.filling import filler as filling
 from services.embedding.filling.filler import Filler, FillLostError
@@ -22,73 +18,10 @@ from services.embedding.indexing.pending import PendingItem
 from services.embedding.served_model import Target
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
+from tests.integration.embedding.changing import OPERATOR, complete, embedded, index, new_space, ready
 from tests.integration.embedding.rows import request, states, vectors, write
 from tests.integration.embedding.tiny import serving
 from tests.integration.embedding.waiting import eventually
-
-OPERATOR = "operator:test"
-
-
-@pytest.fixture
-def quick(settings: EmbeddingSettings, monkeypatch) -> EmbeddingSettings:
-    """Settings that look often, so that a test need not wait."""
-    for name, value in {
-        "ML_EMBEDDING_SPACE_INTERVAL": "100ms",
-        "ML_EMBEDDING_PROMOTION_INTERVAL": "200ms",
-        "ML_EMBEDDING_FILL_RATE": "0",
-        "ML_EMBEDDING_FILL_RECHECK": "500ms",
-        "ML_EMBEDDING_THREADS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return EmbeddingSettings()
-
-
-async def ready(service) -> None:
-    async def is_ready() -> bool:
-        return (await service.client.get("/health/ready")).status_code == 200
-
-    await eventually(is_ready)
-
-
-async def complete(database, space_id: int) -> None:
-    async def is_complete() -> bool:
-        record = await changes.find_space(database, space_id)
-        return record.fill is not None and record.fill.complete_at is not None
-
-    await eventually(is_complete)
-
-
-async def embedded(database, tenant: str, count: int) -> None:
-    async def all_are() -> bool:
-        found = await states(database, tenant)
-        return len(found) == count and {state for state, _ in found.values()} == {"embedded"}
-
-    await eventually(all_are)
-
-
-async def index(kernel, tenant: str, *names: str, text: str = "text") -> None:
-    """Write items and have them embedded by whoever takes the stream."""
-
-    for name in names:
-        item = await write(kernel.database, tenant, name, f"{text} {name}")
-        async with kernel.database.transaction(tenant) as connection:
-            await enqueue(connection, request(tenant, item))
-    kernel.relay.wake()
-
-
-async def new_space(database) -> int:
-    async def exists() -> bool:
-        return any(record.state is SpaceState.BUILDING for record in await changes.list_spaces(database))
-
-    await eventually(exists)
-    return next(record.id for record in await changes.list_spaces(database) if record.state is SpaceState.BUILDING)
-
-
-async def heard_of(database) -> datetime:
-    """Return when the node said something last."""
-    async with database.transaction() as connection:
-        (row,) = await (await connection.execute("SELECT seen_at FROM embedding_nodes")).fetchall()
-    return row["seen_at"]
 
 
 class TestPromotion:
@@ -138,26 +71,6 @@ class TestPromotion:
             actions = [event["action"] for event in await AuditLog(owner_database).newest(limit=10)]
             assert actions == ["space.retired", "space.switched", "space.switched", "space.planned"]
 
-    async def test_the_former_model_is_out_of_memory_once_its_space_is_gone(
-        self, quick, kernel, owner_database, embedders
-    ):
-        async with serving(quick) as service:
-            await ready(service)
-            former, encoder = service.node.space, weakref.ref(service.node.model.encoder)
-            embedders.promote("2")
-            space_id = await new_space(kernel.database)
-            await complete(kernel.database, space_id)
-            await changes.switch(kernel.database, space_id, OPERATOR, accept_failures=False)
-            await eventually(lambda: service.node.space.id == space_id)
-
-            await changes.retire(owner_database, former.id, OPERATOR, force=True)
-
-            def is_freed() -> bool:
-                gc.collect()
-                return encoder() is None
-
-            await eventually(is_freed, 30)
-
     async def test_during_the_filling_of_another_takes_its_place(self, quick, kernel, embedders):
         third = embedders.add(3)
         async with serving(quick) as service:
@@ -205,32 +118,6 @@ class TestPromotion:
             assert service.node.space.id == former.id  # what the operator chose stays
 
     @pytest.mark.usefixtures("quick")
-    async def test_a_node_is_heard_of_while_a_probe_takes_long(self, kernel, embedders, monkeypatch):
-        monkeypatch.setenv("ML_EMBEDDING_SPACE_SWITCH", "auto")
-        probing, go_on = asyncio.Event(), asyncio.Event()
-
-        async def probe_at_length(*arguments, **options):
-            probing.set()
-            await go_on.wait()
-            return await probe_recall(*arguments, **options)
-
-        monkeypatch.setattr(following, "probe_recall", probe_at_length)
-        async with serving(EmbeddingSettings()) as service:
-            await ready(service)
-            former = service.node.space
-            embedders.promote("2")
-            await eventually(probing.is_set)
-            before = await heard_of(kernel.database)
-
-            async def is_heard_of() -> bool:
-                return await heard_of(kernel.database) > before
-
-            await eventually(is_heard_of, 30)
-            assert service.node.space == former
-            go_on.set()
-            await eventually(lambda: service.node.space.id != former.id)
-
-    @pytest.mark.usefixtures("quick")
     async def test_of_a_model_without_room_says_so_and_the_active_one_serves(self, kernel, embedders, monkeypatch):
         monkeypatch.setenv("ML_EMBEDDING_MODEL_MEMORY", "1MB")
         async with serving(EmbeddingSettings()) as service:
@@ -246,27 +133,6 @@ class TestPromotion:
             await eventually(says_so)
             assert (await service.client.post("/api/v1/embed", json={"texts": ["a"]})).status_code == 200
             assert len(service.node.models) == 1
-
-
-    @pytest.mark.parametrize("damaged", ["model.safetensors", "tokenizer.json"])
-    async def test_of_damaged_files_says_so_and_the_active_one_serves_on(self, quick, kernel, embedders, damaged):
-        async with serving(quick) as service:
-            await ready(service)
-            embedders.promote(embedders.add_damaged(damaged))
-
-            async def says_so() -> bool:
-                records = await changes.list_spaces(kernel.database)
-                return any(
-                    record.fill is not None and "cannot be loaded" in (record.fill.problem or "") for record in records
-                )
-
-            await eventually(says_so)
-            assert (await service.client.get("/health/ready")).status_code == 200
-            await index(kernel, "acme", "1")
-            await embedded(kernel.database, "acme", 1)
-
-            embedders.promote("2")
-            await complete(kernel.database, await new_space(kernel.database))
 
 
 async def _is(database, space_id: int, state: SpaceState) -> bool:

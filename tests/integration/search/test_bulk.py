@@ -203,7 +203,8 @@ class TestManyAtOnce:
             await eventually(lambda: sum(task.done() for task in tasks) == 4)
             more.set()
 
-        tasks = [asyncio.create_task(who.post(body(f"{n}"))) for n in range(3) for who in (uploader, uploader, other)][:7]
+        senders = (uploader, uploader, other, uploader, uploader, other, uploader)
+        tasks = [asyncio.create_task(sender.post(body(str(key)))) for key, sender in enumerate(senders)]
         releasing = asyncio.create_task(release())
         statuses = [answer.status_code for answer in await asyncio.gather(*tasks)]
         await releasing
