@@ -287,7 +287,8 @@ DROP TRIGGER search_items_changed ON search_items;
 DROP TRIGGER search_items_added ON search_items;
 DROP TRIGGER search_items_number ON search_items;
 DROP FUNCTION unindex_search_items(), index_search_items(), composed_text(text),
-    retire_search_documents(text[], bigint[]), number_search_item(), search_level(bigint), set_search_language(text, text);
+    retire_search_documents(text[], bigint[]), number_search_item(), search_level(bigint),
+    set_search_language(text, text);
 DROP TABLE search_postings, search_segments, search_documents, search_languages;
 ALTER TABLE search_items DROP COLUMN number;
 DROP SEQUENCE search_numbers;

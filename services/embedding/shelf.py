@@ -125,7 +125,7 @@ def _read(files: ModelFiles, read: Callable[[], Loaded]) -> Loaded:
     """
     try:
         return read()
-    except Exception as error:  # noqa: BLE001 (damaged files end with anything, in tokenizers with a bare Exception)
+    except Exception as error:  # damaged files end with anything, in tokenizers with a bare Exception
         log.warning("embedding.model_unreadable", model=files.name, version=files.version, exc_info=error)
         raise ModelUnreadable(files.name, files.version, error) from error
 

@@ -89,9 +89,7 @@ class Jobs:
             await self._objects.delete(key)
         return job
 
-    async def _replay(
-        self, connection: repository.Connection, repeatable: RepeatableRequest
-    ) -> StoredResponse | None:
+    async def _replay(self, connection: repository.Connection, repeatable: RepeatableRequest) -> StoredResponse | None:
         """Return the answer that the request got before; refuse a new one when the tenant has as many as it may."""
         stored = await repeatable.replay(connection)
         if stored is None and await repository.count(connection) >= self._most:

@@ -68,7 +68,7 @@ class Upload:
     """
 
     def __init__(
-        self, parts: UploadParts, tenant: str, name: str, progress: Progress, sha256: bytes, slot: Slot
+        self, parts: UploadParts, tenant: str, name: str, progress: Progress, sha256: bytes, *, slot: Slot
     ) -> None:
         self.slot = slot
         self._parts = parts

@@ -45,7 +45,7 @@ class Uploads:
         if row is None:
             raise UploadNotFound("The upload was deleted at this moment; send it again.")
         progress = Progress(row["lines"], row["stored"], len(row["failed_lines"]))
-        return Upload(self._parts, tenant, name, progress, bytes(row["sha256"]), slot)
+        return Upload(self._parts, tenant, name, progress, bytes(row["sha256"]), slot=slot)
 
     async def run(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
         """Read an upload to its end; `upload.results` tells how it goes."""

@@ -337,7 +337,7 @@ class TestRemoval:
             "A part of the result is no longer there; send the job again.",
         )
 
-    async def test_a_tenant_has_so_many_jobs_and_no_more(self, kernel, jobs):
+    async def test_a_tenant_has_so_many_jobs_and_no_more(self, jobs):
         repeated = RepeatableRequest("POST", "key", b"1" * 32)
         first = await jobs.add("acme", b'"a"\n', Order("ndjson"), repeated)
         await jobs.add("acme", b'"a"\n', Order("ndjson"), once())

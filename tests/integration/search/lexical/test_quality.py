@@ -1,8 +1,6 @@
-import importlib.util
 import os
 import statistics
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,7 +16,7 @@ DATA = os.environ.get("ML_DATA_DIR")
 @pytest.mark.parametrize(("name", "least"), [("cranfield", (0.515, 0.755)), ("cisi", (0.411, 0.450))])
 class TestQuality:
     async def test_is_that_of_bm25(self, shelf: Shelf, name, least):
-        collection = collections.read_collection(Path(str(DATA)) / "ir" / name)
+        collection = read_collection(Path(str(DATA)) / "ir" / name)
         await shelf.save(*(Item("doc", key, text) for key, text in collection.documents.items()))
         rankings = {key: await shelf.found(query, limit=100) for key, query in collection.queries.items()}
 
