@@ -266,7 +266,7 @@ class TestChangeOfSpace:
 
         monkeypatch.setattr(app.state.searcher, "_read_state", read_before_the_switch)
 
-        found = await answer(api, "plum quince", explain=True, limit=40)
+        found = await answer(api, "plum quince", explain=True, weight=0.1)
 
         (quince,) = (result for result in found["results"] if result["entity_id"] == "quince")
         assert quince["explain"]["vector"]["rank"] is None  # words alone proposed it
