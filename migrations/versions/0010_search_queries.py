@@ -7,8 +7,9 @@ Rights, and why:
   come as JSON, never as SQL; ``search_condition`` writes them with literals, since the planner must see the values to
   choose between the indexes.
 * ``search_settings``: the service role sees and writes the rows of the tenant it acts for.
-* ``search_generations``: the service role reads those of its tenant. Only the trigger writes them, so no way of
-  writing items, in whatever program, can forget to.
+* ``search_generations``: the service role reads those of its tenant. The trigger writes them, so no way of writing
+  items, in whatever program, can forget to. ``raise_search_generation`` does so for its tenant where vectors of items
+  are written that stay as they are.
 """
 
 from alembic import op
@@ -158,6 +159,23 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION count_search_generation() FROM PUBLIC;
+
+CREATE FUNCTION raise_search_generation() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    tenant text := current_setting('ml.tenant', true);
+BEGIN
+    IF coalesce(tenant, '') = '' THEN
+        RAISE EXCEPTION 'no tenant' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO search_generations AS g VALUES (tenant, pg_backend_pid() % 16, 1)
+    ON CONFLICT (tenant_id, stripe) DO UPDATE SET generation = g.generation + 1;
+END
+$$;
+REVOKE ALL ON FUNCTION raise_search_generation() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION raise_search_generation() TO ml_app;
+
 CREATE CONSTRAINT TRIGGER search_items_generation AFTER INSERT OR UPDATE OR DELETE ON search_items
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION count_search_generation();
 """
@@ -232,7 +250,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them, and bring the former functions back."""
     op.execute("DROP TRIGGER search_items_generation ON search_items")
-    op.execute("DROP FUNCTION count_search_generation()")
+    op.execute("DROP FUNCTION count_search_generation(), raise_search_generation()")
     op.execute("DROP TABLE search_generations, search_settings")
     op.execute("DROP INDEX search_items_updated")
     op.execute("DROP FUNCTION matching_search_documents(jsonb, bigint)")

@@ -1,7 +1,8 @@
 """Jobs that embed large inputs.
 
 The service role sees and writes the jobs of the tenant it acts for. Taking the next job looks at those of all tenants,
-which ``claim_embedding_job`` does as the owner; it returns whose job it is, and all else is done as that tenant.
+which ``claim_embedding_job`` does as the owner, and so does ``claim_removed_embedding_job`` with the next job to clear
+away; they return whose job it is, and all else is done as that tenant.
 """
 
 from alembic import op
@@ -16,7 +17,7 @@ CREATE TABLE embedding_jobs (
     tenant_id   text NOT NULL DEFAULT current_setting('ml.tenant'),
     id          uuid NOT NULL,
     state       text NOT NULL DEFAULT 'pending'
-                CHECK (state IN ('pending', 'running', 'done', 'failed')),
+                CHECK (state IN ('pending', 'running', 'done', 'failed', 'removed')),
     input_key   text NOT NULL,
     output      text NOT NULL CHECK (output IN ('ndjson', 'npy')),
     prompt      text NOT NULL DEFAULT '',
@@ -28,6 +29,7 @@ CREATE TABLE embedding_jobs (
     position    bigint NOT NULL DEFAULT 0,
     skipping    boolean NOT NULL DEFAULT false,
     parts       integer NOT NULL DEFAULT 0,
+    most_parts  integer NOT NULL DEFAULT 0,
     lines       bigint NOT NULL DEFAULT 0,
     texts       bigint NOT NULL DEFAULT 0,
     failed      bigint NOT NULL DEFAULT 0,
@@ -38,13 +40,17 @@ CREATE TABLE embedding_jobs (
     created_at  timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, id),
-    CHECK ((finished_at IS NOT NULL) = (state IN ('done', 'failed')))
+    CHECK (state = 'removed' OR (finished_at IS NOT NULL) = (state IN ('done', 'failed')))
 );
+COMMENT ON COLUMN embedding_jobs.state IS 'removed: nobody sees it, and its objects are about to be deleted';
+COMMENT ON COLUMN embedding_jobs.most_parts IS 'the highest that parts has been, before it started over';
 COMMENT ON COLUMN embedding_jobs.position IS 'bytes of the input whose answers are stored';
 COMMENT ON COLUMN embedding_jobs.skipping IS 'position is inside a line that is too long';
 COMMENT ON COLUMN embedding_jobs.claims IS 'how often it was taken; the number of the last one is its holder''s';
 COMMENT ON COLUMN embedding_jobs.stalls IS 'how often it was taken since something was last stored';
 CREATE INDEX embedding_jobs_open ON embedding_jobs (created_at) WHERE state IN ('pending', 'running');
+CREATE INDEX embedding_jobs_ended ON embedding_jobs (finished_at) WHERE state IN ('done', 'failed');
+CREATE INDEX embedding_jobs_removed ON embedding_jobs (lease_until) WHERE state = 'removed';
 
 ALTER TABLE embedding_jobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE embedding_jobs FORCE ROW LEVEL SECURITY;
@@ -71,6 +77,23 @@ AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION claim_embedding_job(interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION claim_embedding_job(interval) TO ml_app;
+
+-- Takes a job to clear away: one that was removed, once whoever worked on it has let go, or one that ended long ago.
+CREATE FUNCTION claim_removed_embedding_job(retention interval, lease interval)
+RETURNS TABLE (tenant_id text, id uuid)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+    UPDATE embedding_jobs j SET state = 'removed', lease_until = now() + lease
+    WHERE (j.tenant_id, j.id) = (
+        SELECT o.tenant_id, o.id FROM embedding_jobs o
+        WHERE (o.state = 'removed' AND (o.lease_until IS NULL OR o.lease_until < now()))
+            OR (o.state IN ('done', 'failed') AND o.finished_at < now() - retention)
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING j.tenant_id, j.id
+$$;
+REVOKE EXECUTE ON FUNCTION claim_removed_embedding_job(interval, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION claim_removed_embedding_job(interval, interval) TO ml_app;
 """
 
 
@@ -82,5 +105,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Revert."""
-    op.execute("DROP FUNCTION claim_embedding_job(interval)")
+    op.execute("DROP FUNCTION claim_removed_embedding_job(interval, interval), claim_embedding_job(interval)")
     op.execute("DROP TABLE embedding_jobs")

@@ -43,9 +43,13 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
                 kernel.redis, entries=settings.embedding_cache_entries, ttl=settings.embedding_cache_ttl
             )
             worker = JobWorker(
-                kernel.database, kernel.objects, lambda: node.model, characters=settings.embedding_text_characters
+                kernel.database,
+                kernel.objects,
+                lambda: node.model,
+                characters=settings.embedding_text_characters,
+                retention=settings.embedding_job_retention,
             )
-            jobs = Jobs(kernel.database, kernel.objects, worker)
+            jobs = Jobs(kernel.database, kernel.objects, worker, most=settings.embedding_jobs_per_tenant)
             app.state.kernel = kernel
             app.state.service = EmbeddingService(settings, node, Embedder(cache), jobs, int(time.time()))
             kernel.health.register("mlflow", lambda: asyncio.to_thread(registry.ping))

@@ -6,8 +6,10 @@
 * DependencyUnavailable
   + ModelNotLoaded      503
     - NoRoomForModel    503
+    - ModelUnreadable   503
 * RateLimited
   + QueueFull           429
+  + TooManyJobs         429
 * InternalError
   + EncodingFailedError 500
 """
@@ -54,6 +56,21 @@ class NoRoomForModel(ModelNotLoaded):
         )
 
 
+class ModelUnreadable(ModelNotLoaded):
+    """The files of a version are no model that can be loaded; its cause says why.
+
+    Args:
+        name: Registered name of the model.
+        version: The version.
+        cause: What loading ended with.
+    """
+
+    def __init__(self, name: str, version: str, cause: Exception) -> None:
+        super().__init__(
+            f"Version {version} of {name} cannot be loaded: it ends with {type(cause).__name__}, and the log has more."
+        )
+
+
 class QueueFull(RateLimited):
     """More texts wait than the service may hold.
 
@@ -66,6 +83,22 @@ class QueueFull(RateLimited):
     def __init__(self, retry_after: int = 1) -> None:
         detail = f"The encoder's queue is full; try again in {retry_after} s."
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class TooManyJobs(RateLimited):
+    """The tenant has as many jobs as it may.
+
+    Args:
+        most: How many.
+    """
+
+    code = "too_many_jobs"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} jobs are kept already: delete some that have ended, or wait until they expire.",
+            headers={"Retry-After": "60"},
+        )
 
 
 class EncodingFailedError(InternalError):

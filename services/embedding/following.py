@@ -1,11 +1,17 @@
 """Switching to the space of a promoted version without being told."""
 
+import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
+import psycopg
 import structlog
 
 from mlplatform.database import Database
+from mlplatform.errors import PlatformError
+from mlplatform.events import Beat
+from mlplatform.events.outage import Outage
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceError
 from mlplatform.spaces.probes import probe_coverage, probe_nodes, probe_recall
@@ -24,15 +30,38 @@ class Follower:
 
     A switch by the operator ends this: what the operator chose stays until the next promotion.
 
+    It has a loop of its own, since its probes may take minutes, and a node that is silent for so long counts as dead.
+
     Args:
         database: Where the spaces are.
         recall: Least recall of the index.
+        interval: Between two looks.
     """
 
-    def __init__(self, database: Database, *, recall: float) -> None:
+    def __init__(self, database: Database, *, recall: float, interval: timedelta) -> None:
         self._database = database
         self._recall = recall
         self._look_at = 0.0
+        self._beat = Beat(interval)
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Look until stopped, through outages of Postgres."""
+        self._task = asyncio.current_task()
+        outage = Outage("space follower")
+        async for _ in self._beat:
+            try:
+                await self.look(await changes.list_spaces(self._database))
+            except (psycopg.Error, PlatformError) as error:
+                outage.failed(error)
+            else:
+                outage.ended()
+
+    def stop(self) -> None:
+        """End `run`, in the middle of a probe too; a switch is one transaction."""
+        self._beat.stop()
+        if self._task is not None:
+            self._task.cancel()
 
     async def look(self, records: Sequence[SpaceRecord]) -> None:
         """Switch if it is time.

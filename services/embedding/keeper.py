@@ -19,8 +19,8 @@ from mlplatform.registry.stages import PRODUCTION
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.space import SpaceRecord, SpaceState
 from services.embedding import metrics, model_files, registration
+from services.embedding.errors import ModelUnreadable
 from services.embedding.filling.repository import note_problem
-from services.embedding.following import Follower
 from services.embedding.model_files import ModelFiles
 from services.embedding.package import WeightsChangedError
 from services.embedding.served_model import ServedModel, Target
@@ -77,7 +77,6 @@ class Keeper:
         self._shelf = shelf
         self._node = node
         self._beat = Beat(settings.embedding_space_interval)
-        self._follower = Follower(database, recall=settings.embedding_space_recall)
         self._again: dict[int, float] = {}
         self._ask_registry_at = 0.0
         self.holdings = Holdings()
@@ -136,8 +135,6 @@ class Keeper:
         async with self._database.transaction() as connection:
             await repository.save_node(connection, self._node, [record.id for record, _ in targets], SILENCE)
         _measure(records, {record.id for record, _ in targets})
-        if self._settings.embedding_space_switch == "auto":
-            await self._follower.look(records)
 
     async def _note_promotion(self) -> None:
         """Plan a space when another version was promoted. Without the registry there is nothing to note."""
@@ -235,6 +232,8 @@ class Keeper:
 
 def problem_of(error: Exception) -> str:
     """Return what an operator may read of what went wrong."""
+    if isinstance(error, ModelUnreadable):
+        return f"{error.detail} {error.__cause__}"
     if isinstance(error, PlatformError):
         return error.detail
     if isinstance(error, psycopg.Error):

@@ -22,6 +22,7 @@ from services.embedding.consumer import Indexer
 from services.embedding.errors import ModelNotLoaded, WeightsNotServed
 from services.embedding.filling.filler import Filler
 from services.embedding.filling.requests import RequestFiller
+from services.embedding.following import Follower
 from services.embedding.keeper import Keeper
 from services.embedding.package import WeightsChangedError
 from services.embedding.served_model import ServedModel, Target
@@ -61,7 +62,8 @@ class Node:
             rate=settings.embedding_fill_rate,
             recheck=settings.embedding_fill_recheck,
         )
-        self._first: tuple[Space | None, ServedModel | None] = (None, None)
+        # Only its name: the model is the shelf's, which frees it when no space needs it any more.
+        self._first: tuple[Space | None, str | None] = (None, None)
         self._problem = "it is being loaded"
         self._loop_checks: list[Check] = []
         self._stopping = asyncio.Event()
@@ -79,11 +81,11 @@ class Node:
         Raises:
             ModelNotLoaded: There is none yet.
         """
-        space, model = self.space, self._first[1]
-        if space is not None:
-            model = self._shelf.find(space.digest) or model
+        space = self.space
+        model = None if space is None else self._shelf.find(space.digest)
+        model = model or self._first_model
         if model is None:
-            raise ModelNotLoaded(f"The model is not loaded: {self._problem}")
+            raise ModelNotLoaded(f"The model is not loaded: {self.keeper.problem or self._problem}")
         return model
 
     @property
@@ -159,6 +161,13 @@ class Node:
             await self._start(loops, sweeper, "sweeper")
             await self._start(loops, self._filler, "space filler")
             await self._start(loops, self.keeper, "space keeper")
+            if settings.embedding_space_switch == "auto":
+                follower = Follower(
+                    kernel.database,
+                    recall=settings.embedding_space_recall,
+                    interval=settings.embedding_space_interval,
+                )
+                await self._start(loops, follower, "space follower")
             await self._stopping.wait()
 
     async def _index(self, events: Sequence[CloudEvent]) -> None:
@@ -176,10 +185,16 @@ class Node:
         holdings = self.keeper.holdings
         if holdings.active is not None:
             return [holdings.active, *holdings.others]
-        space, model = self._first
+        space, model = self._first[0], self._first_model
         if space is None or model is None:
-            raise ModelNotLoaded(f"The model is not loaded: {self._problem}")
+            raise ModelNotLoaded(f"The model is not loaded: {self.keeper.problem or self._problem}")
         return [Target(space, model.batcher), *(other for other in holdings.others if other.space.id != space.id)]
+
+    @property
+    def _first_model(self) -> ServedModel | None:
+        """The model that was loaded first, for as long as it is in memory."""
+        digest = self._first[1]
+        return None if digest is None else self._shelf.find(digest)
 
     async def _start(self, loops: AsyncExitStack, loop: Loop, name: str) -> None:
         self._loop_checks.append(await loops.enter_async_context(running(loop, name)))
@@ -203,10 +218,10 @@ class Node:
         try:
             active = await spaces.find_active(self._kernel.database)
         except (psycopg.Error, DependencyUnavailable):
-            if self._first[1] is None:
+            if self._first_model is None:
                 await self._load(None)
             raise
-        model = self._first[1]
+        model = self._first_model
         if model is None or (active is not None and active.digest != model.digest):
             model = await self._load(active)
         if active is not None:
@@ -232,7 +247,7 @@ class Node:
                     f"{active.model} has others: register those weights again."
                 )
         model = await self._shelf.load(files, needed=True)
-        self._first = (self._first[0], model)
+        self._first = (self._first[0], model.digest)
         return model
 
     async def _fetch(self, version: str | None) -> model_files.ModelFiles:

@@ -52,6 +52,10 @@ class EmbeddingSettings(PlatformSettings):
     """How long an item may be pending before its event counts as lost."""
     embedding_retry_interval: Duration = timedelta(seconds=2)
     """How long to wait before another try to load the model from the registry."""
+    embedding_jobs_per_tenant: Annotated[int, Field(ge=1)] = 100
+    """Jobs for large inputs that a tenant may have, those that have ended included; another is answered 429."""
+    embedding_job_retention: Duration = timedelta(days=7)
+    """How long a job and its result are kept after its end."""
 
     embedding_model_memory: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 2**30)
     """Bytes that the weights of models in memory may take together. While the index changes models there are two, or

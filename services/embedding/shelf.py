@@ -1,9 +1,11 @@
 """The models in memory: one that queries are embedded with, and more while the index changes models."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -12,13 +14,15 @@ from mlplatform.events.background import Loop
 from mlplatform.service.health import Check
 from services.embedding import metrics
 from services.embedding.batcher import Batcher
-from services.embedding.errors import NoRoomForModel
+from services.embedding.errors import ModelUnreadable, NoRoomForModel
 from services.embedding.loading import load
 from services.embedding.model_files import ModelFiles
 from services.embedding.served_model import ServedModel
 from services.embedding.settings import EmbeddingSettings
 
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".onnx"})
+
+Loaded = TypeVar("Loaded")
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +66,8 @@ class Shelf:
 
         Raises:
             NoRoomForModel: With the others it would take more memory than models may.
-            OSError: The folder holds no such model.
-            ValueError: The same, as some versions of the library put it.
+            ModelUnreadable: The files are no model.
+            OSError: They are not there.
         """
         found = self.find(files.digest)
         if found is not None:
@@ -73,7 +77,7 @@ class Shelf:
         limit = int(self._settings.embedding_model_memory)
         if taken and not needed and taken + size > limit:
             raise NoRoomForModel(size, taken, limit)
-        encoder, chooser = await asyncio.to_thread(load, files, self._settings)
+        encoder, chooser = await asyncio.to_thread(_read, files, partial(load, files, self._settings))
         batcher = Batcher(encoder, max_queued_texts=self._settings.embedding_queued_texts)
         await self._start(files.digest, batcher, "encoder")
         await self._start(files.digest, chooser, "encoder choice")
@@ -105,6 +109,19 @@ class Shelf:
         for model in self:
             metrics.MODEL_LOADED.labels(model.name, model.version).set(1)
         metrics.MODEL_BYTES.set(sum(model.size for model in self))
+
+
+def _read(files: ModelFiles, read: Callable[[], Loaded]) -> Loaded:
+    """Read a model, and put whatever the libraries raise for damaged files as one fault of this model.
+
+    Raises:
+        ModelUnreadable: The files are no model.
+    """
+    try:
+        return read()
+    except Exception as error:  # damaged files end with anything, in tokenizers with a bare Exception
+        log.warning("embedding.model_unreadable", model=files.name, version=files.version, exc_info=error)
+        raise ModelUnreadable(files.name, files.version, error) from error
 
 
 def weights_size(folder: Path) -> int:

@@ -97,6 +97,6 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
         kernel.database,
         ranker,
         Pager(kernel.database, ranker),
-        RankingCache(kernel.redis, settings.search_cache_ttl),
+        RankingCache(kernel.redis, settings.search_cache_ttl, entries=settings.search_cache_entries),
         weight=settings.search_vector_weight,
     )

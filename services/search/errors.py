@@ -41,7 +41,7 @@ class ForeignTenant(Forbidden):
 
 
 class TooManyUploads(RateLimited):
-    """The process reads as many uploads as it may."""
+    """The process reads as many uploads as it may, in all or of one tenant."""
 
     code = "too_many_uploads"
 

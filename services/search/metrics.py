@@ -9,7 +9,7 @@ QUERIES = Counter("ml_search_queries_total", "Queries answered, by how the vecto
 SHORT_SCANS = Counter(
     "ml_search_short_scans_total", "Index scans that found fewer items than asked for although more match."
 )
-CACHE = Counter("ml_search_cache_total", "Look-ups of rankings in the cache.", ["outcome"])
+CACHE = Counter("ml_search_cache_total", "Look-ups in the cache of rankings, and those too large for it.", ["outcome"])
 DEGRADED = Counter("ml_search_degraded_total", "Answers that one leg is missing from.", ["leg"])
 RECALL = Gauge(
     "ml_search_recall", "Share of the ten true neighbours that the HNSW index found when it was last probed."

@@ -306,7 +306,10 @@ class SearchAnswer(BaseModel):
     strategy: Annotated[Strategy, Field(description="How the vectors were searched.")]
     complete: Annotated[
         bool,
-        Field(description="False while items wait for their embedding, or when a leg failed: some may be missing."),
+        Field(
+            description="False while items wait for their embedding, when a leg failed, or when too many have the "
+            "words of the query to look at all: some may be missing."
+        ),
     ]
     degraded: Annotated[list[Leg], Field(description="Legs that failed; the answer is that of the other.")]
     reason: Annotated[str | None, Field(description="Why results may be fewer or other than expected.")]

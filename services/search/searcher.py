@@ -68,11 +68,15 @@ class Searcher:
         position = query.position if begin is None else begin.position
         with steps.step("items"):
             page = await self._pager.cut(principal, query, state, ranked.ranking, position)
-        metrics.QUERIES.labels(ranked.ranking.strategy).inc()
+        ranking = ranked.ranking
+        if page.failure is not None:
+            metrics.DEGRADED.labels(ranking.more).inc()
+            ranking = ranking.cut_short(page.failure.detail)
+        metrics.QUERIES.labels(ranking.strategy).inc()
         metrics.RESULTS.observe(len(page.results))
         return Answer(
             results=page.results,
-            ranking=ranked.ranking,
+            ranking=ranking,
             cursor=None if page.end is None else Cursor(query.fingerprint(), key, page.end).write(),
             index_changed=begin is not None and begin.ranking != current,
             facets=page.facets,
@@ -98,7 +102,7 @@ class Searcher:
 
 
 def _explain(ranked: Ranked, state: State, steps: Steps) -> dict[str, Any]:
-    plan, space = ranked.plan, state.space
+    plan, space = ranked.plan, ranked.space or state.space
     return {
         "weight": ranked.ranking.weight,
         "candidates": len(ranked.ranking.candidates),

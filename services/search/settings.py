@@ -31,6 +31,8 @@ class SearchSettings(PlatformSettings):
     """Wrong lines after which the rest of a bulk upload is not read."""
     search_bulk_uploads: Annotated[int, Field(ge=1)] = 8
     """Bulk uploads that one process reads at a time; another is answered 429."""
+    search_bulk_uploads_per_tenant: Annotated[int, Field(ge=1)] = 4
+    """How many of them may be those of one tenant."""
     search_wait: Duration = timedelta(seconds=60)
     """Longest time that an index request may wait for its embeddings."""
     search_poll_interval: Duration = timedelta(milliseconds=250)
@@ -48,6 +50,8 @@ class SearchSettings(PlatformSettings):
     """How long a leg may take; after that the answer is that of the other leg, and says so."""
     search_cache_ttl: Duration = timedelta(seconds=60)
     """How long rankings are kept in Redis; 0 for not at all. Writes to the index are seen at once all the same."""
+    search_cache_entries: Annotated[int, Field(ge=0, le=1_000_000)] = 4096
+    """Most rankings kept in Redis, of 64 KB each at most; 0 turns the cache off."""
     search_probe_interval: Duration = timedelta(minutes=15)
     """How often the recall of the HNSW index is measured against an exact search; 0 for never."""
     search_lexical_interval: Duration = timedelta(seconds=1)

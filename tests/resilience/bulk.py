@@ -18,8 +18,8 @@ PART_SECONDS = 0.1
 AWAY = {429, 503, 504}
 WORDS = ("apple", "pear", "plum", "cherry", "quince")
 PER_SEARCH = 100
-LEGS: tuple[dict[str, str], ...] = ({},)
-"""What a search says to ask each leg alone."""
+LEGS: tuple[dict[str, str], ...] = ({"mode": "vector"}, {"mode": "lexical", "query": "kept over a kill"})
+"""What a search says to ask each leg alone; every item has these words."""
 
 
 class BulkUpload:

@@ -79,8 +79,7 @@ class Filler:
         while not self._stopping.is_set():
             worked = False
             try:
-                for target in self._targets():
-                    worked = await self.step(target) or worked
+                worked = await self._go_over()
             except FillLostError:
                 log.info("embedding.fill_lost")
             except (psycopg.Error, PlatformError) as error:
@@ -90,6 +89,13 @@ class Filler:
             if not worked:
                 await wait(self._stopping, IDLE)
         await self._release()
+
+    async def _go_over(self) -> bool:
+        """Go over a page of each space; apart from `run`, whose frame would keep the last model in memory for good."""
+        worked = False
+        for target in self._targets():
+            worked = await self.step(target) or worked
+        return worked
 
     async def step(self, target: Target) -> bool:
         """Go over one page of one space.

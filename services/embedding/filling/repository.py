@@ -254,5 +254,15 @@ async def save_failures(connection: Connection, space_id: int, rows: Sequence[Fa
     return cursor.rowcount
 
 
+async def raise_generation(connection: Connection, space_id: int) -> None:
+    """Have rankings of the tenant made anew when the space is the one that is searched.
+
+    Writing vectors leaves the items as they are, and only these raise the generation of the index by themselves.
+    """
+    await connection.execute(
+        "SELECT raise_search_generation() FROM embedding_spaces WHERE id = %s AND state = 'active'", (space_id,)
+    )
+
+
 def _embeddings(space_id: int) -> sql.Identifier:
     return sql.Identifier(f"embeddings_{space_id}")

@@ -1,4 +1,4 @@
-"""Vectors into a space that is not searched."""
+"""Vectors into a space, most often one that is not searched."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -56,6 +56,8 @@ async def store(
     if failed:
         reasons = [(*_version(items[at]), found.reasons[at]) for at in failed]
         refused = await repository.save_failures(connection, space_id, reasons)
+    if stored or refused:
+        await repository.raise_generation(connection, space_id)
     return Stored(stored, refused)
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 Output = Literal["ndjson", "npy"]
-State = Literal["pending", "running", "done", "failed"]
+State = Literal["pending", "running", "done", "failed", "removed"]
+"""Nobody sees a job that is removed; it is there until its objects are deleted."""
 FOLDER = "embedding-jobs"
 UPLOADS = "uploads"
 
@@ -23,6 +24,7 @@ class Job:
         position: Bytes of the input whose answers are stored.
         skipping: `position` is inside a line that is too long.
         parts: Objects of answers so far.
+        most_parts: The highest that `parts` has been, before the job started over.
         lines: Lines of the input so far.
         texts: Those that are not blank; each has an answer.
         failed: Answers that are errors.
@@ -44,6 +46,7 @@ class Job:
     position: int
     skipping: bool
     parts: int
+    most_parts: int
     lines: int
     texts: int
     failed: int
@@ -75,6 +78,15 @@ class Job:
     def error_keys(self, count: int) -> list[str]:
         """Return the objects of the errors in the first parts."""
         return [f"{self.folder}/errors-{number:06d}" for number in range(count)]
+
+    def all_part_keys(self) -> list[str]:
+        """Return the objects of all parts that were ever stored, and of the one that may be stored just now."""
+        count = max(self.most_parts, self.parts) + 1
+        return self.part_keys(count) + (self.error_keys(count) if self.output == "npy" else [])
+
+    def own_keys(self) -> list[str]:
+        """Return every object that may have been stored for the job."""
+        return [f"{self.folder}/input.ndjson", self.result_key, self.errors_key, *self.all_part_keys()]
 
 
 def folder_of(tenant: str, job: UUID) -> str:

@@ -1,20 +1,26 @@
 """Jobs as their owners see them."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+import structlog
+
 from mlplatform.database import Database
-from mlplatform.errors import Conflict, FieldError, NotFound, Unprocessable
+from mlplatform.errors import Conflict, DependencyUnavailable, FieldError, NotFound, PlatformError, Unprocessable
 from mlplatform.idempotency import RepeatableRequest, StoredResponse
 from mlplatform.objects import ObjectStore
+from services.embedding.errors import TooManyJobs
 from services.embedding.jobs import repository
+from services.embedding.jobs.clearing import clear
 from services.embedding.jobs.job import Job, Output, folder_of, uploads_of
-from services.embedding.jobs.worker import JobWorker, parts_of
+from services.embedding.jobs.worker import JobWorker
 
 ACCEPTED = 202
 READ_BYTES = 4 * 1024 * 1024
+MOST_JOBS = 100
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,14 @@ class Jobs:
         database: Where they are.
         objects: Where their input and output are.
         worker: Is told of new ones.
+        most: Jobs that a tenant may have, those that have ended included.
     """
 
-    def __init__(self, database: Database, objects: ObjectStore, worker: JobWorker) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, worker: JobWorker, *, most: int = MOST_JOBS) -> None:
         self._database = database
         self._objects = objects
         self._worker = worker
+        self._most = most
 
     async def add(
         self, tenant: str, source: bytes | str, order: Order, repeatable: RepeatableRequest
@@ -59,31 +67,51 @@ class Jobs:
 
         Raises:
             Unprocessable: There is no such object, or it is not the tenant's.
+            TooManyJobs: The tenant has as many as it may.
             DependencyUnavailable: Postgres or S3 do not answer.
         """
-        number = uuid4()
-        if isinstance(source, bytes):
-            key = f"{folder_of(tenant, number)}/input.ndjson"
-            await self._objects.put(key, source, "application/x-ndjson")
-        else:
-            key = source
-            await self._check(tenant, key)
         async with self._database.transaction(tenant) as connection:
-            stored = await repeatable.replay(connection)
-            if stored is None:
-                job = await repository.create(
-                    connection,
-                    number,
-                    key,
-                    output=order.output,
-                    prompt=order.prompt,
-                    dimensions=order.dimensions,
-                )
-                await repeatable.save(connection, ACCEPTED, describe(job))
+            stored = await self._replay(connection, repeatable)
         if stored is not None:
-            if isinstance(source, bytes):
-                await self._objects.delete(key)
             return stored
+        number = uuid4()
+        if isinstance(source, str):
+            await self._check(tenant, source)
+            return await self._create(tenant, number, source, order, repeatable)
+        key = f"{folder_of(tenant, number)}/input.ndjson"
+        await self._objects.put(key, source, "application/x-ndjson")
+        try:
+            job = await self._create(tenant, number, key, order, repeatable)
+        except PlatformError:
+            await self._objects.delete(key)
+            raise
+        if isinstance(job, StoredResponse):
+            await self._objects.delete(key)
+        return job
+
+    async def _replay(self, connection: repository.Connection, repeatable: RepeatableRequest) -> StoredResponse | None:
+        """Return the answer that the request got before; refuse a new one when the tenant has as many as it may."""
+        stored = await repeatable.replay(connection)
+        if stored is None and await repository.count(connection) >= self._most:
+            raise TooManyJobs(self._most)
+        return stored
+
+    async def _create(
+        self, tenant: str, number: UUID, key: str, order: Order, repeatable: RepeatableRequest
+    ) -> Job | StoredResponse:
+        async with self._database.transaction(tenant) as connection:
+            stored = await self._replay(connection, repeatable)
+            if stored is not None:
+                return stored
+            job = await repository.create(
+                connection,
+                number,
+                key,
+                output=order.output,
+                prompt=order.prompt,
+                dimensions=order.dimensions,
+            )
+            await repeatable.save(connection, ACCEPTED, describe(job))
         self._worker.wake()
         return job
 
@@ -102,17 +130,23 @@ class Jobs:
     async def remove(self, tenant: str, number: UUID) -> None:
         """End a job, if it has not ended, and delete all that was stored for it.
 
+        Where a node works on it, that node does so at its next step, or another one when its lease has ended: else what
+        it stores meanwhile would stay.
+
         Raises:
             NotFound: There is none.
         """
         async with self._database.transaction(tenant) as connection:
-            job = await repository.delete(connection, number)
-        if job is None:
+            removed = await repository.remove(connection, number)
+        if removed is None:
             raise NotFound("There is no such job.")
-        own = [f"{job.folder}/input.ndjson", job.result_key, job.errors_key, *parts_of(job)]
-        for key in own:
-            with suppress(NotFound):
-                await self._objects.delete(key)
+        job, held = removed
+        if held:
+            return
+        try:
+            await clear(self._database, self._objects, job)
+        except DependencyUnavailable as error:
+            log.warning("embedding.job_not_cleared", job=str(number), reason=error.detail)  # a worker does it later
 
     async def result(self, tenant: str, number: UUID, *, errors: bool) -> tuple[Job, AsyncIterator[bytes]]:
         """Return a job that is done, and the bytes of its result.

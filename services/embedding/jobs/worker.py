@@ -19,6 +19,7 @@ from services.embedding import metrics
 from services.embedding.batcher import Encoded
 from services.embedding.errors import EncodingFailedError
 from services.embedding.jobs import answers, repository
+from services.embedding.jobs.clearing import clear
 from services.embedding.jobs.job import Job
 from services.embedding.jobs.lines import LINE_BYTES, Line, read_chunk
 from services.embedding.served_model import ServedModel
@@ -27,6 +28,7 @@ from services.embedding.vectors import shorten
 LEASE = timedelta(minutes=2)
 IDLE = timedelta(seconds=2)
 MOST_STALLS = 5
+RETENTION = timedelta(days=7)
 
 NDJSON = "application/x-ndjson"
 
@@ -34,7 +36,15 @@ log = structlog.get_logger(__name__)
 
 
 class JobLostError(Exception):
-    """The job was deleted, or another node has taken it."""
+    """The job was removed, or another node has taken it.
+
+    Args:
+        job: As far as this node had come with it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(str(job.id))
+        self.job = job
 
 
 class JobWorker:
@@ -46,6 +56,7 @@ class JobWorker:
         model: Returns the model in memory, or raises `ModelNotLoaded`.
         characters: Most characters of a text.
         lease: How long a job stays with a node that says nothing.
+        retention: How long a job is kept after its end.
     """
 
     def __init__(
@@ -56,12 +67,14 @@ class JobWorker:
         *,
         characters: int,
         lease: timedelta = LEASE,
+        retention: timedelta = RETENTION,
     ) -> None:
         self._database = database
         self._objects = objects
         self._model = model
         self._characters = characters
         self._lease = lease
+        self._retention = retention
         self._stopping = asyncio.Event()
         self._added = asyncio.Event()
 
@@ -80,7 +93,8 @@ class JobWorker:
         while not self._stopping.is_set():
             self._added.clear()
             try:
-                worked = await self.work()
+                worked = await self.clear()
+                worked = await self.work() or worked
             except (psycopg.Error, PlatformError) as error:
                 await wait(self._stopping, outage.failed(error))
                 continue
@@ -110,13 +124,42 @@ class JobWorker:
             return True
         try:
             await self._work(job, model)
-        except JobLostError:
+        except JobLostError as lost:
             log.info("embedding.job_lost", job=str(number))
+            await self._leave(lost.job)
         except (psycopg.Error, PlatformError):
             with suppress(psycopg.Error, PlatformError):  # else the lease ends it
                 await self._release(job)
             raise
         return True
+
+    async def clear(self) -> bool:
+        """Delete the objects of one job that was removed or ended long ago.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            PlatformError: Postgres or S3 do not answer.
+            psycopg.Error: Postgres does not answer.
+        """
+        async with self._database.transaction() as connection:
+            claimed = await repository.claim_removed(connection, self._retention, self._lease)
+        if claimed is None:
+            return False
+        tenant, number = claimed
+        async with self._database.transaction(tenant) as connection:
+            job = await repository.find_kept(connection, number)
+        if job is not None:
+            await clear(self._database, self._objects, job)
+        return True
+
+    async def _leave(self, job: Job) -> None:
+        """Delete what this node stored of a job that was removed meanwhile."""
+        async with self._database.transaction(job.tenant_id) as connection:
+            kept = await repository.find_kept(connection, job.id)
+        if kept is None or kept.state == "removed":
+            await clear(self._database, self._objects, job)
 
     async def _work(self, job: Job, model: ServedModel) -> None:
         if job.stalls > MOST_STALLS:
@@ -136,9 +179,13 @@ class JobWorker:
                 await self._release(job)
                 return
             job = await self._step(job, model, size)
-        await self._assemble(job)
+        try:
+            await self._assemble(job)
+        except NotFound:
+            await self._finish(job, "A part of the result is no longer there; send the job again.")
+            return
         await self._finish(job, None)
-        for key in parts_of(job):
+        for key in job.all_part_keys():
             await self._objects.delete(key)
 
     async def _begin(self, job: Job, model: ServedModel) -> Job:
@@ -212,7 +259,7 @@ class JobWorker:
     async def _save(self, job: Job) -> Job:
         async with self._database.transaction(job.tenant_id) as connection:
             if not await repository.save(connection, job, self._lease):
-                raise JobLostError
+                raise JobLostError(job)
         return job
 
     async def _release(self, job: Job) -> None:
@@ -224,14 +271,9 @@ class JobWorker:
         async with self._database.transaction(job.tenant_id) as connection:
             ended = await repository.finish(connection, job, error)
         if not ended:
-            raise JobLostError
+            raise JobLostError(job)
         metrics.JOBS.labels("done" if error is None else "failed").inc()
         log.info("embedding.job_ended", job=str(job.id), texts=job.texts, failed=job.failed, error=error)
-
-
-def parts_of(job: Job) -> list[str]:
-    """Return the objects that the result was made of."""
-    return job.part_keys(job.parts) + (job.error_keys(job.parts) if job.output == "npy" else [])
 
 
 async def _encode(model: ServedModel, texts: Sequence[str], prompt: str) -> tuple[Encoded, dict[int, str]]:

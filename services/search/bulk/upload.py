@@ -20,6 +20,7 @@ from services.search.bulk.documents import NOTHING, WHOLE, Document, chained, re
 from services.search.bulk.errors import UploadDiffers, UploadInterrupted, UploadRefused, UploadStopped, UploadTaken
 from services.search.bulk.lines import Line, LineSplitter
 from services.search.bulk.results import Progress, Results
+from services.search.bulk.slots import Slot
 from services.search.settings import SearchSettings
 from services.search.writing import count_written, write_items
 
@@ -63,9 +64,13 @@ class Upload:
         name: Under which the client can ask for it, and go on with it.
         progress: What is stored already, of the same body when it was sent before.
         sha256: Digest of the lines that are stored already.
+        slot: Its place among those that are read at a time.
     """
 
-    def __init__(self, parts: UploadParts, tenant: str, name: str, progress: Progress, sha256: bytes) -> None:
+    def __init__(
+        self, parts: UploadParts, tenant: str, name: str, progress: Progress, sha256: bytes, *, slot: Slot
+    ) -> None:
+        self.slot = slot
         self._parts = parts
         self._tenant = tenant
         self._name = name

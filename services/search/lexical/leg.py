@@ -12,13 +12,17 @@ from services.search.lexical import repository
 from services.search.lexical.bm25 import Scores
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
-from services.search.lexical.spelling import neighbours
+from services.search.lexical.spelling import spellings
 
 FILTERED_ROWS = 10_000
 """Items that meet the filters up to which these alone are ranked; above, the best are ranked and then filtered."""
 SELECTIVE = 0.2
 """Share of the best items that must meet the filters; with fewer of them, all that do are counted."""
+LOOKED_AT = 100_000
+"""Of the best items, for filters and phrases that few of them meet."""
 CORRECTED_WORDS = 8
+MOST_SPELLINGS = 8_000
+"""Tried for one query, each at the cost of an index probe; eight words of eight letters have about as many."""
 
 
 class Hit(NamedTuple):
@@ -35,6 +39,7 @@ class Reason(StrEnum):
     NO_WORDS = "no_words"  # the query is only stop words, operators and punctuation
     NO_MATCH = "no_match"  # no item has any of the words, or all words and phrases that were quoted
     FILTERED = "filtered"  # items have the words, and none of them meets the filters
+    TOO_MANY = "too_many"  # so many items have the words that not all were looked at, and none of the best will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,14 @@ class LexicalHits:
         terms: The words that were looked for, as they are indexed.
         reason: Why there is no hit; None when there is one.
         corrected: Word of the query → what was looked for instead, since nothing had any of the words.
+        complete: Whether the hits are as many as asked for, or all there are.
     """
 
     hits: Sequence[Hit] = ()
     terms: Sequence[str] = ()
     reason: Reason | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
 
 
 async def search_lexical(connection: Connection, query: LexicalQuery, filters: Filters, limit: int) -> LexicalHits:
@@ -69,7 +76,7 @@ async def search_lexical(connection: Connection, query: LexicalQuery, filters: F
     answer = await _search(connection, query, filters, limit)
     if answer.reason is not Reason.NO_MATCH or query.phrases:
         return answer
-    meant = [(word, spelling) for word in query.words()[:CORRECTED_WORDS] for spelling in sorted(neighbours(word))]
+    meant = spellings(query.words()[:CORRECTED_WORDS], MOST_SPELLINGS)
     corrected = await repository.read_known_spellings(connection, meant)
     if not corrected:
         return answer
@@ -80,28 +87,39 @@ async def _search(connection: Connection, query: LexicalQuery, filters: Filters,
     words = await repository.read_words(connection, query.text, query.phrases)
     if not words.counts:
         return LexicalHits(reason=Reason.NO_WORDS)
-    scores = await repository.read_scores(connection, words)
-    rows = await _choose(connection, words, scores, filters, limit)
+    scores, whole = await repository.read_scores(connection, words)
+    rows, all_seen = await _choose(connection, words, scores, filters, limit)
     hits = [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in rows]
+    complete = len(hits) == limit or (whole and all_seen)
     reason = None
-    if not hits:
-        filtered = bool(filters) and await _choose(connection, words, scores, Filters(), 1)
-        reason = Reason.FILTERED if filtered else Reason.NO_MATCH
-    return LexicalHits(hits, tuple(words.counts), reason)
+    if not hits and not complete:
+        reason = Reason.TOO_MANY
+    elif not hits:
+        unfiltered, _ = await _choose(connection, words, scores, Filters(), 1) if filters else ([], True)
+        reason = Reason.FILTERED if unfiltered else Reason.NO_MATCH
+    return LexicalHits(hits, tuple(words.counts), reason, complete=complete)
 
 
-async def _choose(connection: Connection, words: Words, scores: Scores, filters: Filters, limit: int) -> list[DictRow]:
-    """Look at the best, twice as many as asked for where some may not do, and at more as long as too few do."""
+async def _choose(
+    connection: Connection, words: Words, scores: Scores, filters: Filters, limit: int
+) -> tuple[list[DictRow], bool]:
+    """Look at the best, twice as many as asked for where some may not do, and at more as long as too few do.
+
+    Returns:
+        Those that will do, and whether they are as many as asked for or all there are among the scores.
+    """
     narrowed = bool(filters)
     depth = 2 * limit if narrowed or words.phrases else limit
     while True:
         rows = await repository.keep_matching(connection, scores.best(depth), words, filters, limit)
         if len(rows) == limit or len(scores) <= depth:
-            return rows
+            return rows, True
         if narrowed and len(rows) < SELECTIVE * depth:
             narrowed = False
             matching = await repository.read_matching(connection, filters, FILTERED_ROWS + 1)
             if len(matching) <= FILTERED_ROWS:
                 scores = scores.only(matching)
                 continue
-        depth *= 4
+        if depth >= LOOKED_AT:
+            return rows, False
+        depth = min(4 * depth, LOOKED_AT)

@@ -11,6 +11,8 @@ QUOTING_WORDS = 32
 """In a longer query quotation marks are those of a text that was pasted."""
 CORRECTED_LETTERS = 4
 """Shorter words are not corrected: nearly any other short word is one letter away."""
+LONGEST_CORRECTED = 24
+"""Letters above which a word is none that somebody mistyped: trying its spellings would only cost time and memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,10 @@ class LexicalQuery:
 
     def words(self) -> list[str]:
         """Return the different words, in lower case, that may be corrected."""
-        found = (word.lower() for word in WORD.findall(self.text) if len(word) >= CORRECTED_LETTERS)
-        return list(dict.fromkeys(found))
+        words = WORD.findall(self.text)
+        return list(
+            dict.fromkeys(word.lower() for word in words if CORRECTED_LETTERS <= len(word) <= LONGEST_CORRECTED)
+        )
 
     def with_words(self, corrected: Mapping[str, str]) -> "LexicalQuery":
         """Return the query with words replaced.

@@ -17,6 +17,8 @@ from services.search.lexical.bm25 import Posting, Scores, score
 Connection = AsyncConnection[DictRow]
 
 MOST_TERMS = 256
+MOST_POSTINGS = 4_000_000
+"""Read for one query; 8 bytes each, and about five times that while they are added up."""
 QUICK_BYTES = 1 << 19
 """Postings up to which the sum takes a few milliseconds and is made on the event loop."""
 LANGUAGES = sql.SQL(
@@ -84,58 +86,67 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
     return Words(counts, sorted(required), " & ".join(f"({row['query']})" for row in rows))
 
 
-async def read_scores(connection: Connection, words: Words) -> Scores:
+async def read_scores(connection: Connection, words: Words) -> tuple[Scores, bool]:
     """Return the BM25 of every item that has some of the words, and all that are required.
+
+    Of more than `MOST_TERMS` terms, and of those with more than `MOST_POSTINGS` postings together, the ones that the
+    fewest items have are looked for: the others tell little. One that is required and left out is required no more; the
+    phrase that it comes from is looked at by `keep_matching`.
 
     Args:
         connection: A transaction of the tenant.
-        words: What to look for; of more than `MOST_TERMS`, those that the fewest items have.
+        words: What to look for.
+
+    Returns:
+        The scores, and whether every term was looked for.
     """
-    terms = list(words.counts)
-    if len(terms) > MOST_TERMS:
-        terms = await _rarest(connection, terms, MOST_TERMS)
     # One statement, one snapshot, and rows as they are: to join their bytes in Postgres takes twice as long.
     cursor = await connection.execute(
         """
-        SELECT t.items, t.tokens, p.term, p.added, p.removed, p.entries, p.dead
+        WITH counted AS MATERIALIZED (
+            SELECT term, sum(added) AS postings FROM search_postings
+            WHERE tenant_id = current_setting('ml.tenant') AND term = ANY (%(terms)s)
+            GROUP BY term HAVING sum(added - removed) > 0
+        ), placed AS MATERIALIZED (
+            SELECT term, row_number() OVER rarest AS place, sum(postings) OVER rarest AS reached
+            FROM counted WINDOW rarest AS (ORDER BY postings, term)
+        )
+        SELECT t.items, t.tokens, p.term, p.added, p.removed, p.entries, p.dead,
+            (SELECT count(*) FROM counted) AS terms,
+            (SELECT count(*) FROM counted WHERE term = ANY (%(required)s)) AS required
         FROM (
             SELECT sum(documents)::bigint AS items, sum(tokens)::bigint AS tokens FROM search_segments
             WHERE tenant_id = current_setting('ml.tenant')
         ) t CROSS JOIN search_postings p
-        WHERE p.tenant_id = current_setting('ml.tenant') AND p.term = ANY (%s)
+        WHERE p.tenant_id = current_setting('ml.tenant') AND p.term = ANY (ARRAY(
+            SELECT term FROM placed WHERE place = 1 OR (place <= %(most_terms)s AND reached <= %(most_postings)s)))
         """,
-        (terms,),
+        {
+            "terms": list(words.counts),
+            "required": list(words.required),
+            "most_terms": MOST_TERMS,
+            "most_postings": MOST_POSTINGS,
+        },
         binary=True,
     )
     rows = sorted(await cursor.fetchall(), key=itemgetter("term"))
+    if not rows or rows[0]["required"] < len(words.required):
+        return score((), items=0, tokens=0), True
     postings = [
         Posting(
             words.counts[term],
             term in words.required,
-            items,
+            sum(row["added"] - row["removed"] for row in of_term),
             [row["entries"] for row in of_term],
             [row["dead"] for row in of_term if row["dead"]],
         )
         for term, of_term in ((term, list(group)) for term, group in groupby(rows, itemgetter("term")))
-        if (items := sum(row["added"] - row["removed"] for row in of_term)) > 0
     ]
-    if not postings or sum(posting.required for posting in postings) < len(words.required):
-        return score((), items=0, tokens=0)
+    whole = len(postings) == rows[0]["terms"]
     counts = {"items": rows[0]["items"], "tokens": rows[0]["tokens"]}
     if sum(len(row["entries"]) for row in rows) < QUICK_BYTES:
-        return score(postings, **counts)
-    return await asyncio.to_thread(score, postings, **counts)
-
-
-async def _rarest(connection: Connection, terms: Sequence[str], most: int) -> list[str]:
-    cursor = await connection.execute(
-        """
-        SELECT term FROM search_postings WHERE tenant_id = current_setting('ml.tenant') AND term = ANY (%s)
-        GROUP BY term HAVING sum(added - removed) > 0 ORDER BY sum(added - removed), term LIMIT %s
-        """,
-        (list(terms), most),
-    )
-    return [row["term"] for row in await cursor.fetchall()]
+        return score(postings, **counts), whole
+    return await asyncio.to_thread(score, postings, **counts), whole
 
 
 async def keep_matching(

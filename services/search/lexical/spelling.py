@@ -1,6 +1,7 @@
 """Words that are one slip of the finger away."""
 
 import string
+from collections.abc import Iterable
 
 LETTERS = string.ascii_lowercase + "àáâãäåæçèéêëìíîïñòóôõöøœùúûüýß"
 """What may have been left out or mistyped: the letters of Western European languages."""
@@ -19,3 +20,18 @@ def neighbours(word: str) -> set[str]:
     found |= {head + letter + tail[1:] for head, tail in splits if tail for letter in letters}
     found |= {head + letter + tail for head, tail in splits for letter in letters}
     return found - {word}
+
+
+def spellings(words: Iterable[str], most: int) -> list[tuple[str, str]]:
+    """Pair words with each of their neighbours, in the same order each time.
+
+    Args:
+        words: Those that come first are tried first.
+        most: Pairs in all; a word whose neighbours are too many beside those before it is passed over.
+    """
+    pairs: list[tuple[str, str]] = []
+    for word in words:
+        found = neighbours(word)
+        if len(pairs) + len(found) <= most:
+            pairs += [(word, spelling) for spelling in sorted(found)]
+    return pairs

@@ -17,6 +17,9 @@ from services.search.query.state import State
 
 FORM = 1
 """Of what is stored; rankings of another form are never read."""
+PREFIX = "ml:search:"
+LARGEST_ENTRY = 64 * 1024
+KEY_BYTES = 32
 PATIENCE_SECONDS = 0.1
 PAUSE_SECONDS = 2.0
 
@@ -24,7 +27,11 @@ logger = structlog.get_logger(__name__)
 
 
 class RankingCache:
-    """Keeps rankings for a while. Without Redis it keeps nothing, and nobody waits for it.
+    """A fixed number of places; each query has one, and the ranking made last is in it.
+
+    Redis holds streams and queues too and evicts nothing, so what a cache may take must be bounded by itself. An entry
+    carries its whole key, so two queries of one place are never mistaken for each other. Without Redis nothing is kept,
+    and nobody waits for it.
 
     Only the order of items is kept, never the items: those are read from the database for every answer. So even a
     ranking that is out of date shows nothing that was deleted.
@@ -32,10 +39,12 @@ class RankingCache:
     Args:
         redis: Where they are kept.
         ttl: How long; nothing is kept for no time.
+        entries: How many places; nothing is kept in none.
     """
 
-    def __init__(self, redis: Redis, ttl: timedelta) -> None:
+    def __init__(self, redis: Redis, ttl: timedelta, *, entries: int) -> None:
         self._redis = redis
+        self._entries = entries
         self._seconds = int(ttl.total_seconds())
         self._paused_until = 0.0
 
@@ -43,27 +52,39 @@ class RankingCache:
         """Return a ranking of the tenant."""
         if not self._is_open():
             return None
+        digest = _digest(tenant, key)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                stored = await self._redis.get(_name(tenant, key))
+                stored = await self._redis.get(self._place(digest))
         except (RedisError, OSError, TimeoutError) as error:
             self._pause(error)
             return None
-        metrics.CACHE.labels("miss" if stored is None else "hit").inc()
-        return None if stored is None else Ranking.from_bytes(stored)
+        if not isinstance(stored, bytes) or not stored.startswith(digest):
+            metrics.CACHE.labels("miss").inc()
+            return None
+        metrics.CACHE.labels("hit").inc()
+        return Ranking.from_bytes(stored[KEY_BYTES:])
 
     async def keep(self, tenant: str, key: str, ranking: Ranking) -> None:
-        """Keep a ranking of the tenant."""
+        """Keep a ranking of the tenant, unless it is too large."""
         if not self._is_open():
+            return
+        digest = _digest(tenant, key)
+        entry = digest + ranking.to_bytes()
+        if len(entry) > LARGEST_ENTRY:
+            metrics.CACHE.labels("too_large").inc()
             return
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._redis.set(_name(tenant, key), ranking.to_bytes(), ex=self._seconds)
+                await self._redis.set(self._place(digest), entry, ex=self._seconds)
         except (RedisError, OSError, TimeoutError) as error:
             self._pause(error)
 
     def _is_open(self) -> bool:
-        return self._seconds > 0 and time.monotonic() >= self._paused_until
+        return self._seconds > 0 and self._entries > 0 and time.monotonic() >= self._paused_until
+
+    def _place(self, digest: bytes) -> str:
+        return f"{PREFIX}{int.from_bytes(digest[:8]) % self._entries}"
 
     def _pause(self, error: Exception) -> None:
         metrics.CACHE.labels("error").inc()
@@ -78,6 +99,5 @@ def ranking_key(query: Query, state: State, weight: float, window: int) -> str:
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
 
 
-def _name(tenant: str, key: str) -> str:
-    """The tenant is hashed, because its length and characters are its owner's choice."""
-    return f"ml:search:{hashlib.blake2b(tenant.encode(), digest_size=12).hexdigest()}:{key}"
+def _digest(tenant: str, key: str) -> bytes:
+    return hashlib.blake2b(orjson.dumps([tenant, key]), digest_size=KEY_BYTES).digest()

@@ -14,6 +14,7 @@ REASONS = {
     Reason.NO_WORDS: "The query has no word that is searched for: only stop words, operators or punctuation.",
     Reason.NO_MATCH: "No item has a word of the query, or all words and phrases in quotes.",
     Reason.FILTERED: "Items have words of the query, and none of them meets the filters.",
+    Reason.TOO_MANY: "So many items have words of the query that not all of them could be looked at.",
 }
 
 

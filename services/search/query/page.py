@@ -6,8 +6,11 @@ from typing import Any
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable, PlatformError
+from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused
 from services.search.items import Key
+from services.search.lexical import LexicalQuery
 from services.search.query import repository
 from services.search.query.facets import read_facets
 from services.search.query.highlights import read_highlights
@@ -26,11 +29,13 @@ class Page:
         results: As they are shown, the best first.
         end: Position after the last of them; None when no result follows.
         facets: Counts of values among the candidates, by facet.
+        failure: Why results are missing that follow these; None when none are.
     """
 
     results: Sequence[Mapping[str, Any]]
     end: int | None
     facets: Mapping[str, Any] | None
+    failure: PlatformError | None = None
 
 
 class Pager:
@@ -49,42 +54,57 @@ class Pager:
         self._ranker = ranker
 
     async def cut(self, principal: Principal, query: Query, state: State, ranking: Ranking, position: int) -> Page:
-        """Return the page that begins at a position."""
+        """Return the page that begins at a position.
+
+        When what lies beyond the candidates cannot be ranked in time, the page ends with them, and says why.
+
+        Raises:
+            DependencyUnavailable: Postgres is down, or the page has nothing but what could not be ranked.
+            SpaceMismatchError: The same, as the embedding service serves other weights than the index was made with.
+        """
         results: list[Mapping[str, Any]] = []
         facets = None
+        marked = LexicalQuery(query.text).with_words(ranking.corrected).text if query.highlight else None
         candidates = ranking.candidates
         async with self._database.pipeline(principal.tenant) as connection:
             while len(results) < query.limit and position < len(candidates):
                 chunk = candidates[position : position + query.limit - len(results)]
-                results += await self._read(connection, query, chunk)
+                results += await self._read(connection, query, chunk, marked)
                 position += len(chunk)
             if query.facets:
                 keys = [candidate.key for candidate in candidates]
                 facets = await read_facets(connection, keys, query)
         while ranking.more and len(results) < query.limit and position < DEEPEST:
-            chunk = await self._ranker.rank_beyond(
-                principal,
-                query,
-                state,
-                ranking,
-                position=position,
-                limit=min(query.limit - len(results), DEEPEST - position),
-            )
+            try:
+                chunk = await self._ranker.rank_beyond(
+                    principal,
+                    query,
+                    state,
+                    ranking,
+                    position=position,
+                    limit=min(query.limit - len(results), DEEPEST - position),
+                )
+            except (DependencyUnavailable, SpaceMismatchError) as error:
+                if not results:
+                    raise
+                return Page(results, position, facets, error)
             if not chunk:
                 return Page(results, None, facets)
             async with self._database.pipeline(principal.tenant) as connection:
-                results += await self._read(connection, query, chunk)
+                results += await self._read(connection, query, chunk, marked)
             position += len(chunk)
         follows = position < len(candidates) or ranking.more
         return Page(results, position if follows and position < DEEPEST else None, facets)
 
-    async def _read(self, connection: Connection, query: Query, chunk: Sequence[Fused]) -> list[Mapping[str, Any]]:
+    async def _read(
+        self, connection: Connection, query: Query, chunk: Sequence[Fused], marked: str | None
+    ) -> list[Mapping[str, Any]]:
         rows = await repository.read_items(
             connection,
             [candidate.key for candidate in chunk],
             query.filters,
             content=query.content,
-            words=query.text if query.highlight else None,
+            words=marked,
         )
         items: dict[Key, dict[str, Any]] = {(row["entity_type"], row["entity_id"]): row for row in rows}
         return [_shown(items[candidate.key], candidate, query) for candidate in chunk if candidate.key in items]

@@ -53,22 +53,29 @@ def exact_threshold(exact_rows: int, vectors: int) -> int:
 class CountMemory:
     """Remembers for some seconds how many items meet which filters.
 
-    A count that has become wrong costs time and never results: a walk that finds too few is followed by a comparison
-    of all, and a comparison of all finds all.
+    A large count that has become wrong costs time and never results: a walk that finds too few is followed by a
+    comparison of all. A small one is told to callers, so it holds for its generation of the index only.
     """
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[CountKey, tuple[float, int]] = OrderedDict()
+        self._counts: OrderedDict[CountKey, tuple[float, int | None, int]] = OrderedDict()
 
-    def find(self, tenant: str, filters: Filters) -> int | None:
-        """Return the count; None when it is unknown or old."""
-        known = self._counts.get((tenant, filters.key()))
-        return None if known is None or known[0] < time.monotonic() else known[1]
+    def find(self, tenant: str, filters: Filters, generation: int) -> int | None:
+        """Return the count; None when it is unknown, old, or that of another generation."""
+        until, counted_in, count = self._counts.get((tenant, filters.key()), (0.0, None, 0))
+        return count if until >= time.monotonic() and counted_in in {None, generation} else None
 
-    def keep(self, tenant: str, filters: Filters, count: int) -> None:
-        """Remember a count, and forget the oldest ones above a bound."""
+    def keep(self, tenant: str, filters: Filters, count: int, generation: int | None) -> None:
+        """Remember a count, and forget the oldest ones above a bound.
+
+        Args:
+            tenant: Whose items.
+            filters: What they meet.
+            count: How many there are.
+            generation: The only one of the index that the count holds for; None for any.
+        """
         key = (tenant, filters.key())
-        self._counts[key] = (time.monotonic() + MEMORY_SECONDS, count)
+        self._counts[key] = (time.monotonic() + MEMORY_SECONDS, generation, count)
         self._counts.move_to_end(key)
         while len(self._counts) > REMEMBERED:
             self._counts.popitem(last=False)

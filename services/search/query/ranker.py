@@ -1,7 +1,7 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -15,17 +15,19 @@ from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, fuse, scale_of
 from services.search.items import Key
+from services.search.lexical import Reason
 from services.search.query.lexical import REASONS, LexicalSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
-from services.search.query.state import State
+from services.search.query.state import Space, State
 from services.search.query.steps import Steps
 from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
 
 WAITING = "Items that meet the filters still wait for their embedding."
-NOTHING_EMBEDDED = "No item meets the filters."
+NOTHING_EMBEDDED = "There is no embedded item."
+NOTHING_MATCHING = "No embedded item meets the filters."
 
 logger = structlog.get_logger(__name__)
 
@@ -38,19 +40,23 @@ class Proposal:
         hits: The best first.
         reason: Why there are fewer than could be.
         corrected: Unknown word → the one that was looked for instead.
+        complete: Whether nothing was left out that could be a hit.
         failure: Why the leg gives nothing; None when it worked.
         strategy: How vectors were searched.
         plan: What the strategy was chosen by.
         vector: The embedded query.
+        space: The space that it was embedded for.
     """
 
     hits: Hits = ()
     reason: str | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
     failure: PlatformError | None = None
     strategy: Strategy = "none"
     plan: Plan | None = None
     vector: QueryVector | None = None
+    space: Space | None = None
 
 
 NOTHING = Proposal()
@@ -58,10 +64,17 @@ NOTHING = Proposal()
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A ranking, and what `explain` shows beside it."""
+    """A ranking, and what `explain` shows beside it.
+
+    Attributes:
+        ranking: The candidates.
+        plan: What the strategy was chosen by.
+        space: The space that vectors were searched in; None when they were not.
+    """
 
     ranking: Ranking
     plan: Plan | None = None
+    space: Space | None = None
 
 
 class Ranker:
@@ -118,16 +131,17 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        similarities = await self._compare(principal.tenant, state, vectors, worded, steps)
+        similarities = await self._compare(principal.tenant, vectors, worded, steps)
         ranking = self._fuse(query, vectors, worded, similarities, weight)
-        return Ranked(replace(ranking, degraded=degraded, complete=ranking.complete and not degraded), vectors.plan)
+        ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
+        return Ranked(ranking, vectors.plan, vectors.space)
 
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
     ) -> list[Fused]:
         """Rank what lies beyond the candidates, by the leg that can.
 
-        Nothing there is approximate, so that pages neither repeat nor skip an item.
+        Nothing there is approximate, so that pages neither repeat nor skip an item. It may take as long as a leg.
 
         Args:
             principal: Who asks.
@@ -136,7 +150,20 @@ class Ranker:
             ranking: The candidates.
             position: Where to begin, not before the end of the candidates.
             limit: Most results.
+
+        Raises:
+            DependencyUnavailable: The leg failed or took too long.
+            SpaceMismatchError: The embedding service serves other weights than the index was made with.
         """
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
+        except (psycopg.Error, TimeoutError) as error:
+            raise _unavailable(ranking.more or "vector", error) from error
+
+    async def _search_beyond(
+        self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
+    ) -> list[Fused]:
         if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
                 found = await self._words(
@@ -182,13 +209,12 @@ class Ranker:
             ]
         pending = vectors.plan is not None and vectors.plan.pending
         reasons = [leg.failure.detail for leg in (vectors, words) if leg.failure is not None]
-        nothing = vectors.plan is not None and vectors.plan.matching == 0 and not pending
-        further = (words.reason, WAITING if pending else None, NOTHING_EMBEDDED if nothing else None)
+        further = (words.reason, WAITING if pending else _emptiness(vectors.plan, candidates))
         reasons += [reason for reason in further if reason]
         return Ranking(
             candidates=candidates,
             strategy=vectors.strategy,
-            complete=not pending,
+            complete=words.complete and not pending,
             more=more,
             reason=" ".join(reasons) or None,
             corrected=words.corrected,
@@ -198,18 +224,16 @@ class Ranker:
             scale=scale_of(vectors.hits, similarities),
         )
 
-    async def _compare(
-        self, tenant: str, state: State, vectors: Proposal, words: Proposal, steps: Steps
-    ) -> Mapping[Key, float]:
+    async def _compare(self, tenant: str, vectors: Proposal, words: Proposal, steps: Steps) -> Mapping[Key, float]:
         """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
         known = {(kind, own) for kind, own, _ in vectors.hits}
         missing = [(kind, own) for kind, own, _ in words.hits if (kind, own) not in known]
-        if vectors.vector is None or state.space is None or not missing:
+        if vectors.vector is None or vectors.space is None or not missing:
             return {}
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("compare"):
-                    return await self._vectors.compare(tenant, state.space, vectors.vector.literal(), missing)
+                    return await self._vectors.compare(tenant, vectors.space, vectors.vector.literal(), missing)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             _unavailable("vector", error)
             return {}
@@ -233,7 +257,7 @@ class Ranker:
             return Proposal(failure=_unavailable("vector", error))
         finally:
             await _end(planning)
-        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector)
+        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector, space=space)
 
     async def _ask_words(self, tenant: str, query: Query, steps: Steps) -> Proposal:
         if query.mode == "vector":
@@ -247,8 +271,16 @@ class Ranker:
                         )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))
-        reason = None if found.reason is None else REASONS[found.reason]
-        return Proposal(found.hits, reason=reason, corrected=found.corrected)
+        why = found.reason if found.complete else Reason.TOO_MANY
+        reason = None if why is None else REASONS[why]
+        return Proposal(found.hits, reason=reason, corrected=found.corrected, complete=found.complete)
+
+
+def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:
+    """Say why vectors found nothing, when words found nothing either: these know items that no model could embed."""
+    if plan is None or plan.matching or candidates:
+        return None
+    return NOTHING_MATCHING if plan.filtered else NOTHING_EMBEDDED
 
 
 async def _end(task: "asyncio.Task[Plan]") -> None:

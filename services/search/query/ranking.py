@@ -1,7 +1,7 @@
 """The candidates of a query in their order: what pages are cut from, and what is cached."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
@@ -42,6 +42,16 @@ class Ranking:
     version: str | None = None
     weight: float = 0.0
     scale: Scale = NO_SCALE
+
+    def cut_short(self, reason: str) -> "Ranking":
+        """Return the ranking of an answer without what its leg should have ranked beyond the candidates.
+
+        Args:
+            reason: Why it could not.
+        """
+        degraded = [*self.degraded, *([self.more] if self.more and self.more not in self.degraded else [])]
+        why = reason if self.reason is None else f"{self.reason} {reason}"
+        return replace(self, complete=False, degraded=degraded, reason=why)
 
     def to_bytes(self) -> bytes:
         """Return the ranking without what only `explain` shows."""

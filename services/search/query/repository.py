@@ -208,7 +208,7 @@ async def read_items(
         columns.append(
             sql.SQL(
                 """
-                ts_headline(c.language, translate(left(i.text, %s), %s, '   '),
+                ts_headline(c.language, translate(composed_text(left(i.text, %s)), %s, '   '),
                     replace(plainto_tsquery(c.language, %s)::text, '&', '|')::tsquery, %s) AS headline
                 """
             )

@@ -47,13 +47,13 @@ class VectorLeg:
         threshold = exact_threshold(self._exact_rows, 0 if state.space is None else state.space.vectors)
         filtered = bool(filters)
         pending = state.pending
-        matching = self._counts.find(tenant, filters)
+        matching = self._counts.find(tenant, filters, state.generation)
         if matching is None or (pending and filtered):
             async with self._database.pipeline(tenant) as connection:
                 if pending and filtered:
                     pending = await repository.has_pending(connection, filters)
                 matching = await repository.count_matching(connection, filters, threshold + 1)
-            self._counts.keep(tenant, filters, matching)
+            self._counts.keep(tenant, filters, matching, state.generation if matching <= threshold else None)
         return Plan(matching, threshold, pending, filtered)
 
     async def search(

@@ -27,6 +27,20 @@ def settings(settings_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.fixture
+def quick(settings: EmbeddingSettings, monkeypatch) -> EmbeddingSettings:
+    """Settings that look often, so that a test need not wait."""
+    for name, value in {
+        "ML_EMBEDDING_SPACE_INTERVAL": "100ms",
+        "ML_EMBEDDING_PROMOTION_INTERVAL": "200ms",
+        "ML_EMBEDDING_FILL_RATE": "0",
+        "ML_EMBEDDING_FILL_RECHECK": "500ms",
+        "ML_EMBEDDING_THREADS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return EmbeddingSettings()
+
+
+@pytest.fixture
 async def kernel(settings: EmbeddingSettings) -> AsyncIterator[Kernel]:
     async with open_kernel(settings, "test") as kernel:
         yield kernel

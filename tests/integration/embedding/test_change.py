@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
-from mlplatform.events import enqueue
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
 from mlplatform.spaces.probes import probe_coverage, probe_nodes
@@ -19,66 +18,10 @@ from services.embedding.indexing.pending import PendingItem
 from services.embedding.served_model import Target
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
+from tests.integration.embedding.changing import OPERATOR, complete, embedded, index, new_space, ready
 from tests.integration.embedding.rows import request, states, vectors, write
 from tests.integration.embedding.tiny import serving
 from tests.integration.embedding.waiting import eventually
-
-OPERATOR = "operator:test"
-
-
-@pytest.fixture
-def quick(settings: EmbeddingSettings, monkeypatch) -> EmbeddingSettings:
-    """Settings that look often, so that a test need not wait."""
-    for name, value in {
-        "ML_EMBEDDING_SPACE_INTERVAL": "100ms",
-        "ML_EMBEDDING_PROMOTION_INTERVAL": "200ms",
-        "ML_EMBEDDING_FILL_RATE": "0",
-        "ML_EMBEDDING_FILL_RECHECK": "500ms",
-        "ML_EMBEDDING_THREADS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return EmbeddingSettings()
-
-
-async def ready(service) -> None:
-    async def is_ready() -> bool:
-        return (await service.client.get("/health/ready")).status_code == 200
-
-    await eventually(is_ready)
-
-
-async def complete(database, space_id: int) -> None:
-    async def is_complete() -> bool:
-        record = await changes.find_space(database, space_id)
-        return record.fill is not None and record.fill.complete_at is not None
-
-    await eventually(is_complete)
-
-
-async def embedded(database, tenant: str, count: int) -> None:
-    async def all_are() -> bool:
-        found = await states(database, tenant)
-        return len(found) == count and {state for state, _ in found.values()} == {"embedded"}
-
-    await eventually(all_are)
-
-
-async def index(kernel, tenant: str, *names: str, text: str = "text") -> None:
-    """Write items and have them embedded by whoever takes the stream."""
-
-    for name in names:
-        item = await write(kernel.database, tenant, name, f"{text} {name}")
-        async with kernel.database.transaction(tenant) as connection:
-            await enqueue(connection, request(tenant, item))
-    kernel.relay.wake()
-
-
-async def new_space(database) -> int:
-    async def exists() -> bool:
-        return any(record.state is SpaceState.BUILDING for record in await changes.list_spaces(database))
-
-    await eventually(exists)
-    return next(record.id for record in await changes.list_spaces(database) if record.state is SpaceState.BUILDING)
 
 
 class TestPromotion:

@@ -12,10 +12,12 @@ import numpy as np
 import orjson
 import pytest
 
+from mlplatform.errors import NotFound
 from mlplatform.events import running
 from mlplatform.idempotency import RepeatableRequest
 from mlplatform.service.kernel import Kernel
 from services.embedding.batcher import Batcher
+from services.embedding.errors import TooManyJobs
 from services.embedding.jobs.job import Job
 from services.embedding.jobs.jobs import Jobs, Order
 from services.embedding.jobs.lines import CHUNK_LINES
@@ -262,6 +264,90 @@ class TestCrash:
         batcher = Batcher(encoder, max_queued_texts=1000)
         async with running(batcher, "encoder"):
             assert not await worker_of(kernel, model_of(encoder, batcher)).work()
+
+
+async def left(kernel: Kernel, job: Job) -> list[str]:
+    """Return the objects that there are of a job."""
+    return [key for key in job.own_keys() if await kernel.objects.exists(key)]
+
+
+class TestRemoval:
+    """Nothing stays of a job that nobody can ask for."""
+
+    @pytest.fixture
+    async def jobs(self, kernel: Kernel) -> Jobs:
+        await kernel.objects.ensure_bucket()
+        return Jobs(kernel.database, kernel.objects, worker_of(kernel, None), most=2)
+
+    async def test_a_part_that_is_stored_meanwhile_is_deleted_too(self, kernel, jobs):
+        content = ndjson([f"text {number}" for number in range(3 * CHUNK_LINES)])
+        job = await jobs.add("acme", content, Order("npy"), once())
+        encoder = HeldEncoder()
+        batcher = Batcher(encoder, max_queued_texts=1000)
+        async with running(batcher, "encoder"):
+            working = asyncio.create_task(worker_of(kernel, model_of(encoder, batcher), NEVER).work())
+            await eventually(encoder.started.is_set)
+            await jobs.remove("acme", job.id)
+            encoder.gate.set()
+            await working
+
+        assert await left(kernel, job) == []
+
+    async def test_a_node_that_died_leaves_it_to_another(self, kernel, jobs):
+        content = ndjson([f"text {number}" for number in range(3 * CHUNK_LINES)])
+        job = await jobs.add("acme", content, Order("npy"), once())
+        await TestCrash().crash(kernel, job, lease=NEVER)
+        await jobs.remove("acme", job.id)
+        worker = worker_of(kernel, None)
+
+        with pytest.raises(NotFound):
+            await jobs.find("acme", job.id)
+        assert not await worker.clear()  # the node might live
+        async with kernel.database.transaction("acme") as connection:
+            await connection.execute("UPDATE embedding_jobs SET lease_until = now()")
+        assert await worker.clear()
+        assert await left(kernel, job) == []
+        assert not await worker.clear()
+
+    async def test_a_job_that_ended_long_ago_is_removed(self, kernel, jobs):
+        old = await ended(kernel, await jobs.add("acme", b'"a"\n', Order("ndjson"), once()))
+        fresh = await jobs.add("acme", b'"a"\n', Order("ndjson"), once())
+        assert not await worker_of(kernel, None).clear()
+        worker = JobWorker(kernel.database, kernel.objects, lambda: None, characters=1000, retention=AT_ONCE)
+
+        assert await worker.clear()
+
+        assert await left(kernel, old) == []
+        with pytest.raises(NotFound):
+            await jobs.find("acme", old.id)
+        assert (await jobs.find("acme", fresh.id)).state == "pending"
+        assert not await worker.clear()
+
+    async def test_a_job_whose_part_is_gone_fails_and_the_next_one_is_done(self, kernel, jobs):
+        content = ndjson([f"text {number}" for number in range(3 * CHUNK_LINES)])
+        broken = await jobs.add("acme", content, Order("npy"), once())
+        await TestCrash().crash(kernel, broken, lease=AT_ONCE)
+        await kernel.objects.delete(broken.part_keys(1)[0])
+        other = await jobs.add("acme", b'"a"\n', Order("ndjson"), once())
+
+        assert (await ended(kernel, other)).state == "done"
+        failed = await find(kernel, broken)
+        assert (failed.state, failed.error) == (
+            "failed",
+            "A part of the result is no longer there; send the job again.",
+        )
+
+    async def test_a_tenant_has_so_many_jobs_and_no_more(self, jobs):
+        repeated = RepeatableRequest("POST", "key", b"1" * 32)
+        first = await jobs.add("acme", b'"a"\n', Order("ndjson"), repeated)
+        await jobs.add("acme", b'"a"\n', Order("ndjson"), once())
+
+        with pytest.raises(TooManyJobs):
+            await jobs.add("acme", b'"a"\n', Order("ndjson"), once())
+        assert (await jobs.add("acme", b'"a"\n', Order("ndjson"), repeated)).body["id"] == str(first.id)
+        assert isinstance(await jobs.add("other", b'"a"\n', Order("ndjson"), once()), Job)
+        await jobs.remove("acme", first.id)
+        assert isinstance(await jobs.add("acme", b'"a"\n', Order("ndjson"), once()), Job)
 
 
 class TestTenants:

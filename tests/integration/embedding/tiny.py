@@ -61,20 +61,30 @@ class Embedders:
     def add(self, seed: int, *, width: int = 32) -> str:
         """Register a model and return the number of its version."""
         made = self.folder / f"{seed}-{width}"
-        model = made / "model" if made.is_dir() else write_model(made, seed=seed, width=width)
+        if not made.is_dir():
+            write_model(made, seed=seed, width=width)
+        return self._register(made / "model", width)
+
+    def add_damaged(self, damaged: str) -> str:
+        """Register a model of which a file is spoilt, and return the number of its version."""
+        model = write_model(self.folder / f"without-{damaged}", seed=9)
+        (model / damaged).write_bytes(b"{ damaged")
+        return self._register(model, 32)
+
+    def promote(self, version: str) -> str:
+        """Put a version in production."""
+        self.registry.set_alias(registration.MODEL, PRODUCTION, version)
+        return version
+
+    def _register(self, model: Path, width: int) -> str:
         return register(
             self.registry,
             registration.MODEL,
             lambda target, model_id, location: write_artifacts(
                 model, target, model_id=model_id, location=location, dimension=width, metadata={}
             ),
-            description=f"seed {seed}",
+            description=str(model.parent.name),
         ).version
-
-    def promote(self, version: str) -> str:
-        """Put a version in production."""
-        self.registry.set_alias(registration.MODEL, PRODUCTION, version)
-        return version
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,35 @@ class TestRefused:
         assert (await uploader.state("unknown")).json()["code"] == "upload_not_found"
 
 
+class TestManyAtOnce:
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"search_bulk_uploads": 3, "search_bulk_uploads_per_tenant": 2})
+
+    @pytest.mark.usefixtures("space")
+    async def test_only_so_many_are_read_and_each_tenant_has_its_share(self, client, settings, uploader):
+        other = Uploader(client, SearchApi(client, settings, "zeta").headers)
+        more = asyncio.Event()
+
+        async def body(key: str) -> AsyncIterator[bytes]:
+            yield line(key)
+            await more.wait()
+
+        async def release() -> None:
+            # Those that are refused are answered at once; the others wait for the rest of their body.
+            await eventually(lambda: sum(task.done() for task in tasks) == 4)
+            more.set()
+
+        senders = (uploader, uploader, other, uploader, uploader, other, uploader)
+        tasks = [asyncio.create_task(sender.post(body(str(key)))) for key, sender in enumerate(senders)]
+        releasing = asyncio.create_task(release())
+        statuses = [answer.status_code for answer in await asyncio.gather(*tasks)]
+        await releasing
+
+        assert sorted(statuses) == [200, 200, 200, 429, 429, 429, 429]
+        assert (await uploader.post(line("1"))).status_code == 200
+
+
 class TestSentAgain:
     @pytest.mark.usefixtures("space")
     async def test_a_complete_upload_is_not_done_twice(self, api, uploader):

@@ -1,10 +1,15 @@
 """Rankings in Redis: used while nothing changes, and never after."""
 
+from datetime import timedelta
+
 import pytest
 from prometheus_client import REGISTRY
 
 from mlplatform.service.kernel import connect_redis
+from services.search.fusion import Fused
 from services.search.query import repository
+from services.search.query.cache import LARGEST_ENTRY, PREFIX, RankingCache
+from services.search.query.ranking import Ranking
 from services.search.settings import SearchSettings
 from tests.integration.search.api import SearchApi, item
 
@@ -88,6 +93,46 @@ class TestCache:
         for _ in range(2):
             assert await apple.found("red apple") == ["1", "2"]
         assert hits() == before
+
+
+class TestPlaces:
+    """Redis evicts nothing, so the cache bounds itself."""
+
+    MINUTE = timedelta(minutes=1)
+
+    @staticmethod
+    def ranking(name: str) -> Ranking:
+        return Ranking([Fused(("doc", name), 1.0)], "none", complete=True, more=None)
+
+    async def test_it_never_takes_more_than_its_places_and_mistakes_no_query_for_another(self, kernel):
+        cache = RankingCache(kernel.redis, self.MINUTE, entries=5)
+        for number in range(50):
+            await cache.keep("acme", f"key{number}", self.ranking(str(number)))
+
+        assert 0 < len(await kernel.redis.keys(f"{PREFIX}*")) <= 5
+        found = {number: await cache.find("acme", f"key{number}") for number in range(50)}
+        kept = {number: ranking for number, ranking in found.items() if ranking is not None}
+        assert 0 < len(kept) <= 5
+        assert all(ranking.candidates[0].key == ("doc", str(number)) for number, ranking in kept.items())
+
+    async def test_tenants_with_one_place_find_their_own(self, kernel):
+        cache = RankingCache(kernel.redis, self.MINUTE, entries=1)
+        await cache.keep("acme", "key", self.ranking("1"))
+
+        assert await cache.find("zeta", "key") is None
+        assert (await cache.find("acme", "key")).candidates[0].key == ("doc", "1")
+
+    async def test_what_is_too_large_is_not_kept(self, kernel):
+        cache = RankingCache(kernel.redis, self.MINUTE, entries=5)
+        await cache.keep("acme", "key", self.ranking("x" * LARGEST_ENTRY))
+
+        assert await cache.find("acme", "key") is None
+
+    async def test_without_places_nothing_is_kept(self, kernel):
+        cache = RankingCache(kernel.redis, self.MINUTE, entries=0)
+        await cache.keep("acme", "key", self.ranking("1"))
+
+        assert await cache.find("acme", "key") is None
 
 
 class TestGeneration:

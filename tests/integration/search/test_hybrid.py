@@ -1,9 +1,12 @@
 """Both legs at once, and what is left when one of them fails."""
 
+from dataclasses import replace
+
 import pytest
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
+from services.search.lexical import repository as lexical_repository
 from services.search.query import repository
 from services.search.schemas import SearchRequest
 from tests.integration.search.api import item
@@ -115,6 +118,28 @@ class TestHighlights:
         assert shown["5"][0]["marks"] == [[0, 6]]
         assert shown["4"] == []
 
+    async def test_show_what_was_looked_for_instead_of_a_slip(self, fruit):
+        for _ in range(2):  # ranked, and from the cache
+            found = await answer(fruit, "aplles", mode="lexical", highlight=True)
+
+            assert found["corrected"].keys() == {"aplles"}
+            marked = {
+                passage["text"][start:end]
+                for result in found["results"]
+                for passage in result["highlights"]
+                for start, end in passage["marks"]
+            }
+            assert marked == {"apple", "apples"}
+
+    @pytest.mark.usefixtures("node")
+    async def test_show_words_however_their_letters_are_composed(self, api):
+        await api.index_and_wait(item("1", "a cafe\u0301 and a tea"))
+
+        (result,) = (await answer(api, "cafe\u0301", mode="lexical", highlight=True))["results"]
+
+        (passage,) = result["highlights"]
+        assert [passage["text"][start:end] for start, end in passage["marks"]] == ["caf\u00e9"]
+
     @pytest.mark.usefixtures("node")
     async def test_private_characters_of_a_text_mark_nothing(self, api):
         await api.index_and_wait(item("1", "\ue000red\ue001 \ue002 apple <b>tart</b> & more"))
@@ -192,6 +217,61 @@ class TestPending:
         assert (ids(found), found["complete"]) == (["1"], False)
         assert "wait" in found["reason"]
         assert (await answer(api, "apple", mode="vector"))["results"] == []
+
+
+@pytest.mark.usefixtures("node")
+class TestReason:
+    async def test_an_item_stored_after_a_vain_search_takes_the_reason_away(self, api):
+        vain = await answer(api, "apple", mode="vector", tags=["new"])
+        await api.index_and_wait(item("1", "red apple", tags=["new"]))
+
+        found = await answer(api, "apple", mode="vector", tags=["new"])
+
+        assert (ids(vain), vain["reason"]) == ([], "No embedded item meets the filters.")
+        assert (ids(found), found["reason"]) == (["1"], None)
+
+    async def test_items_that_no_model_can_embed_are_not_called_absent(self, api):
+        answered = await api.index(item("1", "apple poison"), wait=True, wait_seconds=60)
+        assert answered.json()["failed"] == 1
+
+        for more in ({}, {"entity_types": ["doc"]}):
+            found = await answer(api, "apple", **more)
+            assert (ids(found), found["reason"]) == (["1"], None)
+
+    async def test_an_answer_that_is_short_since_too_many_have_the_words_says_so(self, api, monkeypatch):
+        monkeypatch.setattr(lexical_repository, "MOST_POSTINGS", 3)
+        await api.index_and_wait(*(item(str(n), "red apple" if n else "ripe apple") for n in range(5)))
+
+        found = await answer(api, "ripe apple", mode="lexical")
+
+        assert (ids(found), found["complete"]) == (["0"], False)
+        assert "not all of them could be looked at" in found["reason"]
+
+    async def test_an_empty_index_says_so(self, api):
+        assert "no embedded item" in (await answer(api, "apple", mode="vector"))["reason"]
+
+
+class TestChangeOfSpace:
+    @pytest.mark.usefixtures("node")
+    async def test_a_query_that_began_before_a_switch_compares_and_explains_in_the_space_of_its_vector(
+        self, api, app, space, monkeypatch
+    ):
+        plums = [item(f"plum{n}", f"plum note{n}") for n in range(40)]
+        await api.index_and_wait(*plums, item("quince", " ".join(["quince", *(f"word{n}" for n in range(60))])))
+        read = app.state.searcher._read_state
+
+        async def read_before_the_switch(tenant):
+            state = await read(tenant)
+            return replace(state, space=replace(state.space, id=space.id + 1000, digest="b" * 64))
+
+        monkeypatch.setattr(app.state.searcher, "_read_state", read_before_the_switch)
+
+        found = await answer(api, "plum quince", explain=True, weight=0.1)
+
+        (quince,) = (result for result in found["results"] if result["entity_id"] == "quince")
+        assert quince["explain"]["vector"]["rank"] is None  # words alone proposed it
+        assert 0 < quince["explain"]["vector"]["score"] < 0.3
+        assert (found["explain"]["space"], found["degraded"]) == (space.id, [])
 
 
 class TestConditions:

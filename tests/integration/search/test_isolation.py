@@ -10,6 +10,7 @@ from tests.integration.search.api import SearchApi, item
 TENANTS = ("acme", "zeta", "omni")
 KEYS = [str(number) for number in range(6)]
 WORDS = ("red", "green", "apple", "pear")
+FACETS = ("entity_type", "tags", "metadata.k")
 
 
 @pytest.fixture
@@ -34,9 +35,23 @@ class TestIsolation:
                 assert deleted == len(gone)
             other = chance.choice(TENANTS)
             conditions = chance.choice([{}, {"tags": ["t"]}, {"filters": {"k": [1, 2]}}, {"entity_types": ["doc"]}])
-            answer = (await tenants[other].search(chance.choice(WORDS), limit=50, **conditions)).json()
+            asked = {"limit": 50, "facets": FACETS, "explain": chance.random() < 0.5, **conditions}
+            mode, word = chance.choice(("hybrid", "vector", "lexical")), chance.choice(WORDS)
+            answer = (await tenants[other].search(word, mode=mode, **asked)).json()
             found = {result["entity_id"]: result["text"] for result in answer["results"]}
-            assert found == expected[other]
+            own = {known: text for known, text in expected[other].items() if mode != "lexical" or word in text}
+            assert found == own
+            for facet, value in zip(FACETS, ("doc", "t", 1), strict=True):
+                counted = [{"value": value, "items": len(own)}] if own else []
+                assert answer["facets"][facet]["values"] == counted
+            if asked["explain"] and mode != "lexical":
+                assert answer["explain"]["matching"] == len(own)
+            named = chance.choice(TENANTS)
+            slip = f"{named[:-1]}x"  # each tenant's own items, and no others, have its name
+            answer = (await tenants[other].search(slip, mode="lexical", **asked)).json()
+            known_by_name = expected[other] if named == other else {}
+            assert {result["entity_id"] for result in answer["results"]} == known_by_name.keys()
+            assert answer["corrected"].keys() == ({slip} if known_by_name else set())
             read = await tenants[other].get(key)
             assert (read.status_code == 200) == (key in expected[other])
             assert read.status_code == 404 or read.json()["text"] == expected[other][key]
@@ -79,13 +94,14 @@ class TestDatabase:
                 )
 
     @pytest.mark.usefixtures("node")
-    async def test_the_function_that_filters_sees_the_tenant_of_the_transaction_only(self, api, kernel):
+    @pytest.mark.parametrize("function", ["matching_search_items", "matching_search_documents"])
+    async def test_the_functions_that_filter_see_the_tenant_of_the_transaction_only(self, api, kernel, function):
         await api.index_and_wait(item("1", "text"))
 
         counts = {}
         for tenant in ("acme", "zeta"):
             async with kernel.database.transaction(tenant) as connection:
-                cursor = await connection.execute("SELECT count(*) FROM matching_search_items(NULL, NULL, NULL, 10)")
+                cursor = await connection.execute(f"SELECT count(*) FROM {function}('{{}}', 10)")  # noqa: S608 - ours
                 counts[tenant] = (await cursor.fetchone())["count"]
 
         assert counts == {"acme": 1, "zeta": 0}

@@ -1,5 +1,7 @@
 """Pages of one ranking, while nothing changes and while something does."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from tests.integration.search.api import item
@@ -66,6 +68,45 @@ class TestCursor:
         for other in ({"query": "red fruit"}, {"tags": ["t1"]}, {"mode": "vector"}):
             answer = await many.search(**{"query": "ripe fruit", "limit": 5, "cursor": first["cursor"]} | other)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+class TestBeyondCandidates:
+    @pytest.fixture
+    def slow(self, app, monkeypatch):
+        """Returns a block in which what lies beyond the candidates takes too long to rank."""
+        ranker = app.state.searcher._ranker
+
+        async def sleep(tenant, *_):
+            async with app.state.kernel.database.pipeline(tenant) as connection:
+                await connection.execute("SELECT pg_sleep(60)")
+
+        @contextmanager
+        def block():
+            with monkeypatch.context() as patched:
+                patched.setattr(ranker._vectors, "search_exact", sleep)
+                patched.setattr(ranker, "_patience", 2.0)
+                yield
+
+        return block
+
+    async def test_a_page_ends_with_the_candidates_when_the_rest_takes_too_long(self, many, slow):
+        whole = await many.found("ripe fruit", limit=1000)
+
+        with slow():
+            page = (await many.search("ripe fruit", limit=50)).json()
+
+        assert [result["entity_id"] for result in page["results"]] == whole[:30]
+        assert (page["degraded"], page["complete"]) == (["vector"], False)
+        assert "took too long" in page["reason"]
+        following = (await many.search("ripe fruit", limit=50, cursor=page["cursor"])).json()
+        assert [result["entity_id"] for result in following["results"]] == whole[30:80]
+        assert (following["degraded"], following["complete"], following["reason"]) == ([], True, None)
+
+    async def test_a_page_of_nothing_else_is_not_answered(self, many, slow):
+        with slow():
+            answer = await many.search("ripe fruit", limit=10, offset=40)
+
+        assert (answer.status_code, "took too long" in answer.text) == (503, True)
 
 
 class TestChanges:

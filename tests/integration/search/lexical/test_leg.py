@@ -3,7 +3,7 @@ import pytest
 
 from services.search.filters import Filters, equal_to
 from services.search.items import Item
-from services.search.lexical import Reason, repository
+from services.search.lexical import Reason, leg, repository
 from tests.integration.search.lexical.shelf import Shelf
 
 
@@ -171,6 +171,52 @@ class TestFilters:
         assert [(hit.entity_id, hit.score) for hit in narrowed.hits] == [("pie", scores["pie"])]
 
 
+class TestBounds:
+    """What a query may cost, however many items have its words."""
+
+    @pytest.fixture
+    async def herd(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+        monkeypatch.setattr(repository, "MOST_POSTINGS", 50)
+        await shelf.save(*(Item("doc", f"gnu{i}", "a yak and a gnu") for i in range(40)))
+        await shelf.save(*(Item("doc", f"puma{i}", "the yak, a puma and a gnu") for i in range(20)))
+        return shelf
+
+    async def test_words_that_most_items_have_are_left_out_first(self, herd):
+        found = await herd.search("yak puma", limit=10)
+        rest = await herd.search("yak puma", limit=60)
+
+        assert {hit.entity_id for hit in found.hits} <= {f"puma{i}" for i in range(20)}
+        assert (len(found.hits), found.complete) == (10, True)
+        assert {hit.entity_id for hit in rest.hits} == {f"puma{i}" for i in range(20)}
+        assert (rest.reason, rest.complete) == (None, False)
+
+    async def test_a_word_alone_is_looked_for_however_many_have_it(self, herd):
+        found = await herd.search("yak", limit=100)
+
+        assert (len(found.hits), found.complete) == (60, True)
+
+    async def test_phrases_hold_though_their_words_are_left_out(self, herd):
+        await herd.put(other="the yak is no puma")
+
+        found = await herd.search('"yak, a puma"', limit=10)
+
+        assert {hit.entity_id for hit in found.hits} <= {f"puma{i}" for i in range(20)}
+        assert len(found.hits) == 10
+        assert (await herd.search('"yak ibex"')).reason is Reason.NO_MATCH
+
+    async def test_the_best_items_are_looked_at_and_the_answer_says_that_there_are_more(self, shelf, monkeypatch):
+        monkeypatch.setattr(leg, "FILTERED_ROWS", 10)
+        monkeypatch.setattr(leg, "LOOKED_AT", 100)
+        await shelf.save(*(Item("doc", f"b{i}", "yak yak yak") for i in range(150)))
+        await shelf.save(*(Item("doc", f"c{i}", "yak and some gnu", tags=["few"]) for i in range(15)))
+
+        missed = await shelf.search("yak", Filters(tags=["few"]), limit=5)
+        whole = await shelf.search("yak", Filters(tags=["few"]), limit=100)
+
+        assert (list(missed.hits), missed.reason, missed.complete) == ([], Reason.TOO_MANY, False)
+        assert (len(whole.hits), whole.complete) == (15, True)
+
+
 class TestLanguages:
     async def set(self, shelf: Shelf, entity_type: str, language: str) -> None:
         async with shelf.database.transaction(shelf.tenant) as connection:
@@ -201,6 +247,22 @@ class TestLanguages:
     async def test_one_that_postgres_does_not_have_is_refused(self, shelf):
         with pytest.raises(psycopg.errors.InvalidParameterValue, match="klingon"):
             await self.set(shelf, "buch", "klingon")
+
+
+class TestComposition:
+    """One and the same word may be written as a letter with its mark, or as a letter and a mark after it."""
+
+    async def test_a_word_is_found_however_its_letters_are_composed(self, shelf):
+        await shelf.put(composed="caf\u00e9", apart="cafe\u0301")
+
+        assert set(await shelf.found("caf\u00e9")) == {"composed", "apart"}
+        assert set(await shelf.found('"caf\u00e9"')) == {"composed", "apart"}
+
+    async def test_a_rewritten_text_leaves_no_trace(self, shelf):
+        await shelf.put(a="cafe\u0301")
+        await shelf.put(a="tea")
+
+        assert await shelf.found("caf\u00e9") == []
 
 
 class TestOddTexts:

@@ -127,6 +127,23 @@ class TestUpdate:
         assert await shelf.rows("SELECT count(*) FROM search_postings") == [(1,)]
         assert await shelf.found("yak") == ["a"]
 
+    async def test_very_many_at_once_are_told_apart_after_few_in_one_session(self, shelf):
+        await shelf.put(**{"0": "yak"})
+        async with shelf.database.transaction(shelf.tenant) as connection:
+            await connection.execute("SET LOCAL statement_timeout = '60s'")
+            for _ in range(8):  # so that the session has made up its plan for few
+                await connection.execute("UPDATE search_items SET state = 'pending'")
+            await connection.execute(
+                "INSERT INTO search_items (tenant_id, entity_type, entity_id, text, content_sha256) "
+                "SELECT 'acme', 'doc', n::text, 'yak', repeat('0', 64) FROM generate_series(1, 59999) n"
+            )
+            await connection.execute(
+                "UPDATE search_items SET state = 'embedded', "
+                "text = CASE WHEN entity_id::int % 1000 = 0 THEN 'zebu' ELSE text END"
+            )
+
+        assert await shelf.rows(COUNTS) == [("yak", 59_940), ("zebu", 60)]
+
     async def test_other_writers_than_the_service_cannot_forget_the_words(self, shelf):
         await shelf.put(a="yak", b="yak")
         await shelf.rows("UPDATE search_items SET text = 'zebu' WHERE entity_id = 'a' RETURNING 1")

@@ -41,6 +41,9 @@ class TestWords:
     def test_are_those_worth_correcting_once_each(self):
         assert parse_query("The APPLE, an apple; pie 2024 w0rd Äpfel").words() == ["apple", "äpfel"]
 
+    def test_are_not_those_too_long_to_be_a_slip(self):
+        assert parse_query(f"{'a' * 24} {'b' * 25} {'c' * 2000}").words() == ["a" * 24]
+
 
 class TestWithWords:
     def test_replaces_whole_words_in_any_case(self):

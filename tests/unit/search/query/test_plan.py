@@ -32,16 +32,29 @@ class TestStrategy:
 class TestCountMemory:
     def test_tells_tenants_and_filters_apart(self):
         memory = CountMemory()
-        memory.keep("acme", Filters(tags=["a"]), 3)
+        memory.keep("acme", Filters(tags=["a"]), 3, generation=7)
 
-        assert memory.find("acme", Filters(tags=["a"])) == 3
-        assert memory.find("zeta", Filters(tags=["a"])) is None
-        assert memory.find("acme", Filters(tags=["b"])) is None
+        assert memory.find("acme", Filters(tags=["a"]), 7) == 3
+        assert memory.find("zeta", Filters(tags=["a"]), 7) is None
+        assert memory.find("acme", Filters(tags=["b"]), 7) is None
+
+    def test_a_small_count_holds_until_the_index_changes(self):
+        memory = CountMemory()
+        memory.keep("acme", Filters(), 0, generation=7)
+
+        assert memory.find("acme", Filters(), 7) == 0
+        assert memory.find("acme", Filters(), 8) is None
+
+    def test_a_large_count_holds_whatever_is_written(self):
+        memory = CountMemory()
+        memory.keep("acme", Filters(), 3001, generation=None)
+
+        assert memory.find("acme", Filters(), 8) == 3001
 
     def test_forgets_the_oldest(self):
         memory = CountMemory()
         for number in range(REMEMBERED + 1):
-            memory.keep(str(number), Filters(), number)
+            memory.keep(str(number), Filters(), number, generation=None)
 
-        assert memory.find("0", Filters()) is None
-        assert memory.find(str(REMEMBERED), Filters()) == REMEMBERED
+        assert memory.find("0", Filters(), 0) is None
+        assert memory.find(str(REMEMBERED), Filters(), 0) == REMEMBERED
