@@ -162,10 +162,7 @@ def switch(
         found.append(await looks.probe_coverage(database, space, accept_failures=accept_failures))
         if not all(probe.passed for probe in found):
             return found
-        found.append(await looks.probe_index(database, space))
-        if not found[-1].passed and not dry_run:
-            await _build(settings, database, space, progress)
-            found[-1] = await looks.probe_index(database, space)
+        found.append(await _probe_index(settings, database, space, progress, build=not dry_run))
         if found[-1].passed:
             await _analyze(database, to)
             found.append(await looks.probe_recall(database, space, at_least=recall, progress=progress))
@@ -293,14 +290,25 @@ async def _space(database: "Database", space_id: int) -> "Space":
     return record.space
 
 
-async def _build(
-    settings: "PlatformSettings", database: "Database", space: "Space", progress: "Progress"
-) -> "Built":
+async def _build(settings: "PlatformSettings", database: "Database", space: "Space", progress: "Progress") -> "Built":
     from mlplatform.spaces.indexes.building import build_index  # noqa: PLC0415 - `mlp --help` must answer at once
     from mlplatform.spaces.indexes.sizing import Limits  # noqa: PLC0415 - see above
 
     limits = Limits(int(settings.index_memory), settings.index_workers)
-    return await build_index(database, owner_url(settings), space, limits, operator(), progress)
+    return await build_index(database, owner_url(settings), space, limits, actor=operator(), progress=progress)
+
+
+async def _probe_index(
+    settings: "PlatformSettings", database: "Database", space: "Space", progress: "Progress", *, build: bool
+) -> "Probe":
+    """Ask whether the index can be searched, and build it first where it cannot."""
+    from mlplatform.spaces.probes import probe_index  # noqa: PLC0415 - `mlp --help` must answer at once
+
+    found = await probe_index(database, space)
+    if found.passed or not build:
+        return found
+    await _build(settings, database, space, progress)
+    return await probe_index(database, space)
 
 
 async def _check_pgvector(database: "Database") -> None:

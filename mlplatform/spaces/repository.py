@@ -70,9 +70,7 @@ async def define_space(
         Its id, or that of the space with the same weights; None when it is gone.
     """
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "SELECT define_embedding_space(%s, %s, %s, %s)", (space_id, digest, dimension, live_items)
-        )
+        await cursor.execute("SELECT define_embedding_space(%s, %s, %s, %s)", (space_id, digest, dimension, live_items))
         found: int | None = await cursor.fetchone()
         return found
 

@@ -54,7 +54,13 @@ class Built:
 
 
 async def build_index(
-    database: Database, owner_url: str, space: Space, limits: Limits, actor: str, progress: Progress | None = None
+    database: Database,
+    owner_url: str,
+    space: Space,
+    limits: Limits,
+    *,
+    actor: str,
+    progress: Progress | None = None,
 ) -> Built:
     """Build the index of a space, or build it anew when there is a valid one, which is searched meanwhile.
 

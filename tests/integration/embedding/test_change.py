@@ -187,7 +187,8 @@ class TestPromotion:
 
             async def is_measured() -> bool:
                 lines = (await service.client.get("/metrics")).text.splitlines()
-                wanted = {'ml_embedding_space_index_valid{space="%d"} %.1f' % each for each in ((1, 1), (space_id, 0))}
+                name = "ml_embedding_space_index_valid"
+                wanted = {f'{name}{{space="1"}} 1.0', f'{name}{{space="{space_id}"}} 0.0'}
                 return wanted <= set(lines)
 
             await eventually(is_measured)

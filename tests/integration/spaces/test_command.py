@@ -113,7 +113,6 @@ class TestSpaces:
         unknown = await type_in(platform, "spaces", "switch", "--to", "99")
         assert (unknown.exit_code, "99" in unknown.stderr) == (64, True)
 
-
     async def test_the_switch_builds_an_index_that_is_missing(self, platform: Platform, owner) -> None:
         record = await changes.plan(platform.database, platform.node.model.name, "2", "operator:test")
         await json_of(platform, "spaces", "show", str(record.id), "--watch", "--timeout", "120")

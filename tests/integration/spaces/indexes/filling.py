@@ -36,7 +36,8 @@ def add_vectors(connection: psycopg.Connection, space_id: int) -> None:
             SELECT i.tenant_id, i.entity_type, i.entity_id, i.content_sha256,
                 ARRAY(SELECT random() - 0.5 FROM generate_series(1, {dimension}) WHERE i.entity_id <> '')::halfvec
             FROM search_items i
-            ON CONFLICT DO NOTHING
+            WHERE NOT EXISTS (SELECT FROM {table} e WHERE (e.tenant_id, e.entity_type, e.entity_id)
+                = (i.tenant_id, i.entity_type, i.entity_id))
             """
         ).format(table=sql.Identifier(f"embeddings_{space_id}"), dimension=sql.Literal(DIMENSION))
     )

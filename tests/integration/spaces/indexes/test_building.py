@@ -53,7 +53,7 @@ async def filled(database: Database, owner: psycopg.Connection, active: Space) -
 async def build(
     owner_database: Database, database_urls: DatabaseUrls, space: Space, *, limits: Limits = LIMITS, progress=None
 ) -> Built:
-    return await build_index(owner_database, database_urls.owner, space, limits, OPERATOR, progress)
+    return await build_index(owner_database, database_urls.owner, space, limits, actor=OPERATOR, progress=progress)
 
 
 async def state(database: Database, space: Space) -> IndexState:
@@ -142,9 +142,7 @@ class TestBuild:
         assert len(walked) == ITEMS  # one more, and one less
         assert told[0].startswith("index: waiting")
 
-    async def test_that_is_killed_is_found_and_begun_anew(
-        self, database, owner_database, database_urls, owner, filled
-    ):
+    async def test_that_is_killed_is_found_and_begun_anew(self, database, owner_database, database_urls, owner, filled):
         async with a_build_that_waits(owner_database, database, database_urls, filled, []) as task:
             owner.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
