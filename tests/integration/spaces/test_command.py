@@ -74,7 +74,7 @@ class TestSpaces:
         dry = await json_of(platform, "spaces", "switch", *to, "--dry-run", "--judged", str(judged), "--tolerance", "1")
         assert (dry["switched"], [probe["name"] for probe in dry["probes"]]) == (
             False,
-            ["nodes", "coverage", "recall", "judged"],
+            ["nodes", "coverage", "index", "recall", "judged"],
         )
         shown = await type_in(platform, "spaces", "switch", *to)
         assert (shown.exit_code, "is searched" in shown.stdout) == (0, True), shown.stdout + shown.stderr
