@@ -29,7 +29,7 @@ BEGIN
                  ELSE 'active' END)
     RETURNING * INTO space;
     INSERT INTO embedding_fills (space_id) VALUES (space.id);
-    PERFORM make_embeddings_table(space.id, wanted_dim);
+    PERFORM make_embeddings_table(space.id, wanted_dim, true);
     RETURN space.id;
 END
 $$;
@@ -62,13 +62,17 @@ END
 $$;
 
 -- Gives a planned space its weights and its table. Returns its id, or that of a live space with the same weights, which
--- then stands for this version as well.
-CREATE FUNCTION define_embedding_space(planned integer, wanted_digest text, wanted_dim integer) RETURNS integer
+-- then stands for this version as well. With at most live_items items to fill, or any number when that is NULL, the
+-- table has its HNSW index at once; else `mlp spaces` builds it when the vectors are there.
+CREATE FUNCTION define_embedding_space(planned integer, wanted_digest text, wanted_dim integer, live_items bigint)
+RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '3s'
 AS $$
 DECLARE
     space embedding_spaces%ROWTYPE;
     other integer;
+    searched boolean;
+    many boolean;
 BEGIN
     PERFORM check_embedding_weights(wanted_digest, wanted_dim);
     PERFORM pg_advisory_xact_lock(embedding_spaces_lock());
@@ -87,11 +91,14 @@ BEGIN
         UPDATE embedding_production p SET follow = other WHERE p.follow = planned;
         RETURN other;
     END IF;
+    searched := NOT EXISTS (SELECT FROM embedding_spaces a WHERE a.state = 'active');
+    -- Counted no further than it matters: the planner's estimate may be of yesterday.
+    many := live_items IS NOT NULL
+        AND (SELECT count(*) > live_items FROM (SELECT FROM search_items LIMIT live_items + 1) i);
     UPDATE embedding_spaces s SET digest = wanted_digest, dim = wanted_dim, changed_at = now(),
-        state = CASE WHEN EXISTS (SELECT FROM embedding_spaces a WHERE a.state = 'active') THEN 'building'
-                     ELSE 'active' END
+        state = CASE WHEN searched THEN 'active' ELSE 'building' END
     WHERE s.id = planned;
-    PERFORM make_embeddings_table(planned, wanted_dim);
+    PERFORM make_embeddings_table(planned, wanted_dim, searched OR NOT many);
     RETURN planned;
 END
 $$;
@@ -110,7 +117,7 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION plan_embedding_space(text, text, text), define_embedding_space(integer, text, integer),
+REVOKE ALL ON FUNCTION plan_embedding_space(text, text, text), define_embedding_space(integer, text, integer, bigint),
     remove_embedding_space(integer, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION plan_embedding_space(text, text, text), define_embedding_space(integer, text, integer)
+GRANT EXECUTE ON FUNCTION plan_embedding_space(text, text, text), define_embedding_space(integer, text, integer, bigint)
     TO ml_app;

@@ -4,8 +4,10 @@ DELETE FROM embedding_spaces WHERE state = 'retired';
 DROP FUNCTION retire_embedding_space(integer);
 DROP FUNCTION switch_embedding_space(integer, boolean);
 DROP FUNCTION count_embedding_space(integer);
+DROP FUNCTION embedding_index_builds();
+DROP FUNCTION embedding_index_state(integer);
 DROP FUNCTION remove_embedding_space(integer, text);
-DROP FUNCTION define_embedding_space(integer, text, integer);
+DROP FUNCTION define_embedding_space(integer, text, integer, bigint);
 DROP FUNCTION plan_embedding_space(text, text, text);
 DO $$
 DECLARE

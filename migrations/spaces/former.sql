@@ -59,4 +59,4 @@ BEGIN
 END
 $$;
 DROP FUNCTION check_embedding_model(text, text), check_embedding_weights(text, integer),
-    make_embeddings_table(integer, integer), let_owner_read(text), embedding_spaces_lock();
+    make_embeddings_table(integer, integer, boolean), let_owner_read(text), embedding_spaces_lock();

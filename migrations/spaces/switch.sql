@@ -18,7 +18,8 @@ BEGIN
 END
 $$;
 
--- Makes a space the one that is searched, unless items would be lost by it; the former one is kept up to date.
+-- Makes a space the one that is searched, unless items would be lost by it or its index cannot be searched; the former
+-- one is kept up to date.
 -- Returns lacking and failed as `count_embedding_space` does, and whether it was switched.
 CREATE FUNCTION switch_embedding_space(target integer, accept_failures boolean,
     OUT switched boolean, OUT lacking bigint, OUT failed bigint, OUT former integer)
@@ -26,12 +27,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     found_state text;
+    index_state text;
 BEGIN
     switched := false;
     PERFORM pg_advisory_xact_lock(embedding_spaces_lock());
     SELECT s.state INTO found_state FROM embedding_spaces s WHERE s.id = target;
     IF found_state IS NULL OR found_state NOT IN ('building', 'standby') THEN
         RAISE EXCEPTION 'embedding space % is %', target, coalesce(found_state, 'not there')
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    index_state := embedding_index_state(target);
+    IF index_state <> 'valid' THEN
+        RAISE EXCEPTION 'the index of embedding space % is %', target, index_state
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     SELECT c.lacking, c.failed INTO lacking, failed FROM count_embedding_space(target) c;

@@ -1,3 +1,14 @@
+DO $$
+DECLARE
+    found text := (SELECT x.extversion FROM pg_extension x WHERE x.extname = 'vector');
+BEGIN
+    IF string_to_array(split_part(found, '-', 1), '.')::integer[] < ARRAY[0, 8, 0] THEN
+        RAISE EXCEPTION 'pgvector is % in this database, and search needs the iterative index scans of 0.8.0', found
+            USING HINT = 'Install a newer pgvector, run ALTER EXTENSION vector UPDATE as its owner, and migrate again.';
+    END IF;
+END
+$$;
+
 ALTER TABLE embedding_spaces DROP CONSTRAINT embedding_spaces_state_check;
 ALTER TABLE embedding_spaces DROP CONSTRAINT embedding_spaces_model_digest_key;
 ALTER TABLE embedding_spaces
@@ -12,6 +23,22 @@ ALTER TABLE embedding_spaces
         CHECK (state IN ('planned', 'building', 'active', 'standby', 'retired')),
     ADD CONSTRAINT embedding_spaces_defined
         CHECK (state IN ('planned', 'retired') OR (digest IS NOT NULL AND dim IS NOT NULL));
+
+-- Before, each set of weights made a space that nothing filled. One is filled at a time: the newest.
+DO $$
+DECLARE
+    former integer;
+BEGIN
+    FOR former IN
+        SELECT s.id FROM embedding_spaces s WHERE s.state = 'building'
+            AND s.id < (SELECT max(n.id) FROM embedding_spaces n WHERE n.state = 'building')
+    LOOP
+        EXECUTE format('DROP TABLE IF EXISTS public.%I', format('embeddings_%s', former));
+        UPDATE embedding_spaces s SET state = 'retired', changed_at = now(), note = 'a newer one is filled'
+        WHERE s.id = former;
+    END LOOP;
+END
+$$;
 CREATE UNIQUE INDEX embedding_spaces_live ON embedding_spaces (model, digest) WHERE state <> 'retired';
 CREATE UNIQUE INDEX embedding_spaces_one_new ON embedding_spaces ((true)) WHERE state IN ('planned', 'building');
 
@@ -32,6 +59,7 @@ CREATE TABLE embedding_fills (
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON embedding_fills TO ml_app;
+INSERT INTO embedding_fills (space_id) SELECT id FROM embedding_spaces WHERE state = 'building';
 
 -- Texts that the model of a space cannot take.
 CREATE TABLE embedding_failures (

@@ -1,7 +1,7 @@
 -- Any constant will do, as long as nothing else takes the same advisory lock.
 CREATE FUNCTION embedding_spaces_lock() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 5215883012;
 
-CREATE FUNCTION make_embeddings_table(space_id integer, dim integer) RETURNS void
+CREATE FUNCTION make_embeddings_table(space_id integer, dim integer, indexed boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
@@ -16,8 +16,10 @@ BEGIN
         PRIMARY KEY (tenant_id, entity_type, entity_id),
         FOREIGN KEY (tenant_id, entity_type, entity_id) REFERENCES public.search_items ON DELETE CASCADE)',
         name, dim);
-    EXECUTE format('CREATE INDEX %I ON public.%I USING hnsw (embedding public.halfvec_cosine_ops)',
-        name || '_hnsw', name);
+    IF indexed THEN
+        EXECUTE format('CREATE INDEX %I ON public.%I USING hnsw (embedding public.halfvec_cosine_ops)',
+            name || '_hnsw', name);
+    END IF;
     EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
     EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', name);
     EXECUTE format('CREATE POLICY %I ON public.%I
@@ -37,9 +39,9 @@ BEGIN
         name || '_owner', name);
 END
 $$;
-REVOKE ALL ON FUNCTION make_embeddings_table(integer, integer), let_owner_read(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION make_embeddings_table(integer, integer, boolean), let_owner_read(text) FROM PUBLIC;
 
-SELECT let_owner_read(format('embeddings_%s', id)) FROM embedding_spaces;
+SELECT let_owner_read(format('embeddings_%s', id)) FROM embedding_spaces WHERE state <> 'retired';
 
 CREATE FUNCTION check_embedding_model(wanted_model text, wanted_version text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp

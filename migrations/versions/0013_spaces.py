@@ -8,6 +8,8 @@ Rights, and why:
 * ``embedding_fills``, ``embedding_nodes``, ``embedding_production``: notes of the embedding nodes, of no tenant.
 * ``embedding_failures``: rows of tenants, under row-level security.
 * ``count_embedding_space`` counts over all tenants as the owner, and returns numbers only.
+* ``embedding_index_builds`` reads the progress of builds as the owner, who alone can build: an index is the table
+  owner's, and building one beside writers is possible in no function.
 
 Who stores vectors holds the advisory lock ``embedding_spaces_lock()`` shared until commit, and who changes which spaces
 there are holds it alone. So a writer never sees a switch half done, and a switch counts every vector stored before it.
@@ -27,7 +29,7 @@ FILES = Path(__file__).parents[1] / "spaces"
 
 def upgrade() -> None:
     """Create the tables, and the functions that change spaces."""
-    for name in ("tables", "vectors", "create", "switch"):
+    for name in ("tables", "vectors", "index", "create", "switch"):
         _run(name)
 
 

@@ -12,17 +12,19 @@ import typer
 
 from mlplatform.cli import spaces_view as view
 from mlplatform.cli.options import Json
-from mlplatform.cli.owner import FAILED, USAGE, fail, load_settings, operator, out, run_as_owner
+from mlplatform.cli.owner import FAILED, USAGE, err, fail, load_settings, operator, out, owner_url, run_as_owner
 
 if TYPE_CHECKING:
     from mlplatform.database import Database
     from mlplatform.settings import PlatformSettings
+    from mlplatform.spaces.indexes.building import Built
     from mlplatform.spaces.judged import Embed
     from mlplatform.spaces.probes import Probe, Progress
     from mlplatform.spaces.space import Space, SpaceRecord
 
 app = typer.Typer(
-    help="The embedding spaces of the index: list, show, create, switch, rollback, retire.", no_args_is_help=True
+    help="The embedding spaces of the index: list, show, create, switch, rollback, reindex, retire.",
+    no_args_is_help=True,
 )
 
 DEFAULT_MODEL = "text-embedder"
@@ -62,7 +64,7 @@ def list_all(
     retired: Annotated[bool, typer.Option("--all", help="Those that are gone too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the spaces, and how far each is filled."""
+    """List the spaces, how far each is filled, and whether its index can be searched."""
     from mlplatform.spaces import changes  # noqa: PLC0415 - `mlp --help` must answer at once
 
     records = _run(lambda _, database: changes.list_spaces(database, retired=retired))
@@ -146,17 +148,23 @@ def switch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether it could be.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Have another space searched from the next query on, when its probes pass. The former one is kept up to date."""
-    from mlplatform.spaces import changes, repository  # noqa: PLC0415 - `mlp --help` must answer at once
+    """Have another space searched from the next query on, when its probes pass. The former one is kept up to date.
+
+    An index that is not there yet is built first.
+    """
+    from mlplatform.spaces import changes  # noqa: PLC0415 - `mlp --help` must answer at once
     from mlplatform.spaces import probes as looks  # noqa: PLC0415 - see above
 
     async def look(settings: "PlatformSettings", database: "Database", progress: "Progress") -> "list[Probe]":
+        await _check_pgvector(database)
         space = await _space(database, to)
         found = [await looks.probe_nodes(database, space)]
         found.append(await looks.probe_coverage(database, space, accept_failures=accept_failures))
+        if not all(probe.passed for probe in found):
+            return found
+        found.append(await _probe_index(settings, database, space, progress, build=not dry_run))
         if found[-1].passed:
-            async with database.transaction() as connection:
-                await repository.analyze(connection, to)
+            await _analyze(database, to)
             found.append(await looks.probe_recall(database, space, at_least=recall, progress=progress))
             if judged is not None:
                 asked = Judged(judged, tenant, entity_type, tolerance)
@@ -200,6 +208,38 @@ def rollback(*, as_json: Json = False) -> None:
     out.print(f"space {former.id} (version {former.version}) is searched again", markup=False)
     if done.lost:
         out.print(f"{done.lost:,} items cannot be embedded by its model and are not found by vectors", markup=False)
+
+
+@app.command()
+def reindex(
+    space_id: Annotated[int | None, typer.Argument(help="Number of a space. Default: the one searched.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Build the index of a space anew, or for the first time, while it is searched and written.
+
+    ML_INDEX_MEMORY and ML_INDEX_WORKERS say what that may take. It may be broken off at any time.
+    """
+    from mlplatform.spaces import changes  # noqa: PLC0415 - `mlp --help` must answer at once
+    from mlplatform.spaces.errors import SpaceNotReadyError  # noqa: PLC0415 - see above
+
+    async def work(settings: "PlatformSettings", database: "Database") -> "tuple[Space, Built]":
+        records = [record for record in await changes.list_spaces(database) if record.space is not None]
+        chosen = [record for record in records if record.id == space_id]
+        if space_id is None:
+            chosen = [record for record in records if record.state.value == "active"]
+        if not chosen or chosen[0].space is None:
+            wanted = "no space is searched yet" if space_id is None else f"space {space_id} has no table"
+            raise SpaceNotReadyError(f"{wanted}: see mlp spaces list")
+        await _check_pgvector(database)
+        with view.progress(quiet=as_json) as progress:
+            return chosen[0].space, await _build(settings, database, chosen[0].space, progress)
+
+    space, built = _run(work)
+    if as_json:
+        typer.echo(json.dumps({"id": space.id, **built.as_dict()}))
+        return
+    view.show_built(space.id, built)
 
 
 @app.command()
@@ -248,6 +288,45 @@ async def _space(database: "Database", space_id: int) -> "Space":
     if record.space is None or record.state.value == "active":
         raise SpaceNotReadyError(f"space {space_id} is {record.state.value}: see mlp spaces list")
     return record.space
+
+
+async def _build(settings: "PlatformSettings", database: "Database", space: "Space", progress: "Progress") -> "Built":
+    from mlplatform.spaces.indexes.building import build_index  # noqa: PLC0415 - `mlp --help` must answer at once
+    from mlplatform.spaces.indexes.sizing import Limits  # noqa: PLC0415 - see above
+
+    limits = Limits(int(settings.index_memory), settings.index_workers)
+    return await build_index(database, owner_url(settings), space, limits, actor=operator(), progress=progress)
+
+
+async def _probe_index(
+    settings: "PlatformSettings", database: "Database", space: "Space", progress: "Progress", *, build: bool
+) -> "Probe":
+    """Ask whether the index can be searched, and build it first where it cannot."""
+    from mlplatform.spaces.probes import probe_index  # noqa: PLC0415 - `mlp --help` must answer at once
+
+    found = await probe_index(database, space)
+    if found.passed or not build:
+        return found
+    await _build(settings, database, space, progress)
+    return await probe_index(database, space)
+
+
+async def _check_pgvector(database: "Database") -> None:
+    from mlplatform.spaces.indexes.pgvector import check_pgvector  # noqa: PLC0415 - `mlp --help` must answer at once
+
+    advice = await check_pgvector(database)
+    if advice is not None:
+        err.print(advice, markup=False, style="yellow")
+
+
+async def _analyze(database: "Database", space_id: int) -> None:
+    from mlplatform.spaces.indexes import repository  # noqa: PLC0415 - `mlp --help` must answer at once
+    from mlplatform.spaces.probes import PATIENCE  # noqa: PLC0415 - see above
+    from mlplatform.spaces.repository import set_patience  # noqa: PLC0415 - see above
+
+    async with database.transaction() as connection:
+        await set_patience(connection, PATIENCE)
+        await repository.analyze(connection, space_id)
 
 
 def _embedder(settings: "PlatformSettings") -> "AbstractAsyncContextManager[Embed]":
@@ -300,4 +379,7 @@ def _next(records: "list[SpaceRecord]") -> str:
         if record.state.value == "building":
             complete = record.fill is not None and record.fill.complete_at is not None
             return f"mlp spaces switch --to {record.id}" if complete else f"mlp spaces show {record.id} --watch"
+    for record in records:
+        if record.index is not None and record.index.state.value != "valid" and record.index.build is None:
+            return f"mlp spaces reindex {record.id}"
     return "python scripts/promote_model.py --model text-embedder --stage Production"

@@ -12,6 +12,7 @@ from rich.table import Table
 from mlplatform.cli.owner import err, out
 
 if TYPE_CHECKING:
+    from mlplatform.spaces.indexes.building import Built
     from mlplatform.spaces.probes import Probe
     from mlplatform.spaces.space import SpaceRecord
 
@@ -35,7 +36,7 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 def show_spaces(records: Sequence["SpaceRecord"]) -> None:
     """Print a line for each space."""
-    table = Table("id", "state", "model", "version", "dimension", "filling", "asked for by", "since")
+    table = Table("id", "state", "model", "version", "dimension", "filling", "index", "asked for by", "since")
     for record in records:
         table.add_row(
             str(record.id),
@@ -44,6 +45,7 @@ def show_spaces(records: Sequence["SpaceRecord"]) -> None:
             record.version,
             "" if record.dimension is None else str(record.dimension),
             escape(filling_of(record)),
+            escape(index_of(record)),
             escape(record.requested_by),
             f"{record.changed_at:%Y-%m-%d %H:%M:%S}",
         )
@@ -60,6 +62,8 @@ def show_space(record: "SpaceRecord", counted: dict[str, int] | None, nodes: Seq
         "asked for by": record.requested_by,
         "filling": filling_of(record),
     }
+    if record.index is not None:
+        lines["index"] = index_of(record)
     if record.note:
         lines["note"] = record.note
     if counted is not None:
@@ -81,6 +85,31 @@ def filling_of(record: "SpaceRecord") -> str:
     if fill.complete_at is not None:
         return f"complete at {fill.complete_at:%H:%M:%S}, {fill.stored:,} stored"
     return f"pass {fill.number}, {fill.seen:,} seen, {fill.stored:,} stored"
+
+
+def index_of(record: "SpaceRecord") -> str:
+    """Say whether the index of a space can be searched, and how far its build is."""
+    index = record.index
+    if index is None:
+        return ""
+    if index.build is not None:
+        return f"{index.state.value}, being built: {index.build}"
+    if index.state.value == "missing" and record.state.value == "building":
+        return "built by the switch"
+    return index.state.value
+
+
+def show_built(space_id: int, built: "Built") -> None:
+    """Print what a build of an index did."""
+    done = "built anew" if built.anew else "built"
+    helped = f"{built.workers} helped" if built.workers else "one process"
+    size = f"{built.vectors:,} vectors in {built.memory / 2**20:,.0f} MiB"
+    out.print(f"the index of space {space_id} is {done}: {size}, {helped}", markup=False)
+    if built.needed > built.memory:
+        needed = f"{built.needed / 2**20:,.0f} MiB"
+        out.print(f"its graph takes about {needed}: with ML_INDEX_MEMORY above that it is built faster", markup=False)
+    for notice in built.notices:
+        out.print(f"Postgres says: {notice}", markup=False)
 
 
 def show_probes(probes: Sequence["Probe"]) -> None:

@@ -4,6 +4,7 @@ A service subclasses :class:`PlatformSettings` and adds its own fields. Sources,
 `ML_VAULT_ADDR` is set), `.env`, the embedded stack's `stack.env` (never in production), defaults.
 """
 
+import os
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +47,10 @@ def _algorithms_by_key_source(data: dict[str, Any]) -> tuple[str, ...]:
     return ("HS256",) if data.get("jwt_jwks_url") is None else ("RS256", "ES256")
 
 
+def _half_of_the_cores() -> int:
+    return max(0, (os.cpu_count() or 1) // 2 - 1)
+
+
 class PlatformSettings(BaseSettings):
     """Settings of the kernel, read from variables with the prefix `ML_`.
 
@@ -78,11 +83,17 @@ class PlatformSettings(BaseSettings):
     database_url: SecretStr = SecretStr("postgresql://ml_app@127.0.0.1:5432/platform")
     """Postgres as the role `ml_app`, which row-level security binds."""
     database_owner_url: SecretStr | None = None
-    """Postgres as the role that owns the tables; used by migrations only."""
+    """Postgres as the role that owns the tables; for migrations and `mlp`, never for a service."""
     database_admin_url: SecretStr | None = None
     """Postgres as an administrator; used by the embedded stack and by tests only."""
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 20
     """Most connections that one process opens to Postgres."""
+    index_memory: Annotated[ByteSize, Field(ge=2**20)] = ByteSize(2**30)
+    """Most memory that the build of an HNSW index may take. It takes what its vectors need; a graph that needs more is
+    built more slowly."""
+    index_workers: Annotated[int, Field(ge=0, le=64)] = Field(default_factory=_half_of_the_cores)
+    """Processes of Postgres that help to build an HNSW index, in memory that they share. Default: half of the processor
+    cores but one, so that the other half serves."""
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis for streams, limits and caches."""
 

@@ -11,7 +11,7 @@ import psycopg
 from mlplatform.audit import AuditLog
 from mlplatform.database import Database
 from mlplatform.spaces import repository
-from mlplatform.spaces.errors import SpaceNotFoundError, SpaceNotReadyError
+from mlplatform.spaces.errors import SpaceLacksItemsError, SpaceNotFoundError, SpaceNotReadyError
 from mlplatform.spaces.probes import PATIENCE
 from mlplatform.spaces.space import SpaceRecord, SpaceState
 
@@ -80,24 +80,33 @@ async def switch(database: Database, space_id: int, actor: str, *, accept_failur
     """Search another space from the next query on; the former one is kept up to date.
 
     Raises:
-        SpaceNotReadyError: It lacks items, or is not in a state to be searched.
+        SpaceNotReadyError: It lacks items or its index, or is not in a state to be searched.
     """
     try:
-        async with database.transaction() as connection:
-            await repository.set_patience(connection, PATIENCE)
-            done = await repository.switch_space(connection, space_id, accept_failures=accept_failures)
-            if not done["switched"]:
-                raise SpaceNotReadyError(_refusal(space_id, done["lacking"], done["failed"]))
-            detail = {"from": done["former"], "to": space_id, "lost": done["failed"]}
-            await AuditLog(database).record(
-                action="space.switched",
-                resource=f"space/{space_id}",
-                actor=actor,
-                detail=detail,
-                connection=connection,
-            )
+        return await _switch(database, space_id, actor, accept_failures=accept_failures)
     except psycopg.errors.ObjectNotInPrerequisiteState as error:
         raise SpaceNotReadyError(_words(error)) from error
+    except SpaceLacksItemsError as error:
+        if error.lacking:
+            async with database.transaction() as connection:
+                await repository.reopen_fill(connection, space_id)
+        raise
+
+
+async def _switch(database: Database, space_id: int, actor: str, *, accept_failures: bool) -> Switched:
+    async with database.transaction() as connection:
+        await repository.set_patience(connection, PATIENCE)
+        done = await repository.switch_space(connection, space_id, accept_failures=accept_failures)
+        if not done["switched"]:
+            raise SpaceLacksItemsError(space_id, done["lacking"], done["failed"])
+        detail = {"from": done["former"], "to": space_id, "lost": done["failed"]}
+        await AuditLog(database).record(
+            action="space.switched",
+            resource=f"space/{space_id}",
+            actor=actor,
+            detail=detail,
+            connection=connection,
+        )
     return Switched(done["former"], done["failed"])
 
 
@@ -156,13 +165,9 @@ async def _insist(work: Callable[[], Awaitable[Result]]) -> Result:
             return await work()
         except psycopg.errors.LockNotAvailable:
             await asyncio.sleep(1)
-    raise SpaceNotReadyError("a long transaction holds the items: try again later, or see pg_stat_activity")
-
-
-def _refusal(space_id: int, lacking: int, failed: int) -> str:
-    if lacking:
-        return f"space {space_id} lacks {lacking:,} items: see mlp spaces show {space_id} --watch"
-    return f"the model of space {space_id} cannot embed {failed:,} items that are found today: --accept-failures"
+    raise SpaceNotReadyError(
+        "a long transaction holds the items, or the index is being built: try again later, or see pg_stat_activity"
+    )
 
 
 def _words(error: psycopg.Error) -> str:

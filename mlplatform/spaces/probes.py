@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from mlplatform.database import Database
 from mlplatform.spaces import repository
+from mlplatform.spaces.indexes import repository as indexes
+from mlplatform.spaces.indexes.index import IndexState
 from mlplatform.spaces.space import Space
 
 LIVE = timedelta(minutes=2)
@@ -43,10 +45,12 @@ class Probe:
 
 
 async def probe_coverage(database: Database, space: Space, *, accept_failures: bool) -> Probe:
-    """Count the items without a vector of their text."""
+    """Count the items without a vector of their text. With any, a complete space is gone over again at once."""
     async with database.transaction() as connection:
         await repository.set_patience(connection, PATIENCE)
         counted = await repository.count_space(connection, space.id)
+        if counted["lacking"]:
+            await repository.reopen_fill(connection, space.id)
     covered, lacking, failed = counted["covered"], counted["lacking"], counted["failed"]
     share = covered / (covered + lacking + failed) if covered + lacking + failed else 1.0
     finding = f"{covered:,} items have a vector"
@@ -56,6 +60,16 @@ async def probe_coverage(database: Database, space: Space, *, accept_failures: b
         finding += f", {failed:,} that are found today cannot be embedded by its model"
         finding += "" if accept_failures else ": --accept-failures loses them"
     return Probe("coverage", not lacking and (not failed or accept_failures), finding, share)
+
+
+async def probe_index(database: Database, space: Space) -> Probe:
+    """Ask whether the index of the space can be searched."""
+    async with database.transaction() as connection:
+        state = IndexState(await indexes.read_state(connection, space.id))
+    if state is IndexState.VALID:
+        return Probe("index", passed=True, finding="it has every vector")
+    finding = f"it is {state.value}: mlp spaces reindex {space.id} builds it"
+    return Probe("index", passed=False, finding=finding)
 
 
 async def probe_nodes(database: Database, space: Space) -> Probe:

@@ -21,8 +21,11 @@ async def list_spaces(connection: Connection, *, retired: bool) -> list[DictRow]
         """
         SELECT s.id, s.model, s.model_version, s.digest, s.dim, s.state, s.requested_by, s.note, s.created_at,
             s.changed_at, f.pass, f.seen, f.lacking, f.stored, f.complete_at, f.problem,
-            CASE WHEN f.held_until > now() THEN f.holder END AS holder
+            CASE WHEN f.held_until > now() THEN f.holder END AS holder,
+            CASE WHEN s.state NOT IN ('planned', 'retired') THEN embedding_index_state(s.id) END AS index_state,
+            b.phase AS build_phase, b.done AS build_done, b.total AS build_total
         FROM embedding_spaces s LEFT JOIN embedding_fills f ON f.space_id = s.id
+        LEFT JOIN embedding_index_builds() b ON b.space_id = s.id
         WHERE %s OR s.state <> 'retired' ORDER BY s.id
         """,
         (retired,),
@@ -50,14 +53,24 @@ async def plan_space(connection: Connection, model: str, version: str, actor: st
     return await _number(connection, "SELECT plan_embedding_space(%s, %s, %s)", (model, version, actor))
 
 
-async def define_space(connection: Connection, space_id: int, digest: str, dimension: int) -> int | None:
+async def define_space(
+    connection: Connection, space_id: int, digest: str, dimension: int, *, live_items: int | None = None
+) -> int | None:
     """Give a planned space its weights and its table.
+
+    Args:
+        connection: Any transaction.
+        space_id: The space.
+        digest: Of the weights.
+        dimension: Length of a vector.
+        live_items: Items to fill up to which the table has its index at once; None for any number. The index of more
+            is built when the table is filled.
 
     Returns:
         Its id, or that of the space with the same weights; None when it is gone.
     """
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT define_embedding_space(%s, %s, %s)", (space_id, digest, dimension))
+        await cursor.execute("SELECT define_embedding_space(%s, %s, %s, %s)", (space_id, digest, dimension, live_items))
         found: int | None = await cursor.fetchone()
         return found
 
@@ -81,6 +94,13 @@ async def count_space(connection: Connection, space_id: int) -> DictRow:
     """Return covered, lacking and failed items over all tenants."""
     cursor = await connection.execute("SELECT * FROM count_embedding_space(%s)", (space_id,))
     return _only(await cursor.fetchone())
+
+
+async def reopen_fill(connection: Connection, space_id: int) -> None:
+    """Have a complete space gone over at once, since it lacks something."""
+    await connection.execute(
+        "UPDATE embedding_fills SET complete_at = NULL WHERE space_id = %s AND complete_at IS NOT NULL", (space_id,)
+    )
 
 
 async def set_patience(connection: Connection, limit: timedelta) -> None:
@@ -248,11 +268,6 @@ async def search_index(connection: Connection, space_id: int, vector: str, depth
         (vector, vector, depth),
     )
     return [row["distance"] for row in await cursor.fetchall()]
-
-
-async def analyze(connection: Connection, space_id: int) -> None:
-    """Let the planner know the table before it is searched. Only the owner may."""
-    await connection.execute(sql.SQL("ANALYZE {table}").format(table=_embeddings(space_id)))
 
 
 async def _number(connection: Connection, statement: LiteralString, values: Sequence[object]) -> int:

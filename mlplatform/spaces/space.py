@@ -7,6 +7,8 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
+from mlplatform.spaces.indexes.index import Index
+
 
 class SpaceState(StrEnum):
     """How far the life of a space is."""
@@ -81,6 +83,7 @@ class SpaceRecord:
         created_at: When it was asked for.
         changed_at: When it came into its state.
         fill: How far its filling is; None for one that is gone.
+        index: The index of its vectors; None while it has no table.
     """
 
     id: int
@@ -94,6 +97,7 @@ class SpaceRecord:
     created_at: datetime
     changed_at: datetime
     fill: Fill | None
+    index: Index | None
 
     @property
     def space(self) -> Space | None:
@@ -128,6 +132,7 @@ class SpaceRecord:
             row["created_at"],
             row["changed_at"],
             fill,
+            Index.of(row),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -155,4 +160,5 @@ class SpaceRecord:
                 "holder": fill.holder,
                 "problem": fill.problem,
             },
+            "index": None if self.index is None else self.index.as_dict(),
         }

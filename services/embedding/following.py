@@ -14,7 +14,7 @@ from mlplatform.events import Beat
 from mlplatform.events.outage import Outage
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceError
-from mlplatform.spaces.probes import probe_coverage, probe_nodes, probe_recall
+from mlplatform.spaces.probes import probe_coverage, probe_index, probe_nodes, probe_recall
 from mlplatform.spaces.space import Space, SpaceRecord, SpaceState
 from services.embedding.filling.repository import note_problem
 
@@ -98,6 +98,8 @@ class Follower:
             Why it was not switched to; None when it was.
         """
         probe = await probe_nodes(self._database, space)
+        if probe.passed:
+            probe = await probe_index(self._database, space)
         if probe.passed:
             probe = await probe_coverage(self._database, space, accept_failures=False)
         if probe.passed:

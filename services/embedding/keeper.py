@@ -17,6 +17,7 @@ from mlplatform.events.outage import Outage
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
 from mlplatform.spaces import changes, repository
+from mlplatform.spaces.indexes.index import IndexState
 from mlplatform.spaces.space import SpaceRecord, SpaceState
 from services.embedding import metrics, model_files, registration
 from services.embedding.errors import ModelUnreadable
@@ -182,7 +183,13 @@ class Keeper:
             files = await self._fetch(record)
             model = await self._shelf.load(files, needed=False)
             async with self._database.transaction() as connection:
-                await repository.define_space(connection, record.id, files.digest, model.encoder.dimension)
+                await repository.define_space(
+                    connection,
+                    record.id,
+                    files.digest,
+                    model.encoder.dimension,
+                    live_items=self._settings.live_items,
+                )
 
         return await self._attempt(record, work)
 
@@ -249,6 +256,12 @@ async def _read(connection: repository.Connection, space_id: int) -> SpaceRecord
 def _measure(records: list[SpaceRecord], held: set[int]) -> None:
     metrics.SPACE_STATE.clear()
     metrics.SPACE_PROBLEM.clear()
+    metrics.INDEX_VALID.clear()
+    metrics.INDEX_BUILD.clear()
     for record in records:
         metrics.SPACE_STATE.labels(str(record.id), record.version, record.state.value).set(1)
         metrics.SPACE_PROBLEM.labels(str(record.id)).set(record.id not in held)
+        if record.index is not None:
+            metrics.INDEX_VALID.labels(str(record.id)).set(record.index.state is IndexState.VALID)
+            if record.index.build is not None:
+                metrics.INDEX_BUILD.labels(str(record.id), record.index.build.phase).set(record.index.build.share)

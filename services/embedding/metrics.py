@@ -40,4 +40,10 @@ SPACE_LACKING = Gauge(
     "ml_embedding_space_lacking_items", "Items without a vector that the last pass over them has found.", ["space"]
 )
 SPACE_PROBLEM = Gauge("ml_embedding_space_problem", "Whether this node cannot embed for a space.", ["space"])
+INDEX_VALID = Gauge("ml_embedding_space_index_valid", "Whether the index of a space can be searched.", ["space"])
+INDEX_BUILD = Gauge(
+    "ml_embedding_space_index_build_ratio",
+    "How much of its phase the build of an index has done; absent while none is under way.",
+    ["space", "phase"],
+)
 FILLED = Counter("ml_embedding_filled_items_total", "Items gone over to fill spaces, by outcome.", ["space", "outcome"])

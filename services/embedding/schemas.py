@@ -135,6 +135,22 @@ class SpaceFill(BaseModel):
     problem: Annotated[str | None, Field(description="Why nothing happens.")]
 
 
+class IndexBuild(BaseModel):
+    """How far the build of an index is."""
+
+    phase: Annotated[str, Field(description="What it does, in the words of Postgres.")]
+    done: Annotated[int, Field(description="Blocks of the table that this phase has read.")]
+    total: Annotated[int, Field(description="Those that it reads; 0 when it reads none.")]
+    share: Annotated[float, Field(description="Of this phase, from 0 to 1.")]
+
+
+class SpaceIndex(BaseModel):
+    """The HNSW index of a space."""
+
+    state: Annotated[Literal["valid", "invalid", "missing"], Field(description="Only a valid one can be searched.")]
+    build: Annotated[IndexBuild | None, Field(description="The build that is under way.")]
+
+
 class SpaceEntry(BaseModel):
     """An embedding space."""
 
@@ -149,6 +165,7 @@ class SpaceEntry(BaseModel):
     created_at: datetime
     changed_at: Annotated[datetime, Field(description="When it came into its state.")]
     fill: SpaceFill | None
+    index: Annotated[SpaceIndex | None, Field(description="Null while the space has no table.")]
     in_memory: Annotated[bool, Field(description="Whether this node has its model in memory.")]
 
 

@@ -73,8 +73,18 @@ class EmbeddingSettings(PlatformSettings):
     embedding_fill_rate: Annotated[float, Field(ge=0)] = 100.0
     """Texts a second at most that are embedded to fill a space, in all nodes together; 0 for no limit. Queries and new
     items go before them."""
-    embedding_fill_recheck: Duration = timedelta(minutes=1)
-    """How often to look whether a complete space still has every item."""
+    embedding_fill_recheck: Duration = timedelta(hours=1)
+    """How often to look whether a complete space still has every item. A switch that finds items lacking has it looked
+    at at once."""
+    embedding_index_live_items: Annotated[int, Field(ge=0)] = 10_000
+    """Items up to which a space that is to be filled has its HNSW index from the start. That of more is built by `mlp
+    spaces` when the space is filled, which takes less time than adding one vector after the other. With
+    ML_EMBEDDING_SPACE_SWITCH=auto it is there from the start in any case, since no operator is."""
+
+    @property
+    def live_items(self) -> int | None:
+        """Items up to which a new space has its index from the start; None for any number."""
+        return None if self.embedding_space_switch == "auto" else self.embedding_index_live_items
 
     @property
     def model_cache(self) -> Path:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from mlplatform.events import IndexUpdated, StreamTail, running
 from mlplatform.service.factory import create_service
 from mlplatform.service.kernel import Kernel, open_kernel
+from mlplatform.spaces.indexes.pgvector import ping_pgvector
 from services.search.bulk.upload import UploadParts
 from services.search.bulk.uploads import Uploads
 from services.search.embedding_client import NAME as EMBEDDING
@@ -61,6 +62,7 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
             )
             maintenance = LexicalMaintenance(kernel.database, interval=settings.search_lexical_interval)
             kernel.health.register(EMBEDDING, embedding.ping)
+            kernel.health.register("pgvector", lambda: ping_pgvector(kernel.database))
             async with (
                 running(watcher, "index watcher") as check_watcher,
                 running(maintenance, "lexical maintenance") as check_maintenance,

@@ -17,7 +17,8 @@ from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from mlplatform.settings.errors import SettingsError
 from mlplatform.spaces import changes
-from mlplatform.spaces.repository import list_tenants
+from mlplatform.spaces.probes import PATIENCE
+from mlplatform.spaces.repository import list_tenants, set_patience
 from mlplatform.spaces.space import Space, SpaceState
 from services.embedding.reindexing import repository
 from services.embedding.reindexing.errors import ReindexError, StalledError
@@ -108,6 +109,7 @@ async def _embed_by_actors(
     shards: list[dict[str, Any]] = []
     for tenant in tenants:
         async with database.transaction(tenant) as connection:
+            await set_patience(connection, PATIENCE)
             await repository.plan_shards(connection, job, space.id, options.entity, options.shard_size)
             rows = await repository.list_shards(connection, job)
         shards += [{"tenant": tenant, "shard": row["shard"]} for row in rows if not row["done"]]
@@ -148,6 +150,7 @@ async def _count(database: Database, space: Space, options: Options, tenants: li
     lacking = 0
     for tenant in tenants:
         async with database.transaction(tenant) as connection:
+            await set_patience(connection, PATIENCE)
             lacking += await repository.count_lacking(connection, space.id, options.entity)
     return lacking
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from mlplatform.database import Database
 from mlplatform.events import CloudEvent, FillRequest, ItemRef, enqueue_all
+from mlplatform.spaces.probes import PATIENCE
+from mlplatform.spaces.repository import set_patience
 from mlplatform.spaces.space import Space
 from services.embedding.filling.repository import Key
 from services.embedding.reindexing import repository
@@ -68,6 +70,7 @@ class StreamReindex:
         after: Key = START
         while True:
             async with self._database.transaction(tenant) as connection:
+                await set_patience(connection, PATIENCE)
                 rows = await repository.next_lacking(connection, self._space.id, self._entity_type, after, self._batch)
                 await enqueue_all(connection, self._events(tenant, [ItemRef(**row) for row in rows]))
             if not rows:

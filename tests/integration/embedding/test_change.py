@@ -118,6 +118,28 @@ class TestPromotion:
             assert service.node.space.id == former.id  # what the operator chose stays
 
     @pytest.mark.usefixtures("quick")
+    async def test_of_many_items_makes_a_space_whose_index_is_built_later(self, kernel, embedders, monkeypatch):
+        monkeypatch.setenv("ML_EMBEDDING_INDEX_LIVE_ITEMS", "1")
+        async with serving(EmbeddingSettings()) as service:
+            await ready(service)
+            await index(kernel, "acme", "1", "2")
+            await embedded(kernel.database, "acme", 2)
+            embedders.promote("2")
+            space_id = await new_space(kernel.database)
+            await complete(kernel.database, space_id)
+
+            async def is_measured() -> bool:
+                lines = (await service.client.get("/metrics")).text.splitlines()
+                name = "ml_embedding_space_index_valid"
+                wanted = {f'{name}{{space="1"}} 1.0', f'{name}{{space="{space_id}"}} 0.0'}
+                return wanted <= set(lines)
+
+            await eventually(is_measured)
+            answer = (await service.client.get("/api/v1/spaces")).json()
+
+        assert [space["index"]["state"] for space in answer["spaces"]] == ["valid", "missing"]
+
+    @pytest.mark.usefixtures("quick")
     async def test_of_a_model_without_room_says_so_and_the_active_one_serves(self, kernel, embedders, monkeypatch):
         monkeypatch.setenv("ML_EMBEDDING_MODEL_MEMORY", "1MB")
         async with serving(EmbeddingSettings()) as service:
@@ -238,6 +260,25 @@ class TestFill:
         with pytest.raises(FillLostError):
             await slow._fill_slice(target, "acme", await _items(kernel, "acme"))
         assert await vectors(kernel.database, "acme", building.id) == {}
+
+    async def test_of_a_complete_space_begins_anew_when_something_is_found_lacking(self, kernel, indexer, building):
+        target = Target(building, indexer.batcher)
+        filler = self.filler(kernel, target, recheck=timedelta(hours=1))
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "1", "text"))])
+        while await filler.step(target):
+            pass
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "2", "text"))])
+        assert not await filler.step(target)  # a node without the new model: nobody knows yet
+
+        assert not (await probe_coverage(kernel.database, building, accept_failures=False)).passed
+        while await filler.step(target):
+            pass
+
+        assert set(await vectors(kernel.database, "acme", building.id)) == {"1", "2"}
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "3", "text"))])
+        with pytest.raises(SpaceNotReadyError, match="lacks 1 items"):
+            await changes.switch(kernel.database, building.id, OPERATOR, accept_failures=False)
+        assert await filler.step(target)
 
     async def test_a_text_that_only_the_new_model_cannot_take_forbids_the_switch_until_it_is_accepted(
         self, kernel, indexer, building

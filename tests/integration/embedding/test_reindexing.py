@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 
+from mlplatform.database import Database
 from mlplatform.events import FillRequest, StreamConsumer, running
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.space import Space
 from services.embedding.batcher import Batcher
 from services.embedding.filling.requests import RequestFiller
+from services.embedding.reindexing import command
 from services.embedding.reindexing import repository as shards
 from services.embedding.reindexing.errors import StalledError
+from services.embedding.reindexing.options import Options
 from services.embedding.reindexing.shards import ShardWorker
 from services.embedding.reindexing.stream import StreamReindex
 from services.embedding.served_model import Target
@@ -155,6 +159,28 @@ class TestShards:
 
         async with kernel.database.transaction("zeta") as connection:
             assert await shards.list_shards(connection, JOB) == []
+
+
+class TestPatience:
+    @pytest.mark.usefixtures("items")
+    async def test_a_look_at_every_item_outlasts_the_limit_of_other_statements(self, database_urls, building, owner):
+        database = Database(database_urls.app, statement_timeout=timedelta(milliseconds=200))
+        await database.open()
+        reindex = StreamReindex(
+            database, building, entity_type=None, batch=4, backlog=4, patience=0.1, progress=lambda _: None
+        )
+        with owner.transaction():
+            owner.execute("LOCK TABLE search_items IN ACCESS EXCLUSIVE MODE")
+            looks = [
+                asyncio.create_task(command._count(database, building, Options(entity=None), ["acme"])),
+                asyncio.create_task(reindex.run(["zeta"])),
+            ]
+            done, _ = await asyncio.wait(looks, timeout=1)
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        await database.close()
+
+        assert done == set()
+        assert (found[0], type(found[1])) == (20, StalledError)
 
 
 async def plan_left(kernel, tenant: str) -> list[dict]:

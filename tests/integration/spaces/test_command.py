@@ -74,13 +74,17 @@ class TestSpaces:
         dry = await json_of(platform, "spaces", "switch", *to, "--dry-run", "--judged", str(judged), "--tolerance", "1")
         assert (dry["switched"], [probe["name"] for probe in dry["probes"]]) == (
             False,
-            ["nodes", "coverage", "recall", "judged"],
+            ["nodes", "coverage", "index", "recall", "judged"],
         )
         shown = await type_in(platform, "spaces", "switch", *to)
         assert (shown.exit_code, "is searched" in shown.stdout) == (0, True), shown.stdout + shown.stderr
         listed = await json_of(platform, "spaces", "list")
         assert [space["state"] for space in listed] == ["standby", "active"]
         assert (await type_in(platform, "spaces", "list")).exit_code == 0
+
+        anew = await json_of(platform, "spaces", "reindex")
+        assert (anew["id"], anew["vectors"], anew["anew"]) == (planned["id"], 5, True)
+        assert [space["index"]["state"] for space in await json_of(platform, "spaces", "list")] == ["valid", "valid"]
 
         early = await type_in(platform, "spaces", "retire", "1")
         assert (early.exit_code, "--force" in early.stderr) == (3, True)
@@ -108,6 +112,24 @@ class TestSpaces:
         assert (refused.exit_code, "silent" in refused.stdout) == (3, True)
         unknown = await type_in(platform, "spaces", "switch", "--to", "99")
         assert (unknown.exit_code, "99" in unknown.stderr) == (64, True)
+
+    async def test_the_switch_builds_an_index_that_is_missing(self, platform: Platform, owner) -> None:
+        record = await changes.plan(platform.database, platform.node.model.name, "2", "operator:test")
+        await json_of(platform, "spaces", "show", str(record.id), "--watch", "--timeout", "120")
+        owner.execute(f"DROP INDEX embeddings_{record.id}_hnsw")
+        to = ("--to", str(record.id))
+
+        dry = await type_in(platform, "spaces", "switch", *to, "--dry-run")
+        listed = await type_in(platform, "spaces", "list")
+        done = await type_in(platform, "spaces", "switch", *to)
+
+        assert (dry.exit_code, f"mlp spaces reindex {record.id}" in dry.stdout) == (3, True)
+        assert "built by the switch" in listed.stdout
+        assert (done.exit_code, "is searched" in done.stdout) == (0, True), done.stdout + done.stderr
+        shown = await type_in(platform, "spaces", "reindex", str(record.id))
+        assert (shown.exit_code, "built anew" in shown.stdout) == (0, True), shown.stdout + shown.stderr
+        unknown = await type_in(platform, "spaces", "reindex", "99")
+        assert (unknown.exit_code, "99" in unknown.stderr) == (3, True)
 
 
 class TestRegisterEmbedder:

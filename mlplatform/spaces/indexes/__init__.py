@@ -1,0 +1,1 @@
+"""The HNSW indexes of spaces: whether one can be searched, and building it beside readers and writers."""
