@@ -34,28 +34,22 @@ def register_embedder(
     """Register an embedding model. Its weights must be safetensors, and no code of its own is ever run."""
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # standard output may be a JSON document
     try:
-        from mlplatform.embedders.artifacts import write_artifacts  # noqa: PLC0415 - loads MLflow
-        from mlplatform.embedders.loading import dimension_of  # noqa: PLC0415 - loads PyTorch
-        from mlplatform.embedders.registering import register  # noqa: PLC0415 - loads MLflow
+        from mlplatform.embedders.publishing import publish  # noqa: PLC0415 - loads PyTorch and MLflow
         from mlplatform.embedders.source import opened  # noqa: PLC0415 - loads the client of a hub
     except ImportError as error:
         fail(f"{error.name} is not installed: install ml-platform[embedding]")
     from mlplatform.embedders.errors import EmbedderError  # noqa: PLC0415 - `mlp --help` must answer at once
     from mlplatform.errors import PlatformError  # noqa: PLC0415 - see above
-    from mlplatform.registry.digest import artifact_digest  # noqa: PLC0415 - see above
     from mlplatform.registry.registry import Registry  # noqa: PLC0415 - loads MLflow
 
     try:
         with err.status("reading the model"), opened(source, revision) as folder:
-            dimension = dimension_of(folder)
-            weights = artifact_digest(folder)
             metadata = {"source": source} | ({"revision": revision} if revision else {})
-            version = register(
+            version, dimension, weights = publish(
                 Registry(load_settings().mlflow_url),
                 name,
-                lambda target, model_id, location: write_artifacts(
-                    folder, target, model_id=model_id, location=location, dimension=dimension, metadata=metadata
-                ),
+                folder,
+                metadata=metadata,
                 description=description or source,
             )
     except EmbedderError as error:
