@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow import MlflowClient
 from sentence_transformers import SentenceTransformer
-from train import main
+from program import main
 
 from mlplatform.auth.system_user import system_user
 from mlplatform.embedders.artifacts import MODEL_FOLDER

@@ -1,7 +1,7 @@
 """Runs from the command line that end before there is anything to train."""
 
 import pytest
-from train import main
+from program import main
 
 
 @pytest.fixture(autouse=True)
