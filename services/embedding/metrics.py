@@ -41,3 +41,4 @@ SPACE_LACKING = Gauge(
 )
 SPACE_PROBLEM = Gauge("ml_embedding_space_problem", "Whether this node cannot embed for a space.", ["space"])
 FILLED = Counter("ml_embedding_filled_items_total", "Items gone over to fill spaces, by outcome.", ["space", "outcome"])
+RERANKED_TEXTS = Counter("ml_embedding_reranked_texts_total", "Documents that the re-ranker has scored.")
