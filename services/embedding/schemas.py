@@ -28,6 +28,13 @@ class EmbedRequest(BaseModel):
     prompt_name: Annotated[
         str | None, Field(description="A prompt that the model was trained with; `GET /api/v1/models` lists them.")
     ] = None
+    input_type: Annotated[
+        Literal["query", "document"] | None,
+        Field(
+            description="What the texts are: the model's prompt for it is put before each, if it has one. Items of the "
+            "index are embedded as documents and what they are searched by as queries."
+        ),
+    ] = None
     dimensions: Annotated[
         int | None,
         Field(ge=1, strict=True, description="Keep the first components, and make the length one again. Default: all."),

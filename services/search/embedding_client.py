@@ -80,10 +80,11 @@ class EmbeddingClient:
             SpaceMismatchError: The service has no model with these weights in memory.
             Unprocessable: The service refuses the text.
         """
+        body = {"texts": [query], "input_type": "query"} | ({} if digest is None else {"digest": digest})
         try:
             response = await self._http.post(
                 f"{self._settings.embedding_url}/api/v1/embed",
-                content=orjson.dumps({"texts": [query]} | ({} if digest is None else {"digest": digest})),
+                content=orjson.dumps(body),
                 headers={"Content-Type": "application/json", **self._credentials(principal)},
             )
         except httpx.HTTPError as error:

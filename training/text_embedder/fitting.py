@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import torch
-from mlplatform.embedders.prompts import document_prompt, query_prompt
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import batch_to_device
@@ -14,6 +13,7 @@ from sentence_transformers.util import batch_to_device
 from failures import Diverged
 from judged import Judged
 from mining import Example
+from ranking import prompt_of
 
 WARM_UP = 0.1
 DECAY = 0.01
@@ -146,7 +146,7 @@ def _features(model: SentenceTransformer, judged: Judged, batch: Sequence[Exampl
     columns.append([judged.documents[example.pair.document] for example in batch])
     for place in range(min(len(example.negatives) for example in batch)):
         columns.append([judged.documents[example.negatives[place]] for example in batch])
-    prompts = [query_prompt(model.prompts)] + [document_prompt(model.prompts)] * (len(columns) - 1)
+    prompts = [prompt_of(model, "query")] + [prompt_of(model, "document")] * (len(columns) - 1)
     return [
         batch_to_device(model.preprocess(texts, prompt=prompt or None), model.device)
         for texts, prompt in zip(columns, prompts, strict=True)

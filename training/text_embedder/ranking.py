@@ -16,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 DEPTH = 100
 CHUNK = 64
 MEASURES = ("ndcg_at_10", "recall_at_100", "mrr_at_10")
+Kind = Literal["query", "document"]
 Advance = Callable[[int], None]
 """Told how much more is done."""
 
@@ -70,9 +71,13 @@ class Gain:
         return self.mean > self.error
 
 
-def embed(
-    model: SentenceTransformer, texts: Mapping[str, str], kind: Literal["query", "document"], advance: Advance
-) -> Embedded:
+def prompt_of(model: SentenceTransformer, kind: Kind) -> str:
+    """Return what the service puts before a text: the prompt for its kind, else the one that the model has for all."""
+    own = query_prompt(model.prompts) if kind == "query" else document_prompt(model.prompts)
+    return own or model.prompts.get(model.default_prompt_name or "") or ""
+
+
+def embed(model: SentenceTransformer, texts: Mapping[str, str], kind: Kind, advance: Advance) -> Embedded:
     """Embed texts with the prompt that the model has for them.
 
     Args:
@@ -82,7 +87,7 @@ def embed(
         advance: Told how many more texts are embedded.
     """
     keys = sorted(texts, key=lambda key: (len(texts[key]), key))
-    prompt = query_prompt(model.prompts) if kind == "query" else document_prompt(model.prompts)
+    prompt = prompt_of(model, kind)
     parts = []
     for start in range(0, len(keys), CHUNK):
         chunk = [texts[key] for key in keys[start : start + CHUNK]]

@@ -9,10 +9,9 @@ import structlog
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
-from mlplatform.errors import DependencyUnavailable, PlatformError, RateLimited
+from mlplatform.errors import PlatformError
 from services.search import metrics
 from services.search.embedding_client import EmbeddingClient
-from services.search.errors import RerankerMissing
 from services.search.fusion import Fused
 from services.search.query import repository
 from services.search.query.query import Query
@@ -84,10 +83,10 @@ def _degraded(ranking: Ranking, error: Exception) -> Ranking:
     is_outage = isinstance(error, TimeoutError | psycopg.OperationalError | PlatformError)
     logger.warning("search.not_reranked", error=type(error).__name__, exc_info=None if is_outage else error)
     metrics.DEGRADED.labels("rerank").inc()
-    if isinstance(error, RerankerMissing | DependencyUnavailable | RateLimited):
+    if isinstance(error, PlatformError):
         why = error.detail
     else:
-        why = "it took too long" if isinstance(error, TimeoutError) else "it failed"
+        why = "that took too long." if isinstance(error, TimeoutError) else "their texts could not be read."
     reason = f"The results are not re-ranked: {why}"
     return replace(
         ranking,
