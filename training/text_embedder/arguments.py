@@ -97,9 +97,9 @@ def _parser() -> Parser:
     add("--version", type=_version, metavar="N", help="of that model (the one in production)")
     add("--model-name", type=_name, metavar="NAME", help="register as a version of this (the model started from)")
     add("--held-out", type=_number(0.05, 0.9), default=0.3, metavar="SHARE", help="of the queries, where there is no "
-        "qrels/train.tsv (%(default)s)")  # fmt: skip
+        "qrels/train.tsv (%(default)s)")
     add("--entity-type", metavar="KIND", help="the documents in the search index, to mine negatives from "
-        "(eval-DIR when that is there, else the model itself)")  # fmt: skip
+        "(eval-DIR when that is there, else the model itself)")
     add("--negatives", type=_whole(0, 8), default=1, metavar="N", help="hard negatives of each pair (%(default)s)")
     add("--pairs", type=_whole(1), default=600, metavar="N", help="most judged pairs to train on (%(default)s)")
     add("--epochs", type=_whole(1), default=1, metavar="N", help="times that each pair is seen (%(default)s)")

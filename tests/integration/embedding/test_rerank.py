@@ -24,7 +24,9 @@ DOCUMENTS = ["a cat on a mat", "heat shields ablate", "shares fell " * 200, "a s
 @pytest.fixture
 async def service(settings, rerankers, monkeypatch) -> AsyncIterator[Service]:
     monkeypatch.setenv("ML_EMBEDDING_RERANKER", rerankers.name)
-    short = EmbeddingSettings(embedding_promotion_interval=timedelta(seconds=0.1), embedding_rerank_documents=20)
+    short = EmbeddingSettings(
+        embedding_promotion_interval=timedelta(seconds=0.1), embedding_rerank_documents=20, embedding_rerank_queue=6
+    )
     async with serving(short) as service:
         yield service
 
@@ -144,7 +146,6 @@ class TestRerank:
 class TestQueue:
     async def test_more_than_may_wait_is_refused(self, client, service):
         reranker = service.app.state.service.reranker
-        reranker._settings.embedding_rerank_queue = 6
         async with reranker._turn:
             waiting = asyncio.create_task(rerank(client))
             await eventually(lambda: reranker._waiting == len(DOCUMENTS))

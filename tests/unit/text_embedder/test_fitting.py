@@ -13,7 +13,7 @@ from mlplatform.retrieval.collection import Judgements
 from tests.integration.embedding.tiny import write_model
 
 WORDS = {"cat": "engine", "dog": "river", "house": "music", "tree": "paper"}
-RECIPE = Recipe(epochs=20, batch_size=4, learning_rate=1e-3, max_tokens=16, seed=1)
+RECIPE = Recipe(epochs=40, batch_size=4, learning_rate=1e-3, max_tokens=16, seed=1)
 
 
 @pytest.fixture(scope="module")
