@@ -248,7 +248,7 @@ async def read_texts(connection: Connection, keys: Sequence[Key], characters: in
     types, ids = [key[0] for key in keys], [key[1] for key in keys]
     cursor = await connection.execute(
         """
-        SELECT i.entity_type, i.entity_id, left(i.text, %s) AS text
+        SELECT i.entity_type, i.entity_id, left(ltrim(i.text, E' \\t\\r\\n'), %s) AS text
         FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
         JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = k.entity_type
             AND i.entity_id = k.entity_id
