@@ -78,7 +78,7 @@ def register_reranker(
     description: Annotated[str | None, typer.Option("--description", help="Of the version.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Register a cross-encoder that re-ranks results. Its weights must be safetensors, and no code of its own is run."""
+    """Register a cross-encoder that re-ranks. Its weights must be safetensors, and no code of its own is ever run."""
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # standard output may be a JSON document
     try:
         from mlplatform.embedders.source import opened  # noqa: PLC0415 - loads the client of a hub

@@ -203,8 +203,8 @@ class SearchRequest(_Body):
         Field(
             ge=0,
             le=MOST_RERANKED,
-            description="How many of the best results a re-ranker reads and orders anew; 0 for none. Default: as many as "
-            "the index's setting says.",
+            description="How many of the best results a re-ranker reads and orders anew; 0 for none. Default: as many "
+            "as the index's setting says.",
         ),
     ] = None
     tenant: Annotated[str | None, Field(description="The caller's tenant; any other is refused.")] = None
@@ -287,8 +287,10 @@ class Result(BaseModel):
     ]
     rerank_score: Annotated[
         float | None,
-        Field(description="How likely the item answers the query, from 0 to 1, of items that the re-ranker read. Those "
-        "come first, ordered by it."),
+        Field(
+            description="How likely the item answers the query, from 0 to 1, of items that the re-ranker read. Those "
+            "come first, ordered by it."
+        ),
     ] = None
     text: str | None = None
     metadata: dict[str, Any] | None = None
@@ -365,7 +367,7 @@ class IndexSettings(_Body):
     ] = None
     rerank: Annotated[
         StrictInt | None,
-        Field(ge=0, le=MOST_RERANKED, description="Best results that are re-ranked; null: the service's default, none."),
+        Field(ge=0, le=MOST_RERANKED, description="Best results that are re-ranked; null: the service's default."),
     ] = None
 
     @model_validator(mode="after")

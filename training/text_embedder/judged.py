@@ -74,8 +74,9 @@ def read_judged(folder: Path, *, share: float, seed: int) -> Judged:
     known = {_essence(text) for text in held_out.queries.values()}
     train = _only(train, (key for key, text in train.queries.items() if _essence(text) not in known))
     if len(held_out.queries) < LEAST_QUERIES:
-        raise BadData(f"{folder}: {len(held_out.queries)} held-out queries are too few to measure; {LEAST_QUERIES} are "
-                      "the least")
+        raise BadData(
+            f"{folder}: {len(held_out.queries)} held-out queries are too few to measure; {LEAST_QUERIES} are the least"
+        )
     if not any(train.relevant[key] & collection.documents.keys() for key in train.queries):
         raise BadData(f"{folder}: no query is left to train on; give it qrels/{TRAIN}.tsv, or a smaller --held-out")
     digest = _digest(collection.documents, held_out)

@@ -64,7 +64,7 @@ class Reranking:
         keys = [candidate.key for candidate in best]
         async with self._database.pipeline(principal.tenant) as connection:
             texts = await repository.read_texts(connection, keys, CHARACTERS)
-        # An item that was deleted meanwhile has no text; it keeps its place behind those that have, and no page shows it.
+        # An item that was deleted meanwhile has no text; it goes behind those that have, and no page shows it.
         read = [candidate for candidate in best if candidate.key in texts]
         if not read:
             return list(best), None

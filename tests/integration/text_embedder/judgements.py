@@ -1,4 +1,4 @@
-"""A collection in which queries name a thing by one word and documents by another: a model must learn which is which."""
+"""A collection in which queries name a thing by one word and documents by another, which a model must learn."""
 
 from pathlib import Path
 
