@@ -35,9 +35,7 @@ class Published(NamedTuple):
     weights: str
 
 
-def publish(
-    registry: Registry, name: str, folder: Path, *, metadata: Mapping[str, str], description: str
-) -> Published:
+def publish(registry: Registry, name: str, folder: Path, *, metadata: Mapping[str, str], description: str) -> Published:
     """Load a model once, and register it.
 
     Args:

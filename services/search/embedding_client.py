@@ -10,7 +10,7 @@ import orjson
 from mlplatform.auth import MintingError, Principal, Role, mint_token
 from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
-from services.search.errors import SpaceMismatchError
+from services.search.errors import RerankerMissing, SpaceMismatchError
 from services.search.settings import SearchSettings
 
 NAME = "embedding"

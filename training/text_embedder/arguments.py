@@ -87,7 +87,7 @@ def _parser() -> Parser:
         prog="train.py",
         description="Fine-tune a registered embedding model on judged pairs, measure it on held-out queries before and "
         "after, and register it when it is better.",
-        epilog="exit status: 0 registered, 1 MLflow or the search index refused, 2 the data cannot be used, 3 no better "
+        epilog="exit status: 0 registered, 1 MLflow or the index refused, 2 the data cannot be used, 3 no better "
         "and not registered, 5 MLflow unreachable, 64 usage or settings, 130 interrupted",
         allow_abbrev=False,
     )

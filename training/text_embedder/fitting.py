@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,9 @@ class Recipe:
     seed: int
 
 
-def plan(examples: Sequence[Example], relevant: Mapping[str, Set[str]], recipe: Recipe) -> list[list[Example]]:
+def plan(
+    examples: Sequence[Example], relevant: Mapping[str, AbstractSet[str]], recipe: Recipe
+) -> list[list[Example]]:
     """Return the batches of all epochs."""
     chance = random.Random(recipe.seed)  # noqa: S311 - a shuffle
     steps: list[list[Example]] = []
@@ -51,7 +54,7 @@ def plan(examples: Sequence[Example], relevant: Mapping[str, Set[str]], recipe: 
 
 
 def batches(
-    examples: Sequence[Example], relevant: Mapping[str, Set[str]], size: int, chance: random.Random
+    examples: Sequence[Example], relevant: Mapping[str, AbstractSet[str]], size: int, chance: random.Random
 ) -> Iterator[list[Example]]:
     """Yield batches in which no document of one example is relevant to the query of another.
 
@@ -130,7 +133,7 @@ def rate(step: int, steps: int) -> float:
     return min((step + 1) / warm, (steps - step) / max(1, steps - warm + 1))
 
 
-def _clash(one: Example, other: Example, relevant: Mapping[str, Set[str]]) -> bool:
+def _clash(one: Example, other: Example, relevant: Mapping[str, AbstractSet[str]]) -> bool:
     def documents(example: Example) -> set[str]:
         return {example.pair.document, *example.negatives}
 
@@ -144,8 +147,8 @@ def _features(model: SentenceTransformer, judged: Judged, batch: Sequence[Exampl
     """
     columns = [[judged.train.queries[example.pair.query] for example in batch]]
     columns.append([judged.documents[example.pair.document] for example in batch])
-    for place in range(min(len(example.negatives) for example in batch)):
-        columns.append([judged.documents[example.negatives[place]] for example in batch])
+    fewest = min(len(example.negatives) for example in batch)
+    columns += [[judged.documents[example.negatives[place]] for example in batch] for place in range(fewest)]
     prompts = [prompt_of(model, "query")] + [prompt_of(model, "document")] * (len(columns) - 1)
     return [
         batch_to_device(model.preprocess(texts, prompt=prompt or None), model.device)

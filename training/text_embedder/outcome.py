@@ -87,9 +87,7 @@ def show_quality(console: Console, outcome: Outcome) -> None:
     for column in ("", "before", "after", "change"):
         table.add_column(column, justify="left" if not column else "right")
     for name in MEASURES:
-        table.add_row(
-            LABELS[name], f"{before[name]:.4f}", f"{after[name]:.4f}", f"{after[name] - before[name]:+.4f}"
-        )
+        table.add_row(LABELS[name], f"{before[name]:.4f}", f"{after[name]:.4f}", f"{after[name] - before[name]:+.4f}")
     console.print(table)
     change = outcome.change
     console.print(

@@ -50,7 +50,7 @@ def run(asked: Arguments) -> int:
         registry.ping()
         start, model = open_model(registry, settings, asked)
         found.show_data(console, start, judged)
-        outcome = train(asked, settings, start, model, judged, console)
+        outcome = train(asked, settings, start=start, model=model, judged=judged, console=console)
         found.show_quality(console, outcome)
         return finish(registry, outcome, model, console)
     except RegistryUnavailable as error:
@@ -90,6 +90,7 @@ def open_model(
 def train(
     asked: Arguments,
     settings: PlatformSettings,
+    *,
     start: ModelVersion,
     model: SentenceTransformer,
     judged: Judged,
@@ -118,7 +119,9 @@ def train(
         documents = embed(model, judged.documents, "document", advance)
         before = measure(model, judged.held_out, documents, advance)
         asking = embed(model, queries, "query", begin("reading queries", len(queries)))
-        candidates = find_candidates(asked, settings, judged, pairs, asking, documents, begin)
+        candidates = find_candidates(
+            asked, settings, judged, pairs, queries=asking, documents=documents, begin=begin
+        )
         mined = partial(mine, judged, pairs, candidates, asking, documents)
         steps = plan(mined(count=asked.negatives, seed=asked.seed), judged.train.relevant, recipe)
         if not steps:
@@ -145,6 +148,7 @@ def find_candidates(
     settings: PlatformSettings,
     judged: Judged,
     pairs: list[Pair],
+    *,
     queries: Embedded,
     documents: Embedded,
     begin: Begin,

@@ -1,6 +1,6 @@
 """SQL of queries. Every statement sees the rows of the transaction's tenant only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import AsyncConnection, sql

@@ -53,8 +53,7 @@ class EmbeddingServer:
         return JSONResponse(answer)
 
     async def rerank(self, request: Request) -> JSONResponse:
-        while not self.reranking.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.reranking.wait)
         if self.favourite is None:
             return JSONResponse({"code": "no_reranker"}, 404)
         texts = (await request.json())["documents"]

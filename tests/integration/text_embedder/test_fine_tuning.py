@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
-from sentence_transformers import SentenceTransformer
 from program import main
+from sentence_transformers import SentenceTransformer
 
 from mlplatform.auth.system_user import system_user
 from mlplatform.embedders.artifacts import MODEL_FOLDER

@@ -57,6 +57,9 @@ class TestFromIndex:
         assert (found.source, found.found) == ("index things", {"q1": ["c", "a"], "q2": ["b"]})
 
     def test_another_collections_index_is_of_no_use(self, judged):
-        with searching({"cats": ["c"]}) as url, SearchClient(url, {}, "others") as api:
-            with pytest.raises(MiningFailed, match="no document of things"):
-                from_index(api, "others", judged, list(QUERIES), lambda _: None)
+        with (
+            searching({"cats": ["c"]}) as url,
+            SearchClient(url, {}, "others") as api,
+            pytest.raises(MiningFailed, match="no document of things"),
+        ):
+            from_index(api, "others", judged, list(QUERIES), lambda _: None)

@@ -16,9 +16,7 @@ Write = Callable[..., Path]
 def write_collection(tmp_path: Path) -> Write:
     """Write a folder in the layout of BEIR."""
 
-    def write(
-        documents: Mapping[str, str], queries: Mapping[str, str], **judged: Mapping[str, Sequence[str]]
-    ) -> Path:
+    def write(documents: Mapping[str, str], queries: Mapping[str, str], **judged: Mapping[str, Sequence[str]]) -> Path:
         folder = tmp_path / "tiny"
         (folder / "qrels").mkdir(parents=True)
         for name, texts in (("corpus", documents), ("queries", queries)):

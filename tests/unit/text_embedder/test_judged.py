@@ -4,7 +4,7 @@ from judged import Pair, choose_pairs, read_judged
 
 DOCUMENTS = {f"d{number}": f"text {number}" for number in range(5)}
 QUERIES = {f"q{number}": f"Question {number}" for number in range(40)}
-RELEVANT = dict.fromkeys(QUERIES, ["d0", "d1"])
+RELEVANT = {key: ["d0", "d1"] for key in QUERIES}
 
 
 class TestReadJudged:
@@ -47,7 +47,7 @@ class TestReadJudged:
             read_judged(write_collection(DOCUMENTS, QUERIES, test=few), share=0.5, seed=1)
 
     def test_judgements_of_documents_that_are_not_there_train_nothing(self, write_collection):
-        folder = write_collection(DOCUMENTS, QUERIES, test=dict.fromkeys(QUERIES, ["other"]))
+        folder = write_collection(DOCUMENTS, QUERIES, test={key: ["other"] for key in QUERIES})
 
         with pytest.raises(BadData, match="no query is left"):
             read_judged(folder, share=0.5, seed=1)

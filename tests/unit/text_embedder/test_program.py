@@ -20,7 +20,7 @@ class TestMain:
 
     def test_no_mlflow(self, write_collection, capsys):
         queries = {f"q{number}": f"question {number}" for number in range(40)}
-        folder = write_collection({"d": "text"}, queries, test=dict.fromkeys(queries, ["d"]))
+        folder = write_collection({"d": "text"}, queries, test={key: ["d"] for key in queries})
 
         assert main([str(folder)]) == 5
         assert "MLflow" in capsys.readouterr().err
