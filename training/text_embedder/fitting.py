@@ -42,9 +42,7 @@ class Recipe:
     seed: int
 
 
-def plan(
-    examples: Sequence[Example], relevant: Mapping[str, AbstractSet[str]], recipe: Recipe
-) -> list[list[Example]]:
+def plan(examples: Sequence[Example], relevant: Mapping[str, AbstractSet[str]], recipe: Recipe) -> list[list[Example]]:
     """Return the batches of all epochs."""
     chance = random.Random(recipe.seed)  # noqa: S311 - a shuffle
     steps: list[list[Example]] = []

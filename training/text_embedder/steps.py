@@ -119,9 +119,7 @@ def train(
         documents = embed(model, judged.documents, "document", advance)
         before = measure(model, judged.held_out, documents, advance)
         asking = embed(model, queries, "query", begin("reading queries", len(queries)))
-        candidates = find_candidates(
-            asked, settings, judged, pairs, queries=asking, documents=documents, begin=begin
-        )
+        candidates = find_candidates(asked, settings, judged, pairs, queries=asking, documents=documents, begin=begin)
         mined = partial(mine, judged, pairs, candidates, asking, documents)
         steps = plan(mined(count=asked.negatives, seed=asked.seed), judged.train.relevant, recipe)
         if not steps:
