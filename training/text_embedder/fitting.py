@@ -110,15 +110,16 @@ def fit(
     try:
         for number, batch in enumerate(steps, start=1):
             loss = loss_of(_features(model, judged, batch), torch.empty(0))
-            if not math.isfinite(float(loss)):
+            value = float(loss.detach())
+            if not math.isfinite(value):
                 raise Diverged(f"the loss of step {number} is no number: take a smaller --learning-rate")
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
-            losses.append(float(loss))
-            report(losses[-1])
+            losses.append(value)
+            report(value)
     finally:
         model.max_seq_length = longest
         model.eval()
