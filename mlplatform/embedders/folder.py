@@ -22,18 +22,33 @@ def check_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise EmbedderError(f"{folder} is no folder")
+    if not (folder / MODULES).is_file():
+        raise EmbedderError(f"{folder} has no {MODULES}: save the model with SentenceTransformer(...).save(FOLDER)")
+    check_modules(folder)
+    check_files(folder)
+
+
+def check_modules(folder: Path) -> None:
+    """Refuse modules that are not those of the library.
+
+    Raises:
+        EmbedderError: There are others, or the list of modules cannot be read.
+    """
     try:
-        modules = orjson.loads((folder / MODULES).read_bytes())
-        kinds = [str(module["type"]) for module in modules]
-    except OSError as error:
-        raise EmbedderError(
-            f"{folder} has no {MODULES}: save the model with SentenceTransformer(...).save(FOLDER)"
-        ) from error
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        kinds = [str(module["type"]) for module in orjson.loads((folder / MODULES).read_bytes())]
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise EmbedderError(f"{folder / MODULES} is not a list of modules") from error
     foreign = [kind for kind in kinds if not kind.startswith(LIBRARY)]
     if foreign:
         raise EmbedderError(f"its module {foreign[0]} is code of the model's own, which is never run here")
+
+
+def check_files(folder: Path) -> None:
+    """Refuse files that could run code when they are loaded, and a folder without weights.
+
+    Raises:
+        EmbedderError: It names the file.
+    """
     files = list(model_files(folder))
     for path in files:
         if path.suffix in CODE:

@@ -1,7 +1,7 @@
 """Registration of an embedding model as a version of a registered model. Calls block."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow.entities import LoggedModelStatus
@@ -20,7 +20,16 @@ Write = Callable[[Path, str, str], None]
 """Writes the artifacts into a folder, given the id of the logged model and where they will be stored."""
 
 
-def register(registry: Registry, name: str, write: Write, *, description: str) -> ModelVersion:
+def register(
+    registry: Registry,
+    name: str,
+    write: Write,
+    *,
+    description: str,
+    kind: str = KIND,
+    tags: Mapping[str, str] | None = None,
+    run_id: str | None = None,
+) -> ModelVersion:
     """Register a model that the embedding service serves.
 
     Args:
@@ -28,24 +37,29 @@ def register(registry: Registry, name: str, write: Write, *, description: str) -
         name: The registered model; made when missing.
         write: Writes the artifacts.
         description: Of the version.
+        kind: What the model is for.
+        tags: Of the version.
+        run_id: The run that made the model; None when none did.
 
     Raises:
         RegistryUnavailable: MLflow is down.
     """
+    uri = log_model(registry, name, write, kind=kind, run_id=run_id)
     return register_model_version(
-        registry, name, log_model(registry, name, write), model_tags={tag.SERVED_BY: SERVICE}, description=description
+        registry, name, uri, tags=tags, model_tags={tag.SERVED_BY: SERVICE}, description=description
     )
 
 
-def log_model(registry: Registry, name: str, write: Write) -> str:
-    """Store the artifacts as a logged model.
+def log_model(registry: Registry, name: str, write: Write, *, kind: str = KIND, run_id: str | None = None) -> str:
+    """Store the artifacts as a logged model, of its run's experiment or one of the model's own.
 
     Returns:
         Its URI.
     """
     client = open_client(registry.tracking_url)
     with registry_errors(registry.tracking_url), tempfile.TemporaryDirectory() as folder:
-        logged = client.create_logged_model(_experiment(registry, name), name=name, model_type=KIND)
+        experiment = _experiment(registry, name) if run_id is None else client.get_run(run_id).info.experiment_id
+        logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
         write(Path(folder), logged.model_id, logged.artifact_location)
         client.log_model_artifacts(logged.model_id, folder)
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,13 @@ WANTED = ["*.json", "*.txt", "*.safetensors", "*.model"]
 
 
 @contextmanager
-def opened(source: str, revision: str | None) -> Iterator[Path]:
+def opened(source: str, revision: str | None, check: Callable[[Path], None] = check_folder) -> Iterator[Path]:
     """Yield a folder with the model and nothing else, checked; it is gone after the block.
 
     Args:
         source: A folder, or an id such as `sentence-transformers/all-MiniLM-L6-v2`.
         revision: Of the hub; None for its newest.
+        check: Refuses a folder before anything of it is loaded.
 
     Raises:
         EmbedderError: There is no such model, or it is refused.
@@ -38,7 +39,7 @@ def opened(source: str, revision: str | None) -> Iterator[Path]:
             found = _fetch(source, revision, Path(scratch) / "hub")
         else:
             raise EmbedderError(f"{source} is neither a folder nor an id of a hub, such as owner/model")
-        check_folder(found)
+        check(found)
         folder = Path(scratch) / "model"
         for path in model_files(found):
             target = folder / path.relative_to(found)

@@ -16,7 +16,7 @@ class EmbeddingRefusedError(Exception):
 
 @asynccontextmanager
 async def embedder(url: str, credential: Mapping[str, str]) -> AsyncIterator[Embed]:
-    """Yield what embeds texts with the weights of a digest.
+    """Yield what embeds queries with the weights of a digest.
 
     Args:
         url: Of the embedding service.
@@ -26,7 +26,8 @@ async def embedder(url: str, credential: Mapping[str, str]) -> AsyncIterator[Emb
 
         async def embed(texts: Sequence[str], digest: str) -> Sequence[Sequence[float]]:
             try:
-                answer = await client.post("/api/v1/embed", json={"texts": list(texts), "digest": digest})
+                body = {"texts": list(texts), "digest": digest, "input_type": "query"}
+                answer = await client.post("/api/v1/embed", json=body)
             except httpx.HTTPError as error:
                 raise EmbeddingRefusedError(
                     f"the embedding service does not answer at {url}: {type(error).__name__}. "

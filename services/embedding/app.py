@@ -17,7 +17,8 @@ from services.embedding.embedder import Embedder
 from services.embedding.jobs.jobs import Jobs
 from services.embedding.jobs.worker import JobWorker
 from services.embedding.node import Node
-from services.embedding.routes import embed, models, spaces
+from services.embedding.reranking.reranker import Reranker
+from services.embedding.routes import embed, models, rerank, spaces
 from services.embedding.routes import jobs as jobs_routes
 from services.embedding.service import EmbeddingService
 from services.embedding.settings import EmbeddingSettings
@@ -51,16 +52,19 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
             )
             jobs = Jobs(kernel.database, kernel.objects, worker, most=settings.embedding_jobs_per_tenant)
             app.state.kernel = kernel
-            app.state.service = EmbeddingService(settings, node, Embedder(cache), jobs, int(time.time()))
+            reranker = Reranker(settings, registry)
+            app.state.service = EmbeddingService(settings, node, Embedder(cache), jobs, reranker, int(time.time()))
             kernel.health.register("mlflow", lambda: asyncio.to_thread(registry.ping))
             kernel.health.register("s3", kernel.objects.ping)
             kernel.health.register("model", node.check)
             async with (
                 running(node, "embedding node") as check,
                 running(worker, "embedding jobs") as check_jobs,
+                running(reranker, "re-ranker") as check_reranker,
             ):
                 kernel.health.register("embedding node", check)
                 kernel.health.register("embedding jobs", check_jobs)
+                kernel.health.register("re-ranker", check_reranker)
                 yield
                 await cache.close()
 
@@ -70,6 +74,6 @@ def create_app(settings: EmbeddingSettings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         routers=[models.router, spaces.router, jobs_routes.router],
-        direct=[*embed.ROUTES, *openai.ROUTES],
+        direct=[*embed.ROUTES, *rerank.ROUTES, *openai.ROUTES],
         name=NAME,
     )

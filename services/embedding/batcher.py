@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from opentelemetry import trace
 
+from mlplatform.embedders.prompts import document_prompt
 from services.embedding import metrics
 from services.embedding.encoding.backend import Vectors
 from services.embedding.encoding.encoder import Encoder
@@ -78,10 +79,14 @@ class Batcher:
     Args:
         encoder: The model.
         max_queued_texts: Texts that may wait in a lane; a request beyond that is refused.
+
+    Attributes:
+        document_prompt: What the model was trained to have before documents; it is for the caller to ask for.
     """
 
     def __init__(self, encoder: Encoder, *, max_queued_texts: int) -> None:
         self._encoder = encoder
+        self.document_prompt = document_prompt(encoder.prompts)
         self._max_queued_texts = max_queued_texts
         self._queued_texts: dict[Lane, int] = {"short": 0, "long": 0}
         self._lanes: dict[Lane, deque[_Request]] = {"short": deque(), "long": deque()}

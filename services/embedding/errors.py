@@ -3,10 +3,12 @@
 * NotFound
   + ModelNotServed      404
     - WeightsNotServed  404
+    - NoReranker        404
 * DependencyUnavailable
   + ModelNotLoaded      503
     - NoRoomForModel    503
     - ModelUnreadable   503
+    - RerankerNotLoaded 503
 * RateLimited
   + QueueFull           429
   + TooManyJobs         429
@@ -27,6 +29,22 @@ class WeightsNotServed(ModelNotServed):
     """The caller asks for weights that are not in memory."""
 
     code = "weights_not_served"
+
+
+class NoReranker(ModelNotServed):
+    """There is no re-ranker in production.
+
+    Args:
+        name: What it would be registered as.
+    """
+
+    code = "no_reranker"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"No re-ranker is in production: register one by `mlp models register-reranker --name {name}` and promote "
+            "it."
+        )
 
 
 class ModelNotLoaded(DependencyUnavailable):
@@ -69,6 +87,17 @@ class ModelUnreadable(ModelNotLoaded):
         super().__init__(
             f"Version {version} of {name} cannot be loaded: it ends with {type(cause).__name__}, and the log has more."
         )
+
+
+class RerankerNotLoaded(ModelNotLoaded):
+    """The re-ranker in production is not in memory.
+
+    Args:
+        problem: Why.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"The re-ranker is not loaded: {problem}")
 
 
 class QueueFull(RateLimited):

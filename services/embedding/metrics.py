@@ -47,3 +47,4 @@ INDEX_BUILD = Gauge(
     ["space", "phase"],
 )
 FILLED = Counter("ml_embedding_filled_items_total", "Items gone over to fill spaces, by outcome.", ["space", "outcome"])
+RERANKED_TEXTS = Counter("ml_embedding_reranked_texts_total", "Documents that the re-ranker has scored.")

@@ -1,10 +1,11 @@
 """Wire types of the embedding service."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from services.embedding.encoding.report import EncoderReport
 
@@ -33,6 +34,13 @@ class EmbedRequest(BaseModel):
     prompt_name: Annotated[
         str | None, Field(description="A prompt that the model was trained with; `GET /api/v1/models` lists them.")
     ] = None
+    input_type: Annotated[
+        Literal["query", "document"] | None,
+        Field(
+            description="What the texts are: the model's prompt for it is put before each, if it has one. Items of the "
+            "index are embedded as documents and what they are searched by as queries."
+        ),
+    ] = None
     dimensions: Annotated[
         int | None,
         Field(ge=1, strict=True, description="Keep the first components, and make the length one again. Default: all."),
@@ -58,6 +66,68 @@ class EmbedAnswer(BaseModel):
         list[int], Field(description="Positions of the texts that were longer than the model reads; the rest was cut.")
     ]
     usage: Usage
+
+
+class RerankDocument(BaseModel):
+    """A document that is returned."""
+
+    text: str
+
+
+def _text_of(document: object) -> object:
+    return document.get("text") if isinstance(document, Mapping) else document
+
+
+_RERANK_TEXT = {"type": "string", "minLength": 1}
+RerankText = Annotated[
+    str,
+    BeforeValidator(_text_of),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [_RERANK_TEXT, {"type": "object", "properties": {"text": _RERANK_TEXT}, "required": ["text"]}]}
+    ),
+]
+
+
+class RerankRequest(BaseModel):
+    """A query, and documents that may answer it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Annotated[str, Field(min_length=1)]
+    documents: Annotated[
+        list[RerankText], Field(min_length=1, description="Texts, or objects with a `text` as some clients send them.")
+    ]
+    top_n: Annotated[
+        int | None, Field(ge=1, strict=True, description="Return so many, the best. Default: all of them.")
+    ] = None
+    return_documents: Annotated[bool, Field(strict=True, description="Whether to return the texts too.")] = False
+    model: Annotated[str | None, Field(description="Registered name; the re-ranker in production unless given.")] = None
+
+
+class RerankResult(BaseModel):
+    """A document that was scored."""
+
+    index: Annotated[int, Field(description="Its position in the request.")]
+    relevance_score: Annotated[float, Field(description="How likely it answers the query, from 0 to 1.")]
+    document: RerankDocument | None = None
+
+
+class RerankAnswer(BaseModel):
+    """The documents, the best first."""
+
+    model: str
+    version: str
+    digest: str
+    results: list[RerankResult]
+
+
+class RerankerInfo(BaseModel):
+    """The cross-encoder that re-ranks."""
+
+    name: str
+    version: Annotated[str | None, Field(description="In memory; null when there is none.")]
+    problem: Annotated[str | None, Field(description="Why it is not the one in production.")]
 
 
 class EmbeddingModel(BaseModel):
@@ -194,3 +264,4 @@ class Info(BaseModel):
     queued_texts: Annotated[int, Field(description="Most texts that may wait.")]
     waiting_texts: Annotated[int, Field(description="Texts that wait or are being encoded.")]
     cache: CacheInfo
+    reranker: RerankerInfo

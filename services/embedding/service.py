@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.embedding.embedder import Embedder
 from services.embedding.jobs.jobs import Jobs
 from services.embedding.node import Node
+from services.embedding.reranking.reranker import Reranker
 from services.embedding.settings import EmbeddingSettings
 
 
@@ -19,6 +20,7 @@ class EmbeddingService:
         node: The model in memory.
         embedder: Turns texts into vectors.
         jobs: Large inputs.
+        reranker: Orders documents.
         started: When, in seconds since 1970.
     """
 
@@ -26,6 +28,7 @@ class EmbeddingService:
     node: Node
     embedder: Embedder
     jobs: Jobs
+    reranker: Reranker
     started: int
 
 

@@ -86,6 +86,14 @@ class EmbeddingSettings(PlatformSettings):
         """Items up to which a new space has its index from the start; None for any number."""
         return None if self.embedding_space_switch == "auto" else self.embedding_index_live_items
 
+    embedding_reranker: Annotated[str, Field(min_length=1)] = "text-reranker"
+    """Registered name of the cross-encoder that re-ranks. Its version in production is loaded beside the other models;
+    without one there is no re-ranking."""
+    embedding_rerank_documents: Annotated[int, Field(ge=1)] = 200
+    """Most documents in one request to re-rank."""
+    embedding_rerank_queue: Annotated[int, Field(ge=1)] = 1000
+    """Documents that may wait for the re-ranker; beyond that, 429."""
+
     @property
     def model_cache(self) -> Path:
         """Folder of downloaded models, by digest."""

@@ -20,6 +20,7 @@ from services.search.query.lexical import search_words
 from services.search.query.page import Pager
 from services.search.query.probe import RecallProbe
 from services.search.query.ranker import Ranker
+from services.search.query.reranking import Reranking
 from services.search.query.vector_leg import VectorLeg
 from services.search.query.weights import Weights
 from services.search.routes import bulk, index, search, states, weights
@@ -100,5 +101,7 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
         ranker,
         Pager(kernel.database, ranker),
         RankingCache(kernel.redis, settings.search_cache_ttl, entries=settings.search_cache_entries),
+        Reranking(kernel.database, embedding, patience=settings.search_rerank_timeout.total_seconds()),
         weight=settings.search_vector_weight,
+        rerank=settings.search_rerank,
     )

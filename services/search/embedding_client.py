@@ -10,7 +10,7 @@ import orjson
 from mlplatform.auth import MintingError, Principal, Role, mint_token
 from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
-from services.search.errors import SpaceMismatchError
+from services.search.errors import RerankerMissing, SpaceMismatchError
 from services.search.settings import SearchSettings
 
 NAME = "embedding"
@@ -40,8 +40,23 @@ class QueryVector:
         return "[" + ",".join(map(repr, self.values)) + "]"
 
 
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What the re-ranker says of texts.
+
+    Attributes:
+        scores: How likely each answers the query, from 0 to 1, in the order of the texts.
+        model: Registered model.
+        version: Version of that model.
+    """
+
+    scores: Sequence[float]
+    model: str
+    version: str
+
+
 class EmbeddingClient:
-    """Embeds queries over HTTP.
+    """Embeds queries, and re-ranks what they found, over HTTP.
 
     Args:
         http: Shared client; its instrumentation carries the trace on.
@@ -65,10 +80,11 @@ class EmbeddingClient:
             SpaceMismatchError: The service has no model with these weights in memory.
             Unprocessable: The service refuses the text.
         """
+        body = {"texts": [query], "input_type": "query"} | ({} if digest is None else {"digest": digest})
         try:
             response = await self._http.post(
                 f"{self._settings.embedding_url}/api/v1/embed",
-                content=orjson.dumps({"texts": [query]} | ({} if digest is None else {"digest": digest})),
+                content=orjson.dumps(body),
                 headers={"Content-Type": "application/json", **self._credentials(principal)},
             )
         except httpx.HTTPError as error:
@@ -84,6 +100,36 @@ class EmbeddingClient:
             )
         answer = orjson.loads(response.content)
         return QueryVector(answer["embeddings"][0], answer["model"], answer["version"], answer["digest"])
+
+    async def rerank(self, query: str, texts: Sequence[str], principal: Principal) -> Reranked:
+        """Have texts scored for a caller. Who cancels this has the service drop the work.
+
+        Args:
+            query: The query.
+            texts: What was found.
+            principal: The caller.
+
+        Raises:
+            DependencyUnavailable: The service is down, overloaded, or has not loaded its re-ranker.
+            RerankerMissing: The service has no re-ranker.
+        """
+        try:
+            response = await self._http.post(
+                f"{self._settings.embedding_url}/api/v1/rerank",
+                content=orjson.dumps({"query": query, "documents": list(texts)}),
+                headers={"Content-Type": "application/json", **self._credentials(principal)},
+            )
+        except httpx.HTTPError as error:
+            raise DependencyUnavailable(NAME) from error
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise RerankerMissing("no re-ranker is in production; see mlp models register-reranker.")
+        if response.status_code != httpx.codes.OK:
+            raise DependencyUnavailable(
+                NAME, f"the embedding service answered {response.status_code} to a call of the re-ranker."
+            )
+        answer = orjson.loads(response.content)
+        scores = {result["index"]: float(result["relevance_score"]) for result in answer["results"]}
+        return Reranked([scores[place] for place in range(len(texts))], answer["model"], answer["version"])
 
     async def ping(self) -> None:
         """Ask the service for a sign of life.

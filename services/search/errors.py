@@ -3,6 +3,7 @@
 * NotFound
   + ItemNotFound        404
   + UploadNotFound      404
+  + RerankerMissing     404
 * Conflict
   + SpaceMismatchError  409
 * Forbidden
@@ -26,6 +27,12 @@ class UploadNotFound(NotFound):
     """The tenant sent no upload under this name, or long ago."""
 
     code = "upload_not_found"
+
+
+class RerankerMissing(NotFound):
+    """The embedding service has no re-ranker in production. It degrades an answer and never is one."""
+
+    code = "no_reranker"
 
 
 class SpaceMismatchError(Conflict):

@@ -23,15 +23,17 @@ from pydantic import (
 from services.search.filters import Comparison, Filters, Operator
 from services.search.filters import TimeRange as Updated
 from services.search.fusion import Method
+from services.search.query.change import Change
 from services.search.query.cursor import LONGEST
 from services.search.query.query import DEEPEST, Mode, Query, normalised
-from services.search.query.ranking import Leg, Strategy
+from services.search.query.ranking import Part, Strategy
 from services.search.storable import check_bound, check_metadata, check_not_blank, check_text
 
 ENTITY_TYPE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 INDEX_NAME = r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
 NO_NUL = r"^[^\x00]*$"
 MOST_RESULTS = 1000
+MOST_RERANKED = 200
 LONGEST_QUERY = 100_000
 """Characters that are looked at; of those that are left without superfluous ones, fewer may be allowed."""
 
@@ -196,6 +198,15 @@ class SearchRequest(_Body):
     highlight: Annotated[StrictBool, Field(description="Whether to show where the words are.")] = False
     explain: Annotated[StrictBool, Field(description="Whether to show how results came about.")] = False
     content: Annotated[StrictBool, Field(description="Whether results carry text, metadata and tags.")] = True
+    rerank: Annotated[
+        StrictInt | None,
+        Field(
+            ge=0,
+            le=MOST_RERANKED,
+            description="How many of the best results a re-ranker reads and orders anew; 0 for none. Default: as many "
+            "as the index's setting says.",
+        ),
+    ] = None
     tenant: Annotated[str | None, Field(description="The caller's tenant; any other is refused.")] = None
 
     @model_validator(mode="after")
@@ -229,6 +240,7 @@ class SearchRequest(_Body):
             highlight=self.highlight,
             explain=self.explain,
             content=self.content,
+            rerank=self.rerank,
         )
 
 
@@ -249,11 +261,19 @@ class LegExplanation(BaseModel):
     share: Annotated[float, Field(description="What the leg gives before its weight.")]
 
 
+class RerankExplanation(BaseModel):
+    """What the re-ranker said of an item."""
+
+    score: float
+    rank_before: Annotated[int, Field(description="In the ranking that the re-ranker was given.")]
+
+
 class ResultExplanation(BaseModel):
-    """What both legs said of an item."""
+    """What both legs, and the re-ranker, said of an item."""
 
     vector: LegExplanation
     lexical: LegExplanation
+    rerank: Annotated[RerankExplanation | None, Field(description="Of items that it read.")] = None
 
 
 class Result(BaseModel):
@@ -265,6 +285,13 @@ class Result(BaseModel):
         float,
         Field(description="Fused score; in mode vector the cosine similarity, in mode lexical BM25."),
     ]
+    rerank_score: Annotated[
+        float | None,
+        Field(
+            description="How likely the item answers the query, from 0 to 1, of items that the re-ranker read. Those "
+            "come first, ordered by it."
+        ),
+    ] = None
     text: str | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
@@ -311,7 +338,10 @@ class SearchAnswer(BaseModel):
             "words of the query to look at all: some may be missing."
         ),
     ]
-    degraded: Annotated[list[Leg], Field(description="Legs that failed; the answer is that of the other.")]
+    degraded: Annotated[
+        list[Part],
+        Field(description="Legs that failed, so that the answer is that of the other; and rerank when that failed."),
+    ]
     reason: Annotated[str | None, Field(description="Why results may be fewer or other than expected.")]
     corrected: Annotated[
         dict[str, str], Field(description="Word of the query that no item has → what was looked for instead.")
@@ -324,19 +354,42 @@ class SearchAnswer(BaseModel):
     explain: Explanation | None = None
     model: str | None
     version: str | None
+    reranker: Annotated[str | None, Field(description="Model and version that re-ranked; null when none did.")]
     took_ms: float
 
 
 class IndexSettings(_Body):
-    """Settings of the tenant's items of one kind."""
+    """Settings of the tenant's items of one kind; at least one."""
 
     weight: Annotated[
         StrictFloat | StrictInt | None, Field(ge=0, le=1, description="Of the vectors; null: the service's default.")
-    ]
+    ] = None
     tuning: Annotated[
         dict[str, StrictFloat | StrictInt | StrictStr] | None,
         Field(max_length=32, description="The measurements that the weight comes from; null: it was set by hand."),
     ] = None
+    rerank: Annotated[
+        StrictInt | None,
+        Field(ge=0, le=MOST_RERANKED, description="Best results that are re-ranked; null: the service's default."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if not self.model_fields_set & {"weight", "rerank"}:
+            raise ValueError("must have a setting: weight or rerank")
+        if self.tuning is not None and "weight" not in self.model_fields_set:
+            raise ValueError("tuning belongs to a weight, and there is none")
+        return self
+
+    def change(self) -> Change:
+        """Return the change that is meant."""
+        return Change(
+            weighs="weight" in self.model_fields_set,
+            weight=None if self.weight is None else float(self.weight),
+            tuning=self.tuning,
+            reranks="rerank" in self.model_fields_set,
+            rerank=self.rerank,
+        )
 
 
 class IndexSettingsAnswer(BaseModel):
@@ -345,4 +398,5 @@ class IndexSettingsAnswer(BaseModel):
     entity_type: str
     weight: float | None
     tuning: dict[str, Any] | None
+    rerank: int | None
     updated_at: datetime

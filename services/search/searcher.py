@@ -1,5 +1,6 @@
 """From a query to its answer."""
 
+from dataclasses import replace
 from typing import Any
 
 from mlplatform.auth import Principal
@@ -12,6 +13,7 @@ from services.search.query.cursor import Cursor
 from services.search.query.page import Pager
 from services.search.query.query import Query
 from services.search.query.ranker import Ranked, Ranker
+from services.search.query.reranking import Reranking
 from services.search.query.state import State
 from services.search.query.steps import Steps
 from services.search.spaces import space_of
@@ -28,15 +30,29 @@ class Searcher:
         ranker: Ranks candidates.
         pager: Cuts pages.
         cache: Keeps rankings.
+        reranking: Re-ranks the best candidates.
         weight: Of the vectors, for an index that has none of its own.
+        rerank: How many results are re-ranked, for an index that does not say.
     """
 
-    def __init__(self, database: Database, ranker: Ranker, pager: Pager, cache: RankingCache, *, weight: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ranker: Ranker,
+        pager: Pager,
+        cache: RankingCache,
+        reranking: Reranking,
+        *,
+        weight: float,
+        rerank: int,
+    ) -> None:
         self._database = database
         self._ranker = ranker
         self._pager = pager
         self._cache = cache
+        self._reranking = reranking
         self._weight = weight
+        self._rerank = rerank
 
     async def search(self, principal: Principal, query: Query, cursor: str | None = None) -> Answer:
         """Find the items of the caller's tenant that answer a query best.
@@ -57,12 +73,16 @@ class Searcher:
         with steps.step("state"):
             state = await self._read_state(principal.tenant)
         weight = self._choose_weight(query, state)
-        current = ranking_key(query, state, weight, self._ranker.window)
+        wanted = replace(query, rerank=self._choose_rerank(query, state))
+        current = ranking_key(wanted, state, weight, self._ranker.window)
         key = current if begin is None else begin.ranking
         ranked = None if query.explain else await self._find(principal.tenant, key)
         if ranked is None:
             key = current
             ranked = await self._ranker.rank(principal, query, state, weight, steps)
+            if wanted.rerank:
+                reranked = await self._reranking.apply(principal, wanted, ranked.ranking, steps)
+                ranked = replace(ranked, ranking=reranked)
             if not query.explain and not ranked.ranking.degraded:
                 await self._cache.keep(principal.tenant, key, ranked.ranking)
         position = query.position if begin is None else begin.position
@@ -90,7 +110,13 @@ class Searcher:
     async def _read_state(self, tenant: str) -> State:
         async with self._database.pipeline(tenant) as connection:
             row = await repository.read_state(connection)
-        return State(space_of(row), row["generation"], row["pending"], row["weights"])
+        return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"])
+
+    def _choose_rerank(self, query: Query, state: State) -> int:
+        if query.rerank is not None:
+            return query.rerank
+        own = state.rerank(query.filters)
+        return self._rerank if own is None else own
 
     def _choose_weight(self, query: Query, state: State) -> float:
         if query.weight is not None:

@@ -48,6 +48,11 @@ class SearchSettings(PlatformSettings):
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
     search_leg_timeout: Duration = timedelta(seconds=5)
     """How long a leg may take; after that the answer is that of the other leg, and says so."""
+    search_rerank: Annotated[int, Field(ge=0, le=200)] = 0
+    """Best results that the re-ranker orders anew, for indexes without a setting of their own and queries that do not
+    ask; 0 for none. Each costs the embedding service a pass of a model over the query and the text."""
+    search_rerank_timeout: Duration = timedelta(seconds=2)
+    """How long the re-ranker may take; after that the answer is in the order of before, and says so."""
     search_cache_ttl: Duration = timedelta(seconds=60)
     """How long rankings are kept in Redis; 0 for not at all. Writes to the index are seen at once all the same."""
     search_cache_entries: Annotated[int, Field(ge=0, le=1_000_000)] = 4096

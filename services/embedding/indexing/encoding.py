@@ -23,19 +23,21 @@ class Outcome(NamedTuple):
 
 
 async def encode(batcher: Batcher, texts: Sequence[str]) -> Outcome:
-    """Encode texts; those that fail together are halved until only those fail that make the others fail.
+    """Encode the texts of items, with the prompt that the model has for documents.
+
+    Those that fail together are halved until only those fail that make the others fail.
 
     Raises:
         ModelNotLoaded: The service is stopping.
     """
     try:
-        vectors = (await batcher.encode(texts, refuse_when_full=False)).vectors
+        found = await batcher.encode(texts, prompt=batcher.document_prompt, refuse_when_full=False)
     except EncodingFailedError as error:
         if len(texts) == 1:
             return Outcome(np.zeros((1, 1), dtype=np.float32), {0: error.detail})
         middle = len(texts) // 2
         return _joined(await encode(batcher, texts[:middle]), await encode(batcher, texts[middle:]))
-    return Outcome(vectors, dict(_not_finite(vectors)))
+    return Outcome(found.vectors, dict(_not_finite(found.vectors)))
 
 
 def _joined(first: Outcome, second: Outcome) -> Outcome:

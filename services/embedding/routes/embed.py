@@ -5,6 +5,7 @@ import asyncio
 import orjson
 
 from mlplatform.auth import Permission
+from mlplatform.embedders.prompts import document_prompt, query_prompt
 from mlplatform.errors import BadRequest, FieldError, Unprocessable
 from mlplatform.service import (
     DirectRequest,
@@ -71,6 +72,12 @@ def _read(body: bytes, settings: EmbeddingSettings) -> EmbedRequest:
 
 def _prompt_of(wanted: EmbedRequest, model: ServedModel) -> str:
     """Return the text that goes before each text; an empty one for what the model itself puts there."""
+    if wanted.input_type is not None:
+        if wanted.prompt is not None or wanted.prompt_name is not None:
+            message = "cannot be given together with `prompt` or `prompt_name`"
+            raise Unprocessable("There are two prompts.", errors=[FieldError("body.input_type", message)])
+        prompts = model.encoder.prompts
+        return query_prompt(prompts) if wanted.input_type == "query" else document_prompt(prompts)
     if wanted.prompt_name is None:
         return wanted.prompt or ""
     if wanted.prompt is not None:

@@ -8,7 +8,7 @@ from mlplatform.auth import Permission, require
 from mlplatform.service.json_route import ServiceRouter
 from services.embedding.naming import names_of
 from services.embedding.routes.dependencies import get_service
-from services.embedding.schemas import CacheInfo, EmbeddingModel, EmbeddingModels, Info
+from services.embedding.schemas import CacheInfo, EmbeddingModel, EmbeddingModels, Info, RerankerInfo
 from services.embedding.served_model import ServedModel
 from services.embedding.service import EmbeddingService
 
@@ -24,7 +24,7 @@ async def list_models(service: Service) -> EmbeddingModels:
 
 @router.get("/info", summary="How this node computes and where it writes")
 async def read_info(service: Service) -> Info:
-    """Describe the model, the space that this node fills, its limits, its queue and its cache."""
+    """Describe the model, the space that this node fills, its limits, its queue, its cache and the re-ranker."""
     node, settings = service.node, service.settings
     model = node.model
     return Info(
@@ -41,6 +41,11 @@ async def read_info(service: Service) -> Info:
             state=service.embedder.cache.state,
             entries=settings.embedding_cache_entries,
             seconds=settings.embedding_cache_ttl.total_seconds(),
+        ),
+        reranker=RerankerInfo(
+            name=settings.embedding_reranker,
+            version=None if service.reranker.loaded is None else service.reranker.loaded.version,
+            problem=service.reranker.problem,
         ),
     )
 

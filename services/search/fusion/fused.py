@@ -17,6 +17,9 @@ class Fused(NamedTuple):
         vector_rank: From 1; None when vectors did not propose it.
         lexical_score: BM25; None when words did not propose it.
         lexical_rank: From 1; None as above.
+        rerank_score: What the re-ranker says, from 0 to 1; None for one that it did not read. Those that it read come
+            first, ordered by it.
+        fused_rank: From 1, before that; None for one that it did not read.
     """
 
     key: Key
@@ -27,3 +30,5 @@ class Fused(NamedTuple):
     vector_rank: int | None = None
     lexical_score: float | None = None
     lexical_rank: int | None = None
+    rerank_score: float | None = None
+    fused_rank: int | None = None

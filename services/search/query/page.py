@@ -113,6 +113,8 @@ class Pager:
 def _shown(item: dict[str, Any], candidate: Fused, query: Query) -> dict[str, Any]:
     headline = item.pop("headline", None)
     item["score"] = candidate.score
+    if candidate.rerank_score is not None:
+        item["rerank_score"] = candidate.rerank_score
     if query.highlight:
         item["highlights"] = read_highlights(headline or "")
     if query.explain:
@@ -128,4 +130,6 @@ def _shown(item: dict[str, Any], candidate: Fused, query: Query) -> dict[str, An
                 "share": candidate.lexical_share,
             },
         }
+        if candidate.rerank_score is not None:
+            item["explain"]["rerank"] = {"score": candidate.rerank_score, "rank_before": candidate.fused_rank}
     return item

@@ -34,6 +34,7 @@ class Query:
         highlight: Whether to show where the words are.
         explain: Whether to show how each result came about.
         content: Whether results carry text, metadata and tags.
+        rerank: How many of the best candidates are re-ranked; None for as many as the index's setting says.
     """
 
     text: str
@@ -47,10 +48,11 @@ class Query:
     highlight: bool = False
     explain: bool = False
     content: bool = True
+    rerank: int | None = None
 
     def fingerprint(self) -> str:
         """Return what is equal for queries with the same ranking, whatever they show of it."""
-        parts = [self.text, self.mode, self.fusion, self.weight, self.filters.key().decode()]
+        parts = [self.text, self.mode, self.fusion, self.weight, self.filters.key().decode(), self.rerank]
         return hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()
 
 

@@ -187,7 +187,8 @@ class Ranker:
             weight=ranking.weight,
             scale=ranking.scale,
             rank=position + 1,
-            most=ranking.candidates[-1].score,
+            # Of all, since a re-ranker may have left any of them last.
+            most=min(candidate.score for candidate in ranking.candidates),
         )
 
     def _fuse(

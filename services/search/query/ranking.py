@@ -9,6 +9,8 @@ import orjson
 from services.search.fusion import Fused, Scale
 
 Leg = Literal["vector", "lexical"]
+Part = Leg | Literal["rerank"]
+"""What an answer can do without."""
 Strategy = Literal["exact", "plain", "iterative", "exact_after_plain", "exact_after_iterative", "none"]
 NO_SCALE = Scale(0.0, 0.0)
 
@@ -22,26 +24,28 @@ class Ranking:
         strategy: How vectors were searched.
         complete: Whether every item that meets the filters could be considered.
         more: The leg that can rank further items; None when there are none.
-        degraded: Legs that failed.
+        degraded: Parts that failed.
         reason: Why the answer may be less than expected.
         corrected: Unknown word → the one that was looked for instead.
         model: Model that embedded the query; None when vectors were not searched.
         version: Its version.
         weight: Of the vectors.
         scale: Of their similarities.
+        reranker: Model and version that re-ranked the first candidates; None when none did.
     """
 
     candidates: Sequence[Fused]
     strategy: Strategy
     complete: bool
     more: Leg | None
-    degraded: Sequence[Leg] = ()
+    degraded: Sequence[Part] = ()
     reason: str | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
     version: str | None = None
     weight: float = 0.0
     scale: Scale = NO_SCALE
+    reranker: str | None = None
 
     def cut_short(self, reason: str) -> "Ranking":
         """Return the ranking of an answer without what its leg should have ranked beyond the candidates.
@@ -57,7 +61,7 @@ class Ranking:
         """Return the ranking without what only `explain` shows."""
         return orjson.dumps(
             [
-                [(*candidate.key, round(candidate.score, 6)) for candidate in self.candidates],
+                [_stored(candidate) for candidate in self.candidates],
                 self.strategy,
                 self.complete,
                 self.more,
@@ -67,15 +71,31 @@ class Ranking:
                 self.version,
                 self.weight,
                 tuple(self.scale),
+                self.reranker,
             ]
         )
 
     @classmethod
     def from_bytes(cls, stored: bytes | str) -> "Ranking":
         """Read what `to_bytes` wrote."""
-        candidates, strategy, complete, more, reason, corrected, model, version, weight, scale = orjson.loads(stored)
+        (
+            candidates,
+            strategy,
+            complete,
+            more,
+            reason,
+            corrected,
+            model,
+            version,
+            weight,
+            scale,
+            reranker,
+        ) = orjson.loads(stored)
         return cls(
-            candidates=[Fused((entity_type, entity_id), score) for entity_type, entity_id, score in candidates],
+            candidates=[
+                Fused((entity_type, entity_id), score, rerank_score=rerank_score)
+                for entity_type, entity_id, score, rerank_score in candidates
+            ],
             strategy=strategy,
             complete=complete,
             more=more,
@@ -85,4 +105,10 @@ class Ranking:
             version=version,
             weight=weight,
             scale=Scale(*scale),
+            reranker=reranker,
         )
+
+
+def _stored(candidate: Fused) -> tuple[str, str, float, float | None]:
+    rerank_score = None if candidate.rerank_score is None else round(candidate.rerank_score, 9)
+    return (*candidate.key, round(candidate.score, 6), rerank_score)

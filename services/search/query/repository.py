@@ -1,6 +1,6 @@
 """SQL of queries. Every statement sees the rows of the transaction's tenant only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import AsyncConnection, sql
@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
 from services.search.items import Key
+from services.search.query.change import Change
 from services.search.query.highlights import GAP, START, STOP
 
 Connection = AsyncConnection[DictRow]
@@ -30,7 +31,7 @@ WORK_MEMORY = "32MB"
 
 
 async def read_state(connection: Connection) -> DictRow:
-    """Return the active space, the tenant's generation and weights, and whether items wait for their embedding.
+    """Return the active space, the tenant's generation and settings, and whether items wait for their embedding.
 
     The number of vectors is the planner's estimate, of all tenants.
     """
@@ -44,7 +45,9 @@ async def read_state(connection: Connection) -> DictRow:
             EXISTS (SELECT FROM search_items i
                 WHERE i.tenant_id = current_setting('ml.tenant') AND i.state = 'pending') AS pending,
             coalesce((SELECT jsonb_object_agg(w.entity_type, w.weight) FROM search_settings w
-                WHERE w.tenant_id = current_setting('ml.tenant') AND w.weight IS NOT NULL), '{}') AS weights
+                WHERE w.tenant_id = current_setting('ml.tenant') AND w.weight IS NOT NULL), '{}') AS weights,
+            coalesce((SELECT jsonb_object_agg(r.entity_type, r.rerank) FROM search_settings r
+                WHERE r.tenant_id = current_setting('ml.tenant') AND r.rerank IS NOT NULL), '{}') AS reranks
         FROM (SELECT) AS one LEFT JOIN embedding_spaces s ON s.state = 'active'
         """
     )
@@ -234,6 +237,27 @@ async def read_items(
     return await cursor.fetchall()
 
 
+async def read_texts(connection: Connection, keys: Sequence[Key], characters: int) -> dict[Key, str]:
+    """Return the beginnings of the texts of those of some items that exist.
+
+    Args:
+        connection: A transaction of the tenant.
+        keys: Which.
+        characters: How much of each.
+    """
+    types, ids = [key[0] for key in keys], [key[1] for key in keys]
+    cursor = await connection.execute(
+        """
+        SELECT i.entity_type, i.entity_id, left(ltrim(i.text, E' \\t\\r\\n'), %s) AS text
+        FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
+        JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = k.entity_type
+            AND i.entity_id = k.entity_id
+        """,
+        (characters, types, ids),
+    )
+    return {(row["entity_type"], row["entity_id"]): row["text"] for row in await cursor.fetchall()}
+
+
 async def count_facets(
     connection: Connection, keys: Sequence[Key], filters: Filters, facets: Sequence[str], limit: int
 ) -> list[DictRow]:
@@ -283,35 +307,46 @@ async def count_facets(
 
 
 async def read_settings(connection: Connection) -> list[DictRow]:
-    """Return entity_type, weight, tuning and updated_at of every index of the tenant that has settings."""
+    """Return entity_type, weight, tuning, rerank and updated_at of every index of the tenant that has settings."""
     cursor = await connection.execute(
         """
-        SELECT entity_type, weight, tuning, updated_at FROM search_settings
+        SELECT entity_type, weight, tuning, rerank, updated_at FROM search_settings
         WHERE tenant_id = current_setting('ml.tenant') ORDER BY entity_type
         """
     )
     return await cursor.fetchall()
 
 
-async def save_weight(
-    connection: Connection, entity_type: str, weight: float | None, tuning: Mapping[str, Any] | None
-) -> DictRow:
-    """Set the weight of an index, with the measurements that it comes from.
+async def save_settings(connection: Connection, entity_type: str, change: Change) -> DictRow:
+    """Change the settings of an index.
 
     Returns:
-        entity_type, weight, tuning, updated_at, and former, the weight before.
+        entity_type, weight, tuning, rerank, updated_at, and former_weight and former_rerank, those before.
     """
+    tuning = None if change.tuning is None else Jsonb(change.tuning)
     cursor = await connection.execute(
         """
-        INSERT INTO search_settings AS s (tenant_id, entity_type, weight, tuning)
-        VALUES (current_setting('ml.tenant'), %s, %s, %s)
-        ON CONFLICT (tenant_id, entity_type) DO UPDATE
-        SET weight = excluded.weight, tuning = excluded.tuning, updated_at = now()
-        RETURNING s.entity_type, s.weight, s.tuning, s.updated_at,
+        INSERT INTO search_settings AS s (tenant_id, entity_type, weight, tuning, rerank)
+        VALUES (current_setting('ml.tenant'), %(index)s, %(weight)s, %(tuning)s, %(rerank)s)
+        ON CONFLICT (tenant_id, entity_type) DO UPDATE SET
+            weight = CASE WHEN %(weighs)s THEN excluded.weight ELSE s.weight END,
+            tuning = CASE WHEN %(weighs)s THEN excluded.tuning ELSE s.tuning END,
+            rerank = CASE WHEN %(reranks)s THEN excluded.rerank ELSE s.rerank END,
+            updated_at = now()
+        RETURNING s.entity_type, s.weight, s.tuning, s.rerank, s.updated_at,
             (SELECT f.weight FROM search_settings f
-             WHERE f.tenant_id = s.tenant_id AND f.entity_type = s.entity_type) AS former
+             WHERE f.tenant_id = s.tenant_id AND f.entity_type = s.entity_type) AS former_weight,
+            (SELECT f.rerank FROM search_settings f
+             WHERE f.tenant_id = s.tenant_id AND f.entity_type = s.entity_type) AS former_rerank
         """,
-        (entity_type, weight, None if tuning is None else Jsonb(tuning)),
+        {
+            "index": entity_type,
+            "weight": change.weight,
+            "tuning": tuning,
+            "rerank": change.rerank,
+            "weighs": change.weighs,
+            "reranks": change.reranks,
+        },
     )
     row = await cursor.fetchone()
     if row is None:

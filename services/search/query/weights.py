@@ -1,4 +1,4 @@
-"""The weights of vectors against words, of each index of a tenant."""
+"""The settings of each index of a tenant: the weight of vectors against words, and how much is re-ranked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,15 @@ from mlplatform.audit import AuditLog
 from mlplatform.auth import Principal
 from mlplatform.database import Database
 from services.search.query import repository
+from services.search.query.change import Change
 
 
 class Weights:
-    """Reads and sets weights.
+    """Reads and changes settings.
 
     Args:
         database: Where they are.
-        audit: Records who set which.
+        audit: Records who set what.
     """
 
     def __init__(self, database: Database, audit: AuditLog) -> None:
@@ -22,32 +23,39 @@ class Weights:
         self._audit = audit
 
     async def read(self, tenant: str) -> Sequence[Mapping[str, Any]]:
-        """Return every index of the tenant that has a weight."""
+        """Return every index of the tenant that has settings."""
         async with self._database.transaction(tenant) as connection:
             return await repository.read_settings(connection)
 
-    async def set(
-        self, principal: Principal, entity_type: str, weight: float | None, tuning: Mapping[str, Any] | None
-    ) -> Mapping[str, Any]:
-        """Set the weight of an index of the caller's tenant, and record who did.
+    async def set(self, principal: Principal, entity_type: str, change: Change) -> Mapping[str, Any]:
+        """Change the settings of an index of the caller's tenant, and record who did.
 
         Args:
             principal: Who.
-            entity_type: Of the index; `*` for all without a weight of their own.
-            weight: From 0 to 1; None for the service's default.
-            tuning: The measurements that it comes from; None when it is set by hand.
+            entity_type: Of the index; `*` for all without settings of their own.
+            change: What is set.
 
         Returns:
             The settings as they are now.
         """
         async with self._database.transaction(principal.tenant) as connection:
-            row = await repository.save_weight(connection, entity_type, weight, tuning)
-            former = row.pop("former")
-            await self._audit.record(
-                action="search.weight_set",
-                principal=principal,
-                resource=f"index/{entity_type}",
-                detail={"weight": weight, "former": former, "tuning": tuning},
-                connection=connection,
-            )
+            row = await repository.save_settings(connection, entity_type, change)
+            former_weight, former_rerank = row.pop("former_weight"), row.pop("former_rerank")
+            details: dict[str, dict[str, Any]] = {}
+            if change.weighs:
+                details["search.weight_set"] = {
+                    "weight": change.weight,
+                    "former": former_weight,
+                    "tuning": change.tuning,
+                }
+            if change.reranks:
+                details["search.rerank_set"] = {"rerank": change.rerank, "former": former_rerank}
+            for action, detail in details.items():
+                await self._audit.record(
+                    action=action,
+                    principal=principal,
+                    resource=f"index/{entity_type}",
+                    detail=detail,
+                    connection=connection,
+                )
         return row

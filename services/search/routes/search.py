@@ -50,6 +50,7 @@ async def search(
         "index_changed": found.index_changed,
         "model": ranking.model,
         "version": ranking.version,
+        "reranker": ranking.reranker,
     }
     if found.facets is not None:
         answer["facets"] = found.facets

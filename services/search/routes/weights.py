@@ -1,4 +1,4 @@
-"""Weights of vectors against words."""
+"""Settings of indexes: the weight of vectors against words, and how much is re-ranked."""
 
 from typing import Annotated
 
@@ -21,13 +21,15 @@ async def read_settings(
     return [IndexSettingsAnswer.model_validate(row) for row in await weights.read(principal.tenant)]
 
 
-@router.put("/{entity_type}", summary="Set the weight of vectors against words")
-async def set_weight(
+@router.put("/{entity_type}", summary="Change the settings of an index")
+async def change_settings(
     entity_type: Annotated[str, Path(pattern=INDEX_NAME, description="Kind of items; * for all others.")],
     body: IndexSettings,
     principal: Annotated[Principal, require(Permission.INDEX)],
     weights: Annotated[Weights, Depends(get_weights)],
 ) -> IndexSettingsAnswer:
-    """Set the weight for queries that ask for this kind of items alone. It is in effect with the next query."""
-    weight = None if body.weight is None else float(body.weight)
-    return IndexSettingsAnswer.model_validate(await weights.set(principal, entity_type, weight, body.tuning))
+    """Set what queries that ask for this kind of items alone go by; what is left out stays as it is.
+
+    It is in effect with the next query.
+    """
+    return IndexSettingsAnswer.model_validate(await weights.set(principal, entity_type, body.change()))

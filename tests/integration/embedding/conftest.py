@@ -11,10 +11,11 @@ from services.embedding.batcher import Batcher
 from services.embedding.consumer import Indexer
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
+from tests.integration.embedding.cross_encoders import rerankers
 from tests.integration.embedding.tiny import embedders
 from tests.unit.embedding.encoders import DIMENSION, WordEncoder
 
-__all__ = ["embedders"]
+__all__ = ["embedders", "rerankers"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from mlplatform.events import running
+from mlplatform.registry.registry import Registry
 from mlplatform.service.factory import create_service
 from mlplatform.service.kernel import open_kernel
 from services.embedding import openai
@@ -16,6 +17,7 @@ from services.embedding.cache import VectorCache
 from services.embedding.embedder import Embedder
 from services.embedding.jobs.jobs import Jobs
 from services.embedding.jobs.worker import JobWorker
+from services.embedding.reranking.reranker import Reranker
 from services.embedding.routes import embed, jobs, models
 from services.embedding.served_model import ServedModel
 from services.embedding.service import EmbeddingService
@@ -76,6 +78,7 @@ async def serve(settings: EmbeddingSettings, encoder: WordEncoder) -> AsyncItera
                 LoadedNode(model),
                 Embedder(cache),
                 Jobs(kernel.database, kernel.objects, worker),
+                Reranker(settings, Registry(settings.mlflow_url)),
                 1_700_000_000,
             )
             async with running(worker, "embedding jobs"):

@@ -1,5 +1,7 @@
 """What search sends to the embedding service."""
 
+import json
+
 import httpx
 
 from mlplatform.auth import Principal, Role
@@ -10,8 +12,8 @@ CALLER = Principal(subject="ada", tenant="acme", roles=frozenset({Role.USER}), m
 ANSWER = {"embeddings": [[1.0, 0.0]], "model": "m", "version": "1", "digest": "d"}
 
 
-async def headers_sent(settings: SearchSettings) -> httpx.Headers:
-    """Embed a query against a transport that answers like the service, and return the headers it got."""
+async def sent(settings: SearchSettings, digest: str | None = None) -> httpx.Request:
+    """Embed a query against a transport that answers like the service, and return the request it got."""
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -19,8 +21,19 @@ async def headers_sent(settings: SearchSettings) -> httpx.Headers:
         return httpx.Response(200, json=ANSWER)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        await EmbeddingClient(http, settings).embed("a", CALLER)
-    return seen[0].headers
+        await EmbeddingClient(http, settings).embed("a", CALLER, digest)
+    return seen[0]
+
+
+async def headers_sent(settings: SearchSettings) -> httpx.Headers:
+    return (await sent(settings)).headers
+
+
+class TestEmbed:
+    async def test_a_text_is_sent_as_a_query(self):
+        request = await sent(SearchSettings(auth_enabled=False), "d" * 64)
+
+        assert json.loads(request.content) == {"texts": ["a"], "input_type": "query", "digest": "d" * 64}
 
 
 class TestCredentials:

@@ -1,0 +1,1 @@
+"""Re-ranking: a cross-encoder reads a query and each document together."""

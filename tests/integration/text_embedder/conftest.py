@@ -1,0 +1,10 @@
+"""The program is run by path, so its folder is where its modules are found."""
+
+import sys
+from pathlib import Path
+
+from tests.integration.embedding.tiny import embedders
+
+__all__ = ["embedders"]
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "training" / "text_embedder"))
