@@ -30,7 +30,8 @@ from mlplatform.settings import PlatformSettings
 from services.search import repository
 from services.search.filters import Filters
 from services.search.items import Item
-from services.search.lexical import LexicalMaintenance, parse_query, search_lexical
+from services.search.lexical import BlockMemory, LexicalLeg, LexicalMaintenance, parse_query
+from services.search.settings import SearchSettings
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TENANT = "bench-lexical"
@@ -154,13 +155,14 @@ async def _ask(database: Database, texts: Texts, options: argparse.Namespace) ->
     """Ask from several clients at once; every client is a transaction per query, as in the service."""
     milliseconds: list[float] = []
     until = time.perf_counter() + options.seconds
+    leg = LexicalLeg(BlockMemory(SearchSettings().search_postings_memory))
 
     async def ask() -> None:
         while time.perf_counter() < until:
             query = texts.query()
             started = time.perf_counter()
             async with database.transaction(TENANT) as connection:
-                await search_lexical(connection, parse_query(query), Filters(), LIMIT)
+                await leg.search(connection, TENANT, parse_query(query), Filters(), LIMIT)
             milliseconds.append((time.perf_counter() - started) * 1000)
 
     await asyncio.gather(*(ask() for _ in range(options.clients)))

@@ -14,9 +14,9 @@ from services.search.bulk.uploads import Uploads
 from services.search.embedding_client import NAME as EMBEDDING
 from services.search.embedding_client import EmbeddingClient
 from services.search.index import Index
-from services.search.lexical import LexicalMaintenance
+from services.search.lexical import BlockMemory, LexicalLeg, LexicalMaintenance
 from services.search.query.cache import RankingCache
-from services.search.query.lexical import search_words
+from services.search.query.lexical import WordSearch
 from services.search.query.page import Pager
 from services.search.query.probe import RecallProbe
 from services.search.query.ranker import Ranker
@@ -92,7 +92,7 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
         kernel.database,
         embedding,
         vectors,
-        search_words,
+        WordSearch(LexicalLeg(BlockMemory(settings.search_postings_memory))),
         window=settings.search_candidates,
         patience=settings.search_leg_timeout.total_seconds(),
     )

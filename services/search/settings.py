@@ -59,6 +59,9 @@ class SearchSettings(PlatformSettings):
     """Most rankings kept in Redis, of 64 KB each at most; 0 turns the cache off."""
     search_probe_interval: Duration = timedelta(minutes=15)
     """How often the recall of the HNSW index is measured against an exact search; 0 for never."""
+    search_postings_memory: Annotated[ByteSize, Field(ge=0)] = ByteSize(256 * 1024 * 1024)
+    """Most bytes of postings that are kept in memory, of the words that were asked for last; 8 for each item that has a
+    word. What does not fit is read again for each query."""
     search_lexical_interval: Duration = timedelta(seconds=1)
     """How often the postings of words are looked at for segments to merge, once there is nothing left to do."""
 

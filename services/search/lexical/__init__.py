@@ -1,15 +1,17 @@
 """Search by words: BM25 over postings that Postgres keeps beside the items."""
 
-from services.search.lexical.leg import Hit, LexicalHits, Reason, search_lexical
+from services.search.lexical.blocks import BlockMemory
+from services.search.lexical.leg import Hit, LexicalHits, LexicalLeg, Reason
 from services.search.lexical.maintenance import LexicalMaintenance
 from services.search.lexical.query import LexicalQuery, parse_query
 
 __all__ = [
+    "BlockMemory",
     "Hit",
     "LexicalHits",
+    "LexicalLeg",
     "LexicalMaintenance",
     "LexicalQuery",
     "Reason",
     "parse_query",
-    "search_lexical",
 ]

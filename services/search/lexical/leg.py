@@ -1,5 +1,6 @@
 """From a query to the items that have its words."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -9,7 +10,8 @@ from psycopg.rows import DictRow
 
 from services.search.filters import Filters
 from services.search.lexical import repository
-from services.search.lexical.bm25 import Scores
+from services.search.lexical.blocks import BlockMemory
+from services.search.lexical.bm25 import Scorer, Scores
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
 from services.search.lexical.spelling import spellings
@@ -20,6 +22,8 @@ SELECTIVE = 0.2
 """Share of the best items that must meet the filters; with fewer of them, all that do are counted."""
 LOOKED_AT = 100_000
 """Of the best items, for filters and phrases that few of them meet."""
+QUICK_POSTINGS = 1 << 16
+"""Up to which the sum takes a few milliseconds and is made on the event loop."""
 CORRECTED_WORDS = 8
 MOST_SPELLINGS = 8_000
 """Tried for one query, each at the cost of an index probe; eight words of eight letters have about as many."""
@@ -61,47 +65,62 @@ class LexicalHits:
     complete: bool = True
 
 
-async def search_lexical(connection: Connection, query: LexicalQuery, filters: Filters, limit: int) -> LexicalHits:
-    """Find the items of the tenant that have words of the query and all of its phrases.
-
-    Items are found as soon as they are stored, embedded or not. When nothing has any of the words, words that are one
-    slip away from theirs are tried; quoted ones are meant as they are.
+class LexicalLeg:
+    """Searches for words.
 
     Args:
-        connection: A transaction of the tenant.
-        query: See `parse_query`.
-        filters: Conditions.
-        limit: Most results.
+        memory: Keeps postings, since most queries have words that others had.
     """
-    answer = await _search(connection, query, filters, limit)
-    if answer.reason is not Reason.NO_MATCH or query.phrases:
-        return answer
-    meant = spellings(query.words()[:CORRECTED_WORDS], MOST_SPELLINGS)
-    corrected = await repository.read_known_spellings(connection, meant)
-    if not corrected:
-        return answer
-    return replace(await _search(connection, query.with_words(corrected), filters, limit), corrected=corrected)
 
+    def __init__(self, memory: BlockMemory) -> None:
+        self._memory = memory
 
-async def _search(connection: Connection, query: LexicalQuery, filters: Filters, limit: int) -> LexicalHits:
-    words = await repository.read_words(connection, query.text, query.phrases)
-    if not words.counts:
-        return LexicalHits(reason=Reason.NO_WORDS)
-    scores, whole = await repository.read_scores(connection, words)
-    rows, all_seen = await _choose(connection, words, scores, filters, limit)
-    hits = [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in rows]
-    complete = len(hits) == limit or (whole and all_seen)
-    reason = None
-    if not hits and not complete:
-        reason = Reason.TOO_MANY
-    elif not hits:
-        unfiltered, _ = await _choose(connection, words, scores, Filters(), 1) if filters else ([], True)
-        reason = Reason.FILTERED if unfiltered else Reason.NO_MATCH
-    return LexicalHits(hits, tuple(words.counts), reason, complete=complete)
+    async def search(
+        self, connection: Connection, tenant: str, query: LexicalQuery, filters: Filters, limit: int
+    ) -> LexicalHits:
+        """Find the items of the tenant that have words of the query and all of its phrases.
+
+        Items are found as soon as they are stored, embedded or not. When nothing has any of the words, words that are
+        one slip away from theirs are tried; quoted ones are meant as they are.
+
+        Args:
+            connection: A transaction of the tenant.
+            tenant: Whose items.
+            query: See `parse_query`.
+            filters: Conditions.
+            limit: Most results.
+        """
+        answer = await self._search(connection, tenant, query, filters, limit)
+        if answer.reason is not Reason.NO_MATCH or query.phrases:
+            return answer
+        meant = spellings(query.words()[:CORRECTED_WORDS], MOST_SPELLINGS)
+        corrected = await repository.read_known_spellings(connection, meant)
+        if not corrected:
+            return answer
+        again = await self._search(connection, tenant, query.with_words(corrected), filters, limit)
+        return replace(again, corrected=corrected)
+
+    async def _search(
+        self, connection: Connection, tenant: str, query: LexicalQuery, filters: Filters, limit: int
+    ) -> LexicalHits:
+        words = await repository.read_words(connection, query.text, query.phrases)
+        if not words.counts:
+            return LexicalHits(reason=Reason.NO_WORDS)
+        scorer, whole = await repository.read_scorer(connection, self._memory, tenant, words)
+        rows, all_seen = await _choose(connection, words, scorer, filters, limit)
+        hits = [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in rows]
+        complete = len(hits) == limit or (whole and all_seen)
+        reason = None
+        if not hits and not complete:
+            reason = Reason.TOO_MANY
+        elif not hits:
+            unfiltered, _ = await _choose(connection, words, scorer, Filters(), 1) if filters else ([], True)
+            reason = Reason.FILTERED if unfiltered else Reason.NO_MATCH
+        return LexicalHits(hits, tuple(words.counts), reason, complete=complete)
 
 
 async def _choose(
-    connection: Connection, words: Words, scores: Scores, filters: Filters, limit: int
+    connection: Connection, words: Words, scorer: Scorer, filters: Filters, limit: int
 ) -> tuple[list[DictRow], bool]:
     """Look at the best, twice as many as asked for where some may not do, and at more as long as too few do.
 
@@ -109,17 +128,25 @@ async def _choose(
         Those that will do, and whether they are as many as asked for or all there are among the scores.
     """
     narrowed = bool(filters)
+    chosen: Scores | None = None
     depth = 2 * limit if narrowed or words.phrases else limit
     while True:
-        rows = await repository.keep_matching(connection, scores.best(depth), words, filters, limit)
-        if len(rows) == limit or len(scores) <= depth:
+        best = await _best(scorer, depth) if chosen is None else chosen.best(depth)
+        rows = await repository.keep_matching(connection, best, words, filters, limit)
+        if len(rows) == limit or len(best) < depth:
             return rows, True
         if narrowed and len(rows) < SELECTIVE * depth:
             narrowed = False
             matching = await repository.read_matching(connection, filters, FILTERED_ROWS + 1)
             if len(matching) <= FILTERED_ROWS:
-                scores = scores.only(matching)
+                chosen = await asyncio.to_thread(scorer.of, matching)
                 continue
         if depth >= LOOKED_AT:
             return rows, False
         depth = min(4 * depth, LOOKED_AT)
+
+
+async def _best(scorer: Scorer, most: int) -> Scores:
+    if scorer.postings < QUICK_POSTINGS:
+        return scorer.best(most)
+    return await asyncio.to_thread(scorer.best, most)

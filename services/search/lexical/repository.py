@@ -1,6 +1,5 @@
 """SQL of lexical search. Every statement sees the rows of the transaction's tenant only."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,15 +11,14 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
-from services.search.lexical.bm25 import Posting, Scores, score
+from services.search.lexical.blocks import Block, BlockMemory, read_block
+from services.search.lexical.bm25 import Scorer, Scores, Term
 
 Connection = AsyncConnection[DictRow]
 
 MOST_TERMS = 256
 MOST_POSTINGS = 4_000_000
-"""Read for one query; 8 bytes each, and about five times that while they are added up."""
-QUICK_BYTES = 1 << 19
-"""Postings up to which the sum takes a few milliseconds and is made on the event loop."""
+"""Looked at for one query; 8 bytes each, and about five times that while they are added up."""
 LANGUAGES = sql.SQL(
     """
     SELECT 'english' AS language
@@ -86,8 +84,8 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
     return Words(counts, sorted(required), " & ".join(f"({row['query']})" for row in rows))
 
 
-async def read_scores(connection: Connection, words: Words) -> tuple[Scores, bool]:
-    """Return the BM25 of every item that has some of the words, and all that are required.
+async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, words: Words) -> tuple[Scorer, bool]:
+    """Return what scores the items that have some of the words, and all that are required.
 
     Of more than `MOST_TERMS` terms, and of those with more than `MOST_POSTINGS` postings together, the ones that the
     fewest items have are looked for: the others tell little. One that is required and left out is required no more; the
@@ -95,11 +93,19 @@ async def read_scores(connection: Connection, words: Words) -> tuple[Scores, boo
 
     Args:
         connection: A transaction of the tenant.
+        memory: Postings that need not be read again.
+        tenant: Whose they are.
         words: What to look for.
 
     Returns:
-        The scores, and whether every term was looked for.
+        The scorer, and whether every term is looked for.
     """
+    held = memory.find(tenant, words.counts)
+    known = [
+        (term, segment, block.added, block.removed)
+        for term, blocks in held.items()
+        for segment, block in blocks.items()
+    ]
     # One statement, one snapshot, and rows as they are: to join their bytes in Postgres takes twice as long.
     cursor = await connection.execute(
         """
@@ -111,13 +117,17 @@ async def read_scores(connection: Connection, words: Words) -> tuple[Scores, boo
             SELECT term, row_number() OVER rarest AS place, sum(postings) OVER rarest AS reached
             FROM counted WINDOW rarest AS (ORDER BY postings, term)
         )
-        SELECT t.items, t.tokens, p.term, p.added, p.removed, p.entries, p.dead,
+        SELECT t.items, t.tokens, p.term, p.segment, p.added, p.removed,
+            CASE WHEN k.term IS NULL THEN p.entries END AS entries, CASE WHEN k.term IS NULL THEN p.dead END AS dead,
             (SELECT count(*) FROM counted) AS terms,
             (SELECT count(*) FROM counted WHERE term = ANY (%(required)s)) AS required
         FROM (
             SELECT sum(documents)::bigint AS items, sum(tokens)::bigint AS tokens FROM search_segments
             WHERE tenant_id = current_setting('ml.tenant')
         ) t CROSS JOIN search_postings p
+        LEFT JOIN unnest(%(known_terms)s::text[], %(known_segments)s::bigint[], %(known_added)s::integer[],
+            %(known_removed)s::integer[]) AS k (term, segment, added, removed)
+            ON k.term = p.term AND k.segment = p.segment AND k.added = p.added AND k.removed = p.removed
         WHERE p.tenant_id = current_setting('ml.tenant') AND p.term = ANY (ARRAY(
             SELECT term FROM placed WHERE place = 1 OR (place <= %(most_terms)s AND reached <= %(most_postings)s)))
         """,
@@ -126,27 +136,27 @@ async def read_scores(connection: Connection, words: Words) -> tuple[Scores, boo
             "required": list(words.required),
             "most_terms": MOST_TERMS,
             "most_postings": MOST_POSTINGS,
+            "known_terms": [term for term, _, _, _ in known],
+            "known_segments": [segment for _, segment, _, _ in known],
+            "known_added": [added for _, _, added, _ in known],
+            "known_removed": [removed for _, _, _, removed in known],
         },
         binary=True,
     )
-    rows = sorted(await cursor.fetchall(), key=itemgetter("term"))
+    rows = sorted(await cursor.fetchall(), key=itemgetter("term", "segment"))
     if not rows or rows[0]["required"] < len(words.required):
-        return score((), items=0, tokens=0), True
-    postings = [
-        Posting(
-            words.counts[term],
-            term in words.required,
-            sum(row["added"] - row["removed"] for row in of_term),
-            [row["entries"] for row in of_term],
-            [row["dead"] for row in of_term if row["dead"]],
-        )
-        for term, of_term in ((term, list(group)) for term, group in groupby(rows, itemgetter("term")))
-    ]
-    whole = len(postings) == rows[0]["terms"]
-    counts = {"items": rows[0]["items"], "tokens": rows[0]["tokens"]}
-    if sum(len(row["entries"]) for row in rows) < QUICK_BYTES:
-        return score(postings, **counts), whole
-    return await asyncio.to_thread(score, postings, **counts), whole
+        return Scorer((), items=0, tokens=0), True
+    terms: list[Term] = []
+    for term, of_term in groupby(rows, itemgetter("term")):
+        former = held.get(term, {})
+        blocks = {row["segment"]: former[row["segment"]] if row["entries"] is None else _block(row) for row in of_term}
+        memory.keep(tenant, term, blocks)
+        terms.append(Term(words.counts[term], term in words.required, list(blocks.values())))
+    return Scorer(terms, items=rows[0]["items"], tokens=rows[0]["tokens"]), len(terms) == rows[0]["terms"]
+
+
+def _block(row: DictRow) -> Block:
+    return read_block(row["added"], row["removed"], row["entries"], row["dead"])
 
 
 async def keep_matching(

@@ -1,10 +1,9 @@
 """The lexical leg, as a query asks it."""
 
 from dataclasses import replace
-from typing import Protocol
 
 from services.search.filters import Filters
-from services.search.lexical import Hit, LexicalHits, Reason, parse_query, search_lexical
+from services.search.lexical import Hit, LexicalHits, LexicalLeg, Reason, parse_query
 from services.search.query.repository import Connection
 
 PHRASE_BONUS = 0.25
@@ -18,35 +17,39 @@ REASONS = {
 }
 
 
-class LexicalSearch(Protocol):
-    """Searches for the words of a text."""
-
-    async def __call__(
-        self, connection: Connection, text: str, filters: Filters, limit: int, *, strict: bool
-    ) -> LexicalHits:
-        """See `search_words`."""
-
-
-async def search_words(connection: Connection, text: str, filters: Filters, limit: int, *, strict: bool) -> LexicalHits:
-    """Search for the words of a text.
+class WordSearch:
+    """Searches for the words of a text.
 
     Args:
-        connection: A transaction of the tenant.
-        text: Words, and phrases in quotes.
-        filters: Conditions.
-        limit: Most hits.
-        strict: Whether an item must have the phrases. Otherwise they raise its score: questions in plain language have
-            quotes too, and vectors propose items without the phrase anyway.
+        leg: Finds words and phrases.
     """
-    query = parse_query(text)
-    if strict or not query.phrases:
-        return await search_lexical(connection, query, filters, limit)
-    found = await search_lexical(connection, replace(query, phrases=()), filters, limit)
-    if not found.hits:
-        return found
-    exact = await search_lexical(connection, query, filters, limit)
-    bonus = PHRASE_BONUS * found.hits[0].score
-    raised = {(kind, own): Hit(kind, own, score + bonus) for kind, own, score in exact.hits}
-    hits = [*raised.values(), *(hit for hit in found.hits if (hit.entity_type, hit.entity_id) not in raised)]
-    hits.sort(key=lambda hit: -hit.score)
-    return replace(found, hits=hits[:limit])
+
+    def __init__(self, leg: LexicalLeg) -> None:
+        self._leg = leg
+
+    async def search(
+        self, connection: Connection, tenant: str, text: str, filters: Filters, limit: int, *, strict: bool
+    ) -> LexicalHits:
+        """Search.
+
+        Args:
+            connection: A transaction of the tenant.
+            tenant: Whose items.
+            text: Words, and phrases in quotes.
+            filters: Conditions.
+            limit: Most hits.
+            strict: Whether an item must have the phrases. Otherwise they raise its score: questions in plain language
+                have quotes too, and vectors propose items without the phrase anyway.
+        """
+        query = parse_query(text)
+        if strict or not query.phrases:
+            return await self._leg.search(connection, tenant, query, filters, limit)
+        found = await self._leg.search(connection, tenant, replace(query, phrases=()), filters, limit)
+        if not found.hits:
+            return found
+        exact = await self._leg.search(connection, tenant, query, filters, limit)
+        bonus = PHRASE_BONUS * found.hits[0].score
+        raised = {(kind, own): Hit(kind, own, score + bonus) for kind, own, score in exact.hits}
+        hits = [*raised.values(), *(hit for hit in found.hits if (hit.entity_type, hit.entity_id) not in raised)]
+        hits.sort(key=lambda hit: -hit.score)
+        return replace(found, hits=hits[:limit])

@@ -16,7 +16,7 @@ from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, fuse, scale_of
 from services.search.items import Key
 from services.search.lexical import Reason
-from services.search.query.lexical import REASONS, LexicalSearch
+from services.search.query.lexical import REASONS, WordSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
@@ -94,7 +94,7 @@ class Ranker:
         database: Database,
         embedding: EmbeddingClient,
         vectors: VectorLeg,
-        words: LexicalSearch,
+        words: WordSearch,
         *,
         window: int,
         patience: float,
@@ -166,8 +166,13 @@ class Ranker:
     ) -> list[Fused]:
         if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
-                found = await self._words(
-                    connection, query.text, query.filters, position + limit, strict=query.mode == "lexical"
+                found = await self._words.search(
+                    connection,
+                    principal.tenant,
+                    query.text,
+                    query.filters,
+                    position + limit,
+                    strict=query.mode == "lexical",
                 )
             unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
             return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
@@ -267,8 +272,8 @@ class Ranker:
             async with asyncio.timeout(self._patience):
                 with steps.step("lexical"):
                     async with self._database.pipeline(tenant) as connection:
-                        found = await self._words(
-                            connection, query.text, query.filters, self.window, strict=query.mode == "lexical"
+                        found = await self._words.search(
+                            connection, tenant, query.text, query.filters, self.window, strict=query.mode == "lexical"
                         )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))

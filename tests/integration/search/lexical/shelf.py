@@ -6,7 +6,10 @@ from mlplatform.database import Database
 from services.search import repository
 from services.search.filters import Filters
 from services.search.items import Item
-from services.search.lexical import LexicalHits, parse_query, search_lexical
+from services.search.lexical import BlockMemory, LexicalHits, LexicalLeg, parse_query
+
+MEMORY = 10_000
+"""Bytes; tests of many texts have more postings than that."""
 
 
 class Shelf:
@@ -15,6 +18,7 @@ class Shelf:
     def __init__(self, database: Database, tenant: str) -> None:
         self.database = database
         self.tenant = tenant
+        self.leg = LexicalLeg(BlockMemory(MEMORY, smallest=1))
 
     async def save(self, *items: Item) -> None:
         async with self.database.transaction(self.tenant) as connection:
@@ -30,7 +34,7 @@ class Shelf:
 
     async def search(self, query: str, filters: Filters | None = None, limit: int = 10) -> LexicalHits:
         async with self.database.transaction(self.tenant) as connection:
-            return await search_lexical(connection, parse_query(query), filters or Filters(), limit)
+            return await self.leg.search(connection, self.tenant, parse_query(query), filters or Filters(), limit)
 
     async def found(self, query: str, filters: Filters | None = None, limit: int = 10) -> list[str]:
         return [hit.entity_id for hit in (await self.search(query, filters, limit)).hits]
