@@ -1,7 +1,7 @@
 """What one segment says of one term, and the blocks that are kept in memory.
 
-A block never changes: a write makes a new segment, a merge another one, and a purge leaves a row with fewer postings. So
-a tenant, a term, a segment and the numbers of postings name its content, and it needs to be read once.
+A block never changes: a write makes a new segment, a merge another one, and a purge leaves fewer postings in a row. A
+tenant, a term, a segment and the numbers of postings name its content, so it needs to be read once.
 """
 
 from collections import OrderedDict
