@@ -71,8 +71,8 @@ bench-drift: install ## How often drift is found, where there is some and where 
 	@$(VENV)/python benchmarks/monitoring/drift.py $(ARGS)
 
 .PHONY: bench-search
-bench-search: install ## Recall under filters and times of queries (minutes; ARGS=--sizes 10000,100000)
-	@$(VENV)/python benchmarks/search/run.py $(ARGS)
+bench-search: install ## Measure search beside other stores (most of an hour; ARGS="--items 10000": minutes)
+	@$(VENV)/python -m benchmarks.search $(ARGS)
 
 .PHONY: eval-search
 eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR

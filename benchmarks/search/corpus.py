@@ -6,6 +6,7 @@ text mixes words of the topic with words of the language, which follow the law o
 independently of the topic.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,21 @@ class Chunk:
     vectors: Floats
     tags: dict[str, NDArray[np.bool_]]
 
+    def tags_of(self, place: int) -> list[str]:
+        """Return the tags of one of the items."""
+        return [name for name, who in self.tags.items() if who[place]]
+
+    def checksum(self, former: int = 0) -> int:
+        """Return a number that is the same for the same items only.
+
+        Args:
+            former: That of the chunks before.
+        """
+        parts = [self.vectors.tobytes(), "\n".join(self.texts).encode(), *(who.tobytes() for who in self.tags.values())]
+        for part in parts:
+            former = zlib.crc32(part, former)
+        return former
+
 
 class Corpus:
     """Items that are the same for the same seed.
@@ -55,12 +71,14 @@ class Corpus:
         seed: Of everything random.
 
     Attributes:
+        items: How many.
+        seed: Of everything random.
         centres: A unit row for each topic: the embeddings of `topic_texts`, to be set before `chunks`.
     """
 
     def __init__(self, items: int, seed: int = 7) -> None:
         self.items = items
-        self._seed = seed
+        self.seed = seed
         self.centres: Floats = np.empty((0, 0), dtype=np.float32)
 
     @cached_property
@@ -76,7 +94,7 @@ class Corpus:
     @cached_property
     def topics(self) -> NDArray[np.int64]:
         """The words of each topic, none of the most frequent ones."""
-        chance = np.random.default_rng([self._seed, 1])
+        chance = np.random.default_rng([self.seed, 1])
         return chance.integers(500, WORDS, size=(TOPICS, TOPIC_WORDS))
 
     def topic_texts(self) -> list[str]:
@@ -85,7 +103,7 @@ class Corpus:
 
     def queries(self, count: int) -> list[str]:
         """Return different queries, each with some words of one topic."""
-        chance = np.random.default_rng([self._seed, 2])
+        chance = np.random.default_rng([self.seed, 2])
         found: dict[str, None] = {}
         while len(found) < count:
             row = self.topics[chance.integers(TOPICS)]
@@ -99,7 +117,7 @@ class Corpus:
         law = np.cumsum(1 / (ranks + 2.7) ** 1.05)
         law /= law[-1]
         for first in range(0, self.items, CHUNK):
-            chance = np.random.default_rng([self._seed, 3, first])
+            chance = np.random.default_rng([self.seed, 3, first])
             count = min(CHUNK, self.items - first)
             topic = chance.integers(TOPICS, size=count)
             lengths = np.clip(chance.lognormal(np.log(MEAN_LENGTH), 0.6, size=count), 5, 400).astype(int)

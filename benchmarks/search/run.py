@@ -1,149 +1,247 @@
-"""Measure search: recall under filters, and the time of hybrid queries with several clients.
+"""The run of one size: the platform, and then each peer, on the same items and the same queries."""
 
-    python benchmarks/search/run.py [--sizes 10000,100000] [--clients 4] [--queries 600]
-
-Makes a database of its own in the running stack's Postgres, fills it with synthetic items (`corpus.py`), runs a search
-service on it, and drops it at the end. Embeddings come from the stack's embedding service. Times are those of a caller
-over HTTP, embedding included, without the cache. Writes benchmarks/results/search.json.
-"""
-
-import argparse
-import os
-import sys
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
-from corpus import TAGS, Corpus, Floats
-from rich.console import Console
-from rich.table import Table
-from service import Caller, embed, measure, search_service
-from store import database, fill, literal, vectors_of
-from usual import usual_sql
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "stack"))
-from machine import describe
+from benchmarks.search import databases, exact, nodes, service, store
+from benchmarks.search.cells import CELLS, queries_of
+from benchmarks.search.clients import EMBED, Caller
+from benchmarks.search.corpus import TAGS, Corpus, Floats
+from benchmarks.search.databases import Database
+from benchmarks.search.exact import Neighbours
+from benchmarks.search.nodes import Node
+from benchmarks.search.options import Options
+from benchmarks.search.peers import PEERS, GivenUpError, Peer, Process
+from benchmarks.serving.environments import Environment
+from benchmarks.serving.rounds import calibrate
+from benchmarks.stack import machine
 
-from mlplatform.settings import PlatformSettings
-
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "search.json"
-RECALL_QUERIES = 100
-DEPTH = 10
-ROUNDING = 1e-4
-"""Of similarities: neighbours that are no farther than this from the tenth are as true as it is."""
-
-
-def main() -> int:
-    """Run the command line."""
-    options = _options()
-    console = Console()
-    settings = PlatformSettings()
-    admin = os.environ.get("ML_DATABASE_ADMIN_URL")
-    if admin is None or settings.database_owner_url is None:
-        console.print("[red]ML_DATABASE_ADMIN_URL and ML_DATABASE_OWNER_URL must be set: run mlp up[/red]")
-        return 2
-    embedding_url = options.embedding_url or str(settings.embedding_url)
-    result: dict[str, Any] = {"machine": describe(), "clients": options.clients, "sizes": {}}
-    for size in options.sizes:
-        name = f"bench_search_{size}"
-        urls = (admin, settings.database_owner_url.get_secret_value(), settings.database_url.get_secret_value())
-        with database(*urls, name, keep=options.keep) as (owner_url, app_url, is_new):
-            corpus = Corpus(size)
-            corpus.centres, model = embed(embedding_url, corpus.topic_texts())
-            seconds = fill(owner_url, corpus, model) if is_new else {}
-            queries = corpus.queries(RECALL_QUERIES + options.queries)
-            vectors, _ = embed(embedding_url, queries[:RECALL_QUERIES])
-            with (
-                tempfile.TemporaryDirectory() as folder,
-                search_service(app_url, embedding_url, options.port, Path(folder) / "search.log") as url,
-            ):
-                figures = {
-                    "load_seconds": seconds,
-                    "filters": _recall(corpus, queries[:RECALL_QUERIES], vectors, url, owner_url),
-                    "queries": {
-                        name: measure(partial(_asking, url, body), queries[RECALL_QUERIES:], options.clients)
-                        for name, body in BODIES.items()
-                    },
-                }
-        result["sizes"][str(size)] = figures
-        _show(console, size, figures)
-    RESULTS.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    console.print(f"written to {RESULTS.relative_to(RESULTS.parents[2])}")
-    return 0
+Report = Callable[[str], None]
+Figures = dict[str, Any]
+BYTES_PER_ITEM = 25_000
+"""On the disk, of all that is there at one time."""
 
 
-def _recall(corpus: Corpus, queries: Sequence[str], vectors: Floats, url: str, owner_url: str) -> dict[str, Any]:
-    """Compare answers with the exact ones, for each share of items that meet a filter."""
-    stored, tags = vectors_of(corpus)
-    caller, usual = Caller(url), usual_sql(owner_url, "embeddings_1")
-    rows: dict[str, Any] = {}
-    for tag in TAGS:
-        matching = np.flatnonzero(tags[tag])
-        wanted = min(DEPTH, len(matching))
-        found, plain, short, strategies = [], [], 0, set()
-        for query, vector in zip(queries, vectors, strict=True):
-            similarities = stored[matching].astype(np.float32) @ vector
-            least = np.partition(similarities, -wanted)[-wanted]
-            near = {f"{matching[place]:08}" for place in np.flatnonzero(similarities >= least - ROUNDING)}
-            answer = caller.post("/api/v1/search", {"query": query, "mode": "vector", "tags": [tag], "content": False})
-            ids = [hit["entity_id"] for hit in answer["results"]]
-            short += len(ids) < wanted
-            strategies.add(answer["strategy"])
-            found.append(len(near.intersection(ids)) / wanted)
-            plain.append(len(near.intersection(usual(literal(vector), tag))) / wanted)
-        rows[tag] = {
-            "recall_at_10": round(float(np.mean(found)), 4),
-            "short_answers": short,
-            "strategies": sorted(strategies),
-            "usual_sql_recall_at_10": round(float(np.mean(plain)), 4),
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What everybody is given.
+
+    Attributes:
+        corpus: The items.
+        sought: Queries whose answers are compared with the exact ones.
+        vectors: Theirs, a row each.
+        timed: Queries whose time is measured.
+        neighbours: The exact answers.
+        embedding: The service that embeds queries.
+        folder: For data that are deleted afterwards.
+    """
+
+    corpus: Corpus
+    sought: Sequence[str]
+    vectors: Floats
+    timed: Sequence[str]
+    neighbours: Neighbours
+    embedding: Node
+    folder: Path
+
+    @property
+    def centres(self) -> Path:
+        """The centres of the topics, for other processes to make the same items."""
+        return self.folder / "centres.npy"
+
+
+@dataclass(slots=True)
+class Size:
+    """The measuring of one size.
+
+    Attributes:
+        items: How many.
+        options: What was asked for.
+        settings: Of the stack, with a Redis of the benchmark's own.
+        installed: The environments of the peers, by the name of their list.
+        report: Told what happens.
+        save: Given the figures whenever there are more.
+        figures: So far.
+    """
+
+    items: int
+    options: Options
+    settings: Mapping[str, str]
+    installed: Mapping[str, Environment]
+    report: Report
+    save: Callable[[Figures], None]
+    figures: Figures = field(default_factory=dict)
+
+    def measure(self) -> Figures:
+        """Measure everybody and return the figures."""
+        options = self.options
+        self.figures |= {
+            "machine": machine.describe(),
+            "options": {
+                "clients": options.clients,
+                "queries": options.queries,
+                "recall_queries": options.recall_queries,
+                "seed": options.seed,
+            },
+            "calibration_ms": [],
+            "contenders": {},
+            "problems": {},
         }
-    return rows
+        with ExitStack() as stack:
+            home = options.home / "search"
+            home.mkdir(parents=True, exist_ok=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=home)))
+            folder.chmod(0o711)
+            if shutil.disk_usage(folder).free < self.items * BYTES_PER_ITEM:
+                self.report(f"{folder} may be too small for {self.items:,} items")
+            own = stack.enter_context(
+                databases.database(self.settings, f"bench_search_{self.items}", keep=options.keep)
+            )
+            settings = {**self.settings, databases.APP: own.app}
+            self.report("start the embedding service")
+            embedding = stack.enter_context(nodes.embedding_node(settings, home / "embedding", folder))
+            self._measure(settings, own, embedding, folder)
+        return self.figures
 
-
-BODIES: dict[str, dict[str, object]] = {
-    "hybrid": {},
-    "vector": {"mode": "vector"},
-    "lexical": {"mode": "lexical"},
-    **{f"hybrid, filter {tag}": {"tags": [tag]} for tag in TAGS if tag != "all"},
-}
-
-
-def _asking(url: str, body: dict[str, object]) -> Callable[[str], dict[str, Any]]:
-    caller = Caller(url)
-    return lambda query: caller.post("/api/v1/search", {"query": query, **body})
-
-
-def _show(console: Console, size: int, figures: dict[str, Any]) -> None:
-    table = Table("filter", "recall@10", "usual SQL", "short", "strategy", title=f"{size:,} items")
-    for tag, row in figures["filters"].items():
-        table.add_row(
-            f"{TAGS[tag]:.1%}",
-            f"{row['recall_at_10']:.3f}",
-            f"{row['usual_sql_recall_at_10']:.3f}",
-            str(row["short_answers"]),
-            ", ".join(row["strategies"]),
+    def _measure(self, settings: Mapping[str, str], own: Database, embedding: Node, folder: Path) -> None:
+        options = self.options
+        caller = Caller(embedding.url)
+        corpus = Corpus(self.items, options.seed)
+        corpus.centres = np.asarray([caller.embed(text) for text in corpus.topic_texts()], dtype=np.float32)
+        queries = corpus.queries(options.recall_queries + options.queries * (len(CELLS) + 1))
+        sought, rest = queries[: options.recall_queries], queries[options.recall_queries :]
+        # One by one, as the search service does: in a batch, some encoders round otherwise.
+        vectors = np.asarray([caller.embed(text) for text in sought], dtype=np.float32)
+        self.report(f"compare {self.items:,} items with {len(sought)} queries")
+        given = Given(
+            corpus=corpus,
+            sought=sought,
+            vectors=vectors,
+            timed=rest[options.queries :],
+            neighbours=exact.find(corpus, vectors),
+            embedding=embedding,
+            folder=folder,
         )
-    console.print(table)
-    table = Table("query", "p50 ms", "p95 ms", "per second")
-    for name, row in figures["queries"].items():
-        table.add_row(name, *(str(value) for value in row.values()))
-    console.print(table)
+        np.save(given.centres, corpus.centres)
+        alone = service.embed(embedding, rest[: options.queries], clients=options.clients)
+        self.figures |= {
+            "encoder": caller.get("/info")["encoder"]["choice"]["backend"],
+            "embedding": alone.as_dict(),
+            "matching": dict(given.neighbours.matching),
+            "versions": {"database": own.versions()},
+        }
+        if service.NAME in options.contenders:
+            self._measure_platform(settings, own, given)
+        for peer in PEERS:
+            if peer.name in options.contenders:
+                self._attempt(peer, given)
 
+    def _measure_platform(self, settings: Mapping[str, str], own: Database, given: Given) -> None:
+        options = self.options
+        self.figures["calibration_ms"].append(calibrate())
+        entry = self._entry(service.NAME, "hybrid search over HTTP, as installed, without its cache of rankings")
+        self._fill(entry, own, given)
+        with nodes.search_node(settings, given.embedding, given.folder) as search:
+            for tag in TAGS:
+                self.report(f"{service.NAME}: recall, {tag}")
+                found, strategies = service.nearest(search, given.sought, tag)
+                entry["filters"][tag] = given.neighbours.judge(tag, found) | {"strategies": strategies}
+            for cell in CELLS:
+                self.report(f"{service.NAME}: {cell.name}")
+                wanted = 0 if cell.mode == "lexical" else given.neighbours.wanted(cell.tag)
+                queries = queries_of(cell, given.timed)
+                timing = service.ask(search, cell, queries, clients=options.clients, wanted=wanted)
+                entry["queries"][cell.name] = timing.as_dict()
+            self.save(self.figures)
+            self.report(f"{service.NAME}: index")
+            entry["indexing"] = service.index(
+                search, given.embedding, own.owner, single=options.single, bulk=options.bulk
+            )
+        self.save(self.figures)
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure search on synthetic items.")
-    parser.add_argument("--sizes", type=lambda text: [int(part) for part in text.split(",")], default=[10_000, 100_000])
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--queries", type=int, default=600, help="queries of each timing")
-    parser.add_argument("--port", type=int, default=19107, help="of the search service that is measured")
-    parser.add_argument("--embedding-url", help="default: that of the stack")
-    parser.add_argument("--keep", action="store_true", help="keep the databases for the next run")
-    return parser.parse_args()
+    def _fill(self, entry: Figures, own: Database, given: Given) -> None:
+        """Fill the database, unless one that was kept has these items."""
+        answer = Caller(given.embedding.url).post(EMBED, {"texts": ["model"]})
+        model = {"name": answer["model"], "version": answer["version"], "digest": answer["digest"]}
+        wanted = {"items": self.items, "checksum": given.neighbours.checksum, "digest": model["digest"]}
+        content = own.content()
+        if content is None:
+            self.report(f"{service.NAME}: store {self.items:,} items")
+            content = wanted | {"seconds": store.fill(own.owner, given.corpus, model)}
+            own.mark(content)
+        if wanted != {name: content[name] for name in wanted}:
+            raise databases.ForeignDatabaseError(f"{own.name} was kept with other items: drop it")
+        self._loaded(entry, content["seconds"], store.size(own.owner))
 
+    def _attempt(self, peer: Peer, given: Given) -> None:
+        """Measure a peer, or say why there are no figures, or not all: what the others took so long for is not lost."""
+        environment = None
+        if peer.requirements is not None:
+            if (environment := self.installed.get(peer.requirements)) is None:
+                return
+            self.figures["versions"][peer.name] = environment.versions()
+        self.figures["calibration_ms"].append(calibrate())
+        try:
+            with ExitStack() as stack:
+                place = self._place(stack, peer, given.folder)
+                process = stack.enter_context(Process(peer, environment, place, given.folder))
+                self._measure_peer(peer, process, given)
+        except GivenUpError as error:
+            self.figures["problems"][peer.name] = str(error)
+            self.report(f"{peer.name} is given up: {error}")
+        self.save(self.figures)
 
-if __name__ == "__main__":
-    sys.exit(main())
+    def _place(self, stack: ExitStack, peer: Peer, folder: Path) -> dict[str, str]:
+        if peer.requirements is None:
+            name = f"bench_search_plain_{self.items}"
+            plain = databases.database(self.settings, name, keep=False, migrated=False)
+            return {"url": stack.enter_context(plain).owner}
+        return {"folder": stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{peer.name}-", dir=folder))}
+
+    def _measure_peer(self, peer: Peer, process: Process, given: Given) -> None:
+        self.report(f"{peer.name}: store {self.items:,} items")
+        loaded = process.do("load", items=self.items, seed=given.corpus.seed, centres=str(given.centres))
+        if loaded["checksum"] != given.neighbours.checksum:
+            raise GivenUpError("it was given other items: its environment makes other random numbers")
+        for variant in peer.variants:
+            entry = self._entry(variant.name, variant.settings)
+            self._loaded(entry, loaded["seconds"], loaded["bytes"])
+            own = {"parameters": dict(variant.parameters)}
+            for tag in TAGS:
+                self.report(f"{variant.name}: recall, {tag}")
+                texts, vectors = list(given.sought), given.vectors.tolist()
+                answer = process.do("find", mode="vector", tag=tag, texts=texts, vectors=vectors, **own)
+                entry["filters"][tag] = given.neighbours.judge(tag, answer["found"])
+            for cell in CELLS:
+                if cell.mode not in peer.modes:
+                    continue
+                self.report(f"{variant.name}: {cell.name}")
+                entry["queries"][cell.name] = process.do(
+                    "time",
+                    mode=cell.mode,
+                    tag=cell.tag,
+                    queries=list(queries_of(cell, given.timed)),
+                    clients=self.options.clients,
+                    wanted=given.neighbours.wanted(cell.tag),
+                    embedding_url=given.embedding.url,
+                    **own,
+                )
+            entry["resident_mib"] = process.resident_mib()
+            self.save(self.figures)
+
+    def _entry(self, name: str, settings: str) -> Figures:
+        entry: Figures = {"settings": settings, "filters": {}, "queries": {}}
+        self.figures["contenders"][name] = entry
+        return entry
+
+    def _loaded(self, entry: Figures, seconds: Mapping[str, float], size: int) -> None:
+        entry["load_seconds"] = dict(seconds)
+        entry["items_per_second"] = round(self.items / sum(seconds.values()))
+        entry["bytes"] = size

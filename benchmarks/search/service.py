@@ -1,149 +1,84 @@
-"""The search service as a process on the benchmark's database, and its callers."""
+"""This platform as a caller sees it: over HTTP, a text in, results out, the embedding of the query included."""
 
-import http.client
-import os
 import statistics
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from uuid import uuid4
 
-import numpy as np
-import orjson
+import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90
-EMBEDDED_AT_ONCE = 32
+from benchmarks.search import indexing, store
+from benchmarks.search.cells import Cell
+from benchmarks.search.clients import Ask, Caller, Timing, measure
+from benchmarks.search.nodes import Node
 
-
-class Caller:
-    """One keep-alive connection."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a body, return the answer.
-
-        Raises:
-            RuntimeError: It is not a 200.
-        """
-        self._connection.request("POST", path, orjson.dumps(body), {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        content = response.read()
-        if response.status != 200:
-            raise RuntimeError(f"{path} answered {response.status}: {content[:500]!r}")
-        return orjson.loads(content)
+NAME = "ml-platform"
+SEARCH = "/api/v1/search"
+SINGLE_TIMEOUT = 300.0
 
 
-@contextmanager
-def search_service(database_url: str, embedding_url: str, port: int, log: Path) -> Iterator[str]:
-    """Run the search service for the time of the block, without its cache: every query is ranked."""
-    variables = {
-        "ML_DATABASE_URL": database_url,
-        "ML_EMBEDDING_URL": embedding_url,
-        "ML_SEARCH_PORT": str(port),
-        "ML_SEARCH_CACHE_TTL": "0",
-        "ML_SEARCH_PROBE_INTERVAL": "0",
-        "ML_AUTH_ENABLED": "false",
-        "ML_RATE_LIMIT_ENABLED": "false",
-        "ML_TRACES_PER_SECOND": "0",
-        "ML_LOG_LEVEL": "WARNING",
-    }
-    url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.search"],
-            cwd=ROOT,
-            env=os.environ | variables,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            _wait(url, process, log)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(30)
+def nearest(node: Node, queries: Sequence[str], tag: str) -> tuple[list[list[int]], list[str]]:
+    """Return the items that vectors find for each query, and the strategies that were chosen."""
+    caller = Caller(node.url)
+    found, strategies = [], set()
+    for query in queries:
+        body = {"query": query, "mode": "vector", "tags": [tag], "content": False}
+        answer = caller.post(SEARCH, body)
+        found.append([int(hit["entity_id"]) for hit in answer["results"]])
+        strategies.add(answer["strategy"])
+    return found, sorted(strategies)
 
 
-def embed(url: str, texts: Sequence[str]) -> tuple[np.ndarray, dict[str, str]]:
-    """Embed texts; return unit rows, and name, version and digest of the model."""
-    caller = Caller(url)
-    rows: list[list[float]] = []
-    for start in range(0, len(texts), EMBEDDED_AT_ONCE):
-        answer = caller.post("/api/v1/embed", {"texts": list(texts[start : start + EMBEDDED_AT_ONCE])})
-        rows += answer["embeddings"]
-    model = {"name": answer["model"], "version": answer["version"], "digest": answer["digest"]}
-    return np.asarray(rows, dtype=np.float32), model
+def ask(node: Node, cell: Cell, queries: Sequence[str], *, clients: int, wanted: int) -> Timing:
+    """Let some clients ask queries; results come with their texts."""
+    body = {"mode": cell.mode} | ({} if cell.tag is None else {"tags": [cell.tag]})
+    return measure(partial(_asking, node.url, body), queries, clients=clients, wanted=wanted)
 
 
-def measure(make: Callable[[], Callable[[str], Any]], queries: Sequence[str], clients: int) -> dict[str, float]:
-    """Let some clients ask queries, each one as soon as its last one is answered.
+def embed(node: Node, queries: Sequence[str], *, clients: int) -> Timing:
+    """Let some clients embed queries and do nothing else."""
+
+    def make() -> Ask:
+        caller = Caller(node.url)
+        return lambda query: len(caller.embed(query))
+
+    return measure(make, queries, clients=clients, wanted=0)
+
+
+def index(search: Node, embedding: Node, owner_url: str, *, single: int, bulk: int) -> dict[str, Any]:
+    """Measure how long an item takes until it is found, and how fast a file is stored while nothing is embedded.
+
+    The items are deleted again.
 
     Args:
-        make: Returns what asks a query, once for each client.
-        queries: Asked once each; the first tenth warms up and is not counted.
-        clients: How many ask at once.
-
-    Returns:
-        p50 and p95 in milliseconds, and queries a second.
+        search: The search service.
+        embedding: The embedding service, held still while the file is stored.
+        owner_url: The database, as its owner.
+        single: Items that are waited for, one after the other.
+        bulk: Items of the file.
     """
-    waiting = iter(enumerate(queries))
-    lock = threading.Lock()
-    warm = len(queries) // 10
-    milliseconds: list[float] = []
-    begun: list[float] = []
-    errors: list[BaseException] = []
-
-    def ask() -> None:
-        call = make()
-        while True:
-            with lock:
-                number, query = next(waiting, (None, ""))
-            if number is None or errors:
-                return
-            started = time.perf_counter()
-            try:
-                call(query)
-            except (OSError, RuntimeError) as error:
-                errors.append(error)
-                return
-            if number >= warm:
-                begun.append(started)
-                milliseconds.append((time.perf_counter() - started) * 1000)
-
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    ended = time.perf_counter()
+    kind = f"bench-{uuid4().hex[:8]}"
+    words = indexing.Words(length=40)
+    with httpx.Client(base_url=search.url, timeout=SINGLE_TIMEOUT, trust_env=False) as client:
+        try:
+            waits = indexing.wait_for_items(client, kind, single, words)
+            embedding.server.halt()
+            seconds = indexing.load(client, kind, bulk, words, None)
+        finally:
+            # Before the embedding service goes on: it would embed what is not needed.
+            store.delete(owner_url, kind)
+            embedding.server.go_on()
     return {
-        "p50_ms": round(statistics.median(milliseconds), 2),
-        "p95_ms": round(statistics.quantiles(milliseconds, n=20)[18], 2),
-        "per_second": round(len(milliseconds) / (ended - min(begun)), 1),
+        "wait_ms": {
+            "items": len(waits),
+            "p50": round(statistics.median(waits), 1),
+            "p95": round(statistics.quantiles(waits, n=20)[18], 1),
+        },
+        "bulk": {"items": bulk, "items_per_second": round(bulk / seconds)},
     }
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    parts = urlsplit(url)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-        try:
-            connection.request("GET", "/health/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise RuntimeError("the search service is not ready:\n" + log.read_text()[-2000:])
+def _asking(url: str, body: Mapping[str, Any]) -> Ask:
+    caller = Caller(url)
+    return lambda query: len(caller.post(SEARCH, {"query": query, **body})["results"])
