@@ -107,6 +107,16 @@ def _readiness(url: str) -> Callable[[], str | None]:
     return problem
 
 
+def backend(node: Node) -> str:
+    """Return what the embedding service computes with."""
+    return str(_encoder(node)["backend"])
+
+
 def _has_chosen(node: Node) -> bool:
-    choice: dict[str, Any] = Caller(node.url).get("/info")["encoder"]["choice"]
-    return bool(choice["complete"])
+    choice = _encoder(node)["choice"]
+    return choice is None or bool(choice["complete"])
+
+
+def _encoder(node: Node) -> dict[str, Any]:
+    encoder: dict[str, Any] = Caller(node.url).get("/info")["encoder"]
+    return encoder

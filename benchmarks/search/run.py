@@ -102,7 +102,7 @@ class Size:
             if shutil.disk_usage(folder).free < self.items * BYTES_PER_ITEM:
                 self.report(f"{folder} may be too small for {self.items:,} items")
             own = stack.enter_context(
-                databases.database(self.settings, f"bench_search_{self.items}", keep=options.keep)
+                databases.database(self.settings, f"mlp_bench_search_{self.items}", keep=options.keep)
             )
             settings = {**self.settings, databases.APP: own.app}
             self.report("start the embedding service")
@@ -132,7 +132,7 @@ class Size:
         np.save(given.centres, corpus.centres)
         alone = service.embed(embedding, rest[: options.queries], clients=options.clients)
         self.figures |= {
-            "encoder": caller.get("/info")["encoder"]["choice"]["backend"],
+            "encoder": nodes.backend(embedding),
             "embedding": alone.as_dict(),
             "matching": dict(given.neighbours.matching),
             "versions": {"database": own.versions()},
@@ -200,7 +200,7 @@ class Size:
 
     def _place(self, stack: ExitStack, peer: Peer, folder: Path) -> dict[str, str]:
         if peer.requirements is None:
-            name = f"bench_search_plain_{self.items}"
+            name = f"mlp_bench_search_plain_{self.items}"
             plain = databases.database(self.settings, name, keep=False, migrated=False)
             return {"url": stack.enter_context(plain).owner}
         return {"folder": stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{peer.name}-", dir=folder))}

@@ -6,6 +6,7 @@ from typing import Any
 
 import lancedb
 import pyarrow as pa
+from lancedb.index import FTS, IvfPq, LabelList
 
 from benchmarks.search.corpus import Chunk, Corpus
 from benchmarks.search.stores import folder
@@ -39,11 +40,11 @@ class LanceStore:
                 else:
                     table.add(rows)
         with clock.step("vectors"):
-            table.create_index(metric="cosine", vector_column_name="vector", index_type="IVF_PQ")
+            table.create_index("vector", config=IvfPq(distance_type="cosine"))
         with clock.step("words"):
-            table.create_fts_index("text")
+            table.create_index("text", config=FTS())
         with clock.step("tags"):
-            table.create_scalar_index("tags", index_type="LABEL_LIST")
+            table.create_index("tags", config=LabelList())
         with clock.step("optimize"):
             table.optimize()
         return clock.rounded()
