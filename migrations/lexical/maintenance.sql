@@ -34,9 +34,9 @@ BEGIN
             DELETE FROM search_segments s WHERE s.tenant_id = candidate.tenant_id AND s.segment = ANY (chosen)
             RETURNING s.*
         )
-        INSERT INTO search_segments (tenant_id, segment, level, documents, tokens, entries, removed)
+        INSERT INTO search_segments (tenant_id, segment, level, documents, tokens, entries, removed, oldest)
         SELECT candidate.tenant_id, target, search_level(sum(entries + removed)::bigint), sum(documents), sum(tokens),
-            sum(entries), sum(removed)
+            sum(entries), sum(removed), min(oldest)
         FROM old;
         RETURN cardinality(chosen);
     END LOOP;
@@ -44,8 +44,9 @@ BEGIN
 END
 $$;
 
--- Takes dead numbers out of some terms of one tenant, where they are a tenth of its postings or more; returns of how
--- many terms. A dead number and the posting it ends are in rows that both exist, since the posting was there first.
+-- Takes dead numbers out of some terms of one tenant, where they are a tenth of its postings or more, or of those terms
+-- that have had some for a day, so that no word of a deleted text stays for good; returns of how many terms. A dead
+-- number and the posting it ends are in rows that both exist, since the posting was there first.
 -- Without nested loops, since nobody can tell the planner how many postings a row holds.
 CREATE FUNCTION purge_search_postings() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET work_mem = '64MB' SET jit = off
@@ -54,10 +55,13 @@ AS $$
 #variable_conflict use_column
 DECLARE
     tenant text;
+    many boolean;
     chosen text[];
 BEGIN
-    SELECT s.tenant_id INTO tenant FROM search_segments s
-    GROUP BY s.tenant_id HAVING sum(s.removed) > 0 AND sum(s.removed) * 10 >= sum(s.entries)
+    SELECT s.tenant_id, sum(s.removed) * 10 >= sum(s.entries) INTO tenant, many FROM search_segments s
+    GROUP BY s.tenant_id
+    HAVING sum(s.removed) > 0
+        AND (sum(s.removed) * 10 >= sum(s.entries) OR min(s.oldest) < now() - interval '1 day')
         AND pg_try_advisory_xact_lock(7_408_001, hashtext(s.tenant_id))
     LIMIT 1;
     SELECT array_agg(o.term) INTO chosen FROM (
@@ -66,7 +70,10 @@ BEGIN
         FROM search_postings p
         WHERE p.tenant_id = tenant AND p.term IN (
             SELECT DISTINCT d.term FROM search_postings d
-            WHERE d.tenant_id = tenant AND d.removed > 0 ORDER BY d.term LIMIT 2000)
+            WHERE d.tenant_id = tenant AND d.removed > 0 AND (many OR d.segment IN (
+                SELECT a.segment FROM search_segments a
+                WHERE a.tenant_id = tenant AND a.oldest < now() - interval '1 day'))
+            ORDER BY d.term LIMIT 2000)
         GROUP BY p.term
     ) o WHERE o.reached <= 1_000_000 OR o.position = 1;
 
@@ -88,7 +95,8 @@ BEGIN
         INSERT INTO search_postings (tenant_id, term, segment, added, entries)
         SELECT tenant, k.term, k.segment, k.added, k.entries FROM kept k
     )
-    UPDATE search_segments s SET entries = s.entries - c.entries, removed = s.removed - c.removed
+    UPDATE search_segments s SET entries = s.entries - c.entries, removed = s.removed - c.removed,
+        oldest = CASE WHEN s.removed > c.removed THEN s.oldest END
     FROM (
         SELECT u.segment, sum(u.added) AS entries, sum(u.removed) AS removed
         FROM (

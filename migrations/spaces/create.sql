@@ -103,10 +103,13 @@ BEGIN
 END
 $$;
 
+-- The lock on search_items comes first, in the order in which others read items and then their vectors: else they and
+-- this would wait for each other.
 CREATE FUNCTION remove_embedding_space(space_id integer, why text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
 AS $$
 BEGIN
+    LOCK TABLE public.search_items IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('DROP TABLE IF EXISTS public.%I', format('embeddings_%s', space_id));
     DELETE FROM embedding_fills f WHERE f.space_id = remove_embedding_space.space_id;
     DELETE FROM embedding_failures f WHERE f.space_id = remove_embedding_space.space_id;

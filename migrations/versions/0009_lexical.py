@@ -66,6 +66,7 @@ CREATE TABLE search_segments (
     tokens    bigint NOT NULL,  -- added less removed
     entries   bigint NOT NULL,
     removed   bigint NOT NULL,
+    oldest    timestamptz,      -- when the first of those that are removed was; NULL when none are
     PRIMARY KEY (tenant_id, segment)
 );
 
@@ -148,9 +149,9 @@ AS $$
         WHERE d.tenant_id = g.tenant_id AND d.number = g.number
         RETURNING d.tenant_id, d.number, d.length, d.words
     ), counted AS (
-        INSERT INTO search_segments (tenant_id, segment, level, documents, tokens, entries, removed)
+        INSERT INTO search_segments (tenant_id, segment, level, documents, tokens, entries, removed, oldest)
         SELECT g.tenant_id, b.segment, search_level(sum(length(g.words))), -count(*), -sum(g.length), 0,
-            sum(length(g.words))
+            sum(length(g.words)), CASE WHEN sum(length(g.words)) > 0 THEN now() END
         FROM gone g CROSS JOIN batch b GROUP BY g.tenant_id, b.segment
     )
     INSERT INTO search_postings (tenant_id, term, segment, removed, dead)

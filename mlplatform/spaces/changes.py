@@ -11,6 +11,7 @@ import psycopg
 from mlplatform.audit import AuditLog
 from mlplatform.database import Database
 from mlplatform.spaces import repository
+from mlplatform.spaces.busy import BUSY
 from mlplatform.spaces.errors import SpaceLacksItemsError, SpaceNotFoundError, SpaceNotReadyError
 from mlplatform.spaces.probes import PATIENCE
 from mlplatform.spaces.space import SpaceRecord, SpaceState
@@ -163,7 +164,7 @@ async def _insist(work: Callable[[], Awaitable[Result]]) -> Result:
     for _ in range(TRIES):
         try:
             return await work()
-        except psycopg.errors.LockNotAvailable:
+        except BUSY:
             await asyncio.sleep(1)
     raise SpaceNotReadyError(
         "a long transaction holds the items, or the index is being built: try again later, or see pg_stat_activity"

@@ -17,6 +17,7 @@ from mlplatform.events.outage import Outage
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
 from mlplatform.spaces import changes, repository
+from mlplatform.spaces.busy import BUSY
 from mlplatform.spaces.indexes.index import IndexState
 from mlplatform.spaces.space import SpaceRecord, SpaceState
 from services.embedding import metrics, model_files, registration
@@ -153,7 +154,7 @@ class Keeper:
             async with self._database.transaction() as connection:
                 if await repository.note_production(connection, registration.MODEL, version):
                     await self._plan(connection, version)
-        except psycopg.errors.LockNotAvailable:
+        except BUSY:
             self._ask_registry_at = 0.0  # the transaction is undone, and noted again at the next look
 
     async def _plan(self, connection: repository.Connection, version: str) -> None:
@@ -217,7 +218,7 @@ class Keeper:
             return False
         try:
             await work()
-        except psycopg.errors.LockNotAvailable:
+        except BUSY:
             return False
         except FAULTS as error:
             self._again[record.id] = time.monotonic() + AGAIN_SECONDS

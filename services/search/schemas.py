@@ -348,7 +348,11 @@ class SearchAnswer(BaseModel):
     ]
     cursor: Annotated[str | None, Field(description="For the next page; null when nothing follows.")]
     index_changed: Annotated[
-        bool, Field(description="Whether the index changed since the first page: pages may repeat or miss items.")
+        bool,
+        Field(
+            description="Whether the index changed since the page before, or a leg failed or came back: pages may "
+            "repeat or miss items."
+        ),
     ]
     facets: dict[str, FacetAnswer] | None = None
     explain: Explanation | None = None

@@ -85,6 +85,8 @@ class Searcher:
                 ranked = replace(ranked, ranking=reranked)
             if not query.explain and not ranked.ranking.degraded:
                 await self._cache.keep(principal.tenant, key, ranked.ranking)
+            # What a part is missing from is another ranking: the part may be back, or gone, when the next page is made.
+            key = current = key + "".join(sorted(ranked.ranking.degraded))
         position = query.position if begin is None else begin.position
         with steps.step("items"):
             page = await self._pager.cut(principal, query, state, ranked.ranking, position)
@@ -92,6 +94,8 @@ class Searcher:
         if page.failure is not None:
             metrics.DEGRADED.labels(ranking.more).inc()
             ranking = ranking.cut_short(page.failure.detail)
+        if page.reason is not None:
+            ranking = ranking.explained(page.reason)
         metrics.QUERIES.labels(ranking.strategy).inc()
         metrics.RESULTS.observe(len(page.results))
         return Answer(

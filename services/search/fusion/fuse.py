@@ -9,7 +9,7 @@ RRF: `w · 2 / (60 + rank) + (1 - w) · 2 / (60 + rank)`, which for equal weight
 Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from services.search.fusion.fused import Fused
@@ -45,6 +45,13 @@ def scale_of(vector: Hits, similarities: Mapping[Key, float]) -> Scale:
     return Scale(min(found, default=0.0), max(found, default=0.0))
 
 
+def weight_of(vector: Hits, lexical: Hits, weight: float) -> float:
+    """Return the weight of the vectors; when a leg proposes nothing, the other has all of it."""
+    if vector and lexical:
+        return weight
+    return 1.0 if vector else 0.0
+
+
 def fuse(
     vector: Hits,
     lexical: Hits,
@@ -61,14 +68,13 @@ def fuse(
         lexical: By BM25.
         similarities: Cosine similarities of those that only words proposed, as far as they are known.
         method: How.
-        weight: Of the vectors, from 0 to 1. When a leg proposes nothing, the other has all the weight.
+        weight: Of the vectors, from 0 to 1, as far as both legs propose something.
         limit: Most candidates; None for all.
 
     Returns:
         The candidates, the best first, equals by their keys.
     """
-    if not vector or not lexical:
-        weight = 1.0 if vector else 0.0
+    weight = weight_of(vector, lexical, weight)
     similarities = similarities or {}
     vectors, words = _ranked(vector), _ranked(lexical)
     if method == "convex":
@@ -89,22 +95,45 @@ def fuse(
     return fused if limit is None else fused[:limit]
 
 
-def extend(vector: Hits, *, method: Method, weight: float, scale: Scale, rank: int, most: float) -> list[Fused]:
+def extend(hits: Hits, *, method: Method, weight: float, scale: Scale, rank: int, most: float) -> list[Fused]:
     """Rank items beyond the candidates, which words did not propose, as `fuse` would.
 
     Args:
-        vector: By cosine similarity.
+        hits: By cosine similarity.
         method: How.
         weight: Of the vectors.
-        scale: Of the candidates.
+        scale: Of the candidates; what is less similar than all of them has no share.
         rank: Of the first of these items.
         most: Score of the last candidate.
     """
-    fused = []
-    for place, (entity_type, entity_id, score) in enumerate(vector, rank):
-        share = scale.share(score) if method == "convex" else 2 / (RANK_CONSTANT + place)
-        fused.append(Fused((entity_type, entity_id), min(weight * share, most), share, 0.0, score, place))
-    return fused
+    return [
+        Fused(key, min(weight * share, most), share, 0.0, score, place)
+        for key, score, share, place in _shared(hits, method, scale, rank)
+    ]
+
+
+def extend_words(hits: Hits, *, method: Method, weight: float, best: float, rank: int, most: float) -> list[Fused]:
+    """Rank items beyond the candidates, which have no vector, as `fuse` would.
+
+    Args:
+        hits: By BM25.
+        method: How.
+        weight: Of the vectors; words have the rest.
+        best: BM25 of the best candidate.
+        rank: Of the first of these items.
+        most: Score of the last candidate.
+    """
+    return [
+        Fused(key, min((1 - weight) * share, most), 0.0, share, lexical_score=score, lexical_rank=place)
+        for key, score, share, place in _shared(hits, method, Scale(0.0, best), rank)
+    ]
+
+
+def _shared(hits: Hits, method: Method, scale: Scale, rank: int) -> Iterator[tuple[Key, float, float, int]]:
+    """Yield key, score, share and rank of hits that follow each other."""
+    for place, (entity_type, entity_id, score) in enumerate(hits, rank):
+        share = max(0.0, scale.share(score)) if method == "convex" else 2 / (RANK_CONSTANT + place)
+        yield (entity_type, entity_id), score, share, place
 
 
 def _ranked(hits: Hits) -> dict[Key, tuple[float, int]]:

@@ -15,7 +15,7 @@ class Answer:
         results: As they are shown, the best first.
         ranking: What they were cut from.
         cursor: Where the next page begins; None when there is none.
-        index_changed: Whether the index changed since the page before.
+        index_changed: Whether the ranking is another one than that of the page before.
         facets: Counts of values among the candidates, by facet.
         explain: How the answer came about.
     """

@@ -19,7 +19,7 @@ class Cursor:
 
     Attributes:
         query: Fingerprint of the query; the cursor is good for this one only.
-        ranking: Key of the ranking, which names the generation of the index among others.
+        ranking: Key of the ranking, which names the generation of the index and the parts that failed among others.
         position: Results before it.
     """
 

@@ -1,7 +1,7 @@
 """Cutting pages from rankings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlplatform.auth import Principal
@@ -20,6 +20,11 @@ from services.search.query.ranking import Ranking
 from services.search.query.repository import Connection
 from services.search.query.state import State
 
+PAGE_CHARACTERS = 4_000_000
+"""Of the texts of a page; the one that reaches it is its last."""
+READ_AT_ONCE = 50
+FULL = f"The page ends early, since its texts have {PAGE_CHARACTERS:,} characters; the cursor goes on."
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -30,12 +35,54 @@ class Page:
         end: Position after the last of them; None when no result follows.
         facets: Counts of values among the candidates, by facet.
         failure: Why results are missing that follow these; None when none are.
+        reason: Why there are fewer results than asked for, though more follow; None when there are as many.
     """
 
     results: Sequence[Mapping[str, Any]]
     end: int | None
     facets: Mapping[str, Any] | None
     failure: PlatformError | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A page while it is read.
+
+    Attributes:
+        query: What is asked.
+        position: After the last candidate that was looked at.
+        marked: What to mark in the texts; None for no marks.
+        results: As they are shown.
+        characters: Of the texts that were read for them.
+    """
+
+    query: Query
+    position: int
+    marked: str | None
+    results: list[Mapping[str, Any]] = field(default_factory=list)
+    characters: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether its texts are all that a page may have."""
+        return self.characters >= PAGE_CHARACTERS
+
+    @property
+    def wanted(self) -> int:
+        """Results that are still to come."""
+        return 0 if self.full else self.query.limit - len(self.results)
+
+    def add(self, candidates: Sequence[Fused], items: Mapping[Key, dict[str, Any]]) -> None:
+        """Take what there is of some candidates, until the page is full."""
+        for candidate in candidates:
+            if not self.wanted:
+                return
+            self.position += 1
+            item = items.get(candidate.key)
+            if item is not None:
+                self.characters += item.pop("characters", 0)
+                self.results.append(_shown(item, candidate, self.query))
 
 
 class Pager:
@@ -62,52 +109,52 @@ class Pager:
             DependencyUnavailable: Postgres is down, or the page has nothing but what could not be ranked.
             SpaceMismatchError: The same, as the embedding service serves other weights than the index was made with.
         """
-        results: list[Mapping[str, Any]] = []
         facets = None
         marked = LexicalQuery(query.text).with_words(ranking.corrected).text if query.highlight else None
+        draft = _Draft(query, position, marked)
         candidates = ranking.candidates
         async with self._database.pipeline(principal.tenant) as connection:
-            while len(results) < query.limit and position < len(candidates):
-                chunk = candidates[position : position + query.limit - len(results)]
-                results += await self._read(connection, query, chunk, marked)
-                position += len(chunk)
+            while draft.wanted and draft.position < len(candidates):
+                await self._read(connection, draft, candidates[draft.position : draft.position + draft.wanted])
             if query.facets:
                 keys = [candidate.key for candidate in candidates]
                 facets = await read_facets(connection, keys, query)
-        while ranking.more and len(results) < query.limit and position < DEEPEST:
+        while ranking.more and draft.wanted and draft.position < DEEPEST:
             try:
                 chunk = await self._ranker.rank_beyond(
                     principal,
                     query,
                     state,
                     ranking,
-                    position=position,
-                    limit=min(query.limit - len(results), DEEPEST - position),
+                    position=draft.position,
+                    limit=min(draft.wanted, DEEPEST - draft.position),
                 )
             except (DependencyUnavailable, SpaceMismatchError) as error:
-                if not results:
+                if not draft.results:
                     raise
-                return Page(results, position, facets, error)
+                return Page(draft.results, draft.position, facets, error)
             if not chunk:
-                return Page(results, None, facets)
+                return Page(draft.results, None, facets)
             async with self._database.pipeline(principal.tenant) as connection:
-                results += await self._read(connection, query, chunk, marked)
-            position += len(chunk)
-        follows = position < len(candidates) or ranking.more
-        return Page(results, position if follows and position < DEEPEST else None, facets)
+                await self._read(connection, draft, chunk)
+        follows = (draft.position < len(candidates) or ranking.more) and draft.position < DEEPEST
+        cut = follows and draft.full and len(draft.results) < query.limit
+        return Page(draft.results, draft.position if follows else None, facets, reason=FULL if cut else None)
 
-    async def _read(
-        self, connection: Connection, query: Query, chunk: Sequence[Fused], marked: str | None
-    ) -> list[Mapping[str, Any]]:
-        rows = await repository.read_items(
-            connection,
-            [candidate.key for candidate in chunk],
-            query.filters,
-            content=query.content,
-            words=marked,
-        )
-        items: dict[Key, dict[str, Any]] = {(row["entity_type"], row["entity_id"]): row for row in rows}
-        return [_shown(items[candidate.key], candidate, query) for candidate in chunk if candidate.key in items]
+    async def _read(self, connection: Connection, draft: _Draft, candidates: Sequence[Fused]) -> None:
+        """Read items until the page is full, few at a time: a text may have 100,000 characters."""
+        for start in range(0, len(candidates), READ_AT_ONCE):
+            if not draft.wanted:
+                return
+            chunk = candidates[start : start + READ_AT_ONCE]
+            rows = await repository.read_items(
+                connection,
+                [candidate.key for candidate in chunk],
+                draft.query.filters,
+                content=draft.query.content,
+                words=draft.marked,
+            )
+            draft.add(chunk, {(row["entity_type"], row["entity_id"]): row for row in rows})
 
 
 def _shown(item: dict[str, Any], candidate: Fused, query: Query) -> dict[str, Any]:

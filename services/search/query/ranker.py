@@ -1,7 +1,7 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -13,7 +13,7 @@ from mlplatform.errors import DependencyUnavailable, PlatformError
 from services.search import metrics
 from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
-from services.search.fusion import Fused, Hits, extend, fuse, scale_of
+from services.search.fusion import Fused, Hits, extend, extend_words, fuse, scale_of, weight_of
 from services.search.items import Key
 from services.search.lexical import Reason
 from services.search.query.lexical import REASONS, WordSearch
@@ -164,6 +164,10 @@ class Ranker:
     async def _search_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
     ) -> list[Fused]:
+        known = {candidate.key for candidate in ranking.candidates}
+        start = position - len(ranking.candidates)
+        # Of all, since a re-ranker may have left any of them last.
+        most = min(candidate.score for candidate in ranking.candidates)
         if ranking.more == "lexical":
             async with self._database.pipeline(principal.tenant) as connection:
                 found = await self._words.search(
@@ -174,26 +178,22 @@ class Ranker:
                     position + limit,
                     strict=query.mode == "lexical",
                 )
-            unit = 1.0 if query.mode == "lexical" or not found.hits else found.hits[0].score
-            return [Fused((kind, own), score / unit, lexical_score=score) for kind, own, score in found.hits[position:]]
+            chosen = _beyond(found.hits, known)[start : start + limit]
+            if query.mode == "lexical":
+                return [Fused((kind, own), score, lexical_score=score) for kind, own, score in chosen]
+            best = found.hits[0].score if found.hits else 0.0
+            return extend_words(
+                chosen, method=query.fusion, weight=ranking.weight, best=best, rank=position + 1, most=most
+            )
         vector, space = await self._embedder.embed(principal, query.text, state)
         hits = await self._vectors.search_exact(
             principal.tenant, space, vector.literal(), query.filters, position + limit
         )
-        known = {candidate.key for candidate in ranking.candidates}
-        beyond = [(kind, own, score) for kind, own, score in hits if (kind, own) not in known]
-        start = position - len(ranking.candidates)
-        chosen = beyond[start : start + limit]
+        chosen = _beyond(hits, known)[start : start + limit]
         if query.mode == "vector":
             return [Fused((kind, own), score, vector_score=score) for kind, own, score in chosen]
         return extend(
-            chosen,
-            method=query.fusion,
-            weight=ranking.weight,
-            scale=ranking.scale,
-            rank=position + 1,
-            # Of all, since a re-ranker may have left any of them last.
-            most=min(candidate.score for candidate in ranking.candidates),
+            chosen, method=query.fusion, weight=ranking.weight, scale=ranking.scale, rank=position + 1, most=most
         )
 
     def _fuse(
@@ -202,10 +202,10 @@ class Ranker:
         more: Leg | None = None
         if len(vectors.hits) >= self.window:
             more = "vector"
-        elif len(words.hits) >= self.window and vectors.strategy == "none":
+        elif len(words.hits) >= self.window:  # every embedded item is a candidate, and others have the words too
             more = "lexical"
-        # Without the rest there is no way to come back to a candidate that was left out.
-        limit = self.window if more else None
+        # Beyond the candidates there is no way to come back to one that was left out, unless it has a vector.
+        limit = self.window if more == "vector" else None
         candidates = fuse(vectors.hits, words.hits, similarities, method=query.fusion, weight=weight, limit=limit)
         if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
             candidates = [
@@ -226,7 +226,7 @@ class Ranker:
             corrected=words.corrected,
             model=None if vectors.vector is None else vectors.vector.model,
             version=None if vectors.vector is None else vectors.vector.version,
-            weight=weight,
+            weight=weight_of(vectors.hits, words.hits, weight),
             scale=scale_of(vectors.hits, similarities),
         )
 
@@ -287,6 +287,11 @@ def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:
     if plan is None or plan.matching or candidates:
         return None
     return NOTHING_MATCHING if plan.filtered else NOTHING_EMBEDDED
+
+
+def _beyond(hits: Hits, known: Collection[Key]) -> list[tuple[str, str, float]]:
+    """Return the hits that are no candidates."""
+    return [hit for hit in hits if (hit[0], hit[1]) not in known]
 
 
 async def _end(task: "asyncio.Task[Plan]") -> None:

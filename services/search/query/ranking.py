@@ -54,8 +54,11 @@ class Ranking:
             reason: Why it could not.
         """
         degraded = [*self.degraded, *([self.more] if self.more and self.more not in self.degraded else [])]
-        why = reason if self.reason is None else f"{self.reason} {reason}"
-        return replace(self, complete=False, degraded=degraded, reason=why)
+        return replace(self.explained(reason), complete=False, degraded=degraded)
+
+    def explained(self, reason: str) -> "Ranking":
+        """Return the ranking with a further reason why the answer may be less than expected."""
+        return replace(self, reason=reason if self.reason is None else f"{self.reason} {reason}")
 
     def to_bytes(self) -> bytes:
         """Return the ranking without what only `explain` shows."""

@@ -199,13 +199,16 @@ async def read_items(
         words: What to mark in the texts; None for no marks.
 
     Returns:
-        entity_type, entity_id, with content text, metadata and tags, with words the headline; in no order.
+        entity_type, entity_id, with content text, metadata and tags, with words the headline, and characters, those of
+        the text that had to be read for it; in no order.
     """
     condition, values = filters.condition()
-    columns = [sql.SQL("i.entity_type, i.entity_id")]
+    columns: list[sql.Composable] = [sql.SQL("i.entity_type, i.entity_id")]
     marked: list[Any] = []
     if content:
-        columns.append(sql.SQL("i.text, i.metadata, i.tags"))
+        columns.append(sql.SQL("i.text, i.metadata, i.tags, length(i.text) AS characters"))
+    elif words is not None:
+        columns.append(sql.SQL("least(length(i.text), {most}) AS characters").format(most=HIGHLIGHTED_CHARACTERS))
     if words is not None:
         # Any of the words counts, as it does for the ranking.
         columns.append(

@@ -87,9 +87,5 @@ def _degraded(ranking: Ranking, error: Exception) -> Ranking:
         why = error.detail
     else:
         why = "that took too long." if isinstance(error, TimeoutError) else "their texts could not be read."
-    reason = f"The results are not re-ranked: {why}"
-    return replace(
-        ranking,
-        degraded=[*ranking.degraded, "rerank"],
-        reason=reason if ranking.reason is None else f"{ranking.reason} {reason}",
-    )
+    explained = ranking.explained(f"The results are not re-ranked: {why}")
+    return replace(explained, degraded=[*ranking.degraded, "rerank"])

@@ -2,11 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
+from mlplatform.database import Database
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
 from mlplatform.spaces.probes import probe_coverage, probe_nodes
@@ -371,6 +373,28 @@ class TestSwitch:
             await repository.save_node(connection, "two", [], timedelta(hours=1))
         probe = await probe_nodes(kernel.database, building)
         assert (probe.passed, "two" in probe.finding) == (False, True)
+
+
+class TestRetire:
+    async def test_waits_for_who_reads_items_and_then_their_vectors(self, kernel, owner_database, building):
+        async with kernel.database.transaction("acme") as reader:
+            await reader.execute("SELECT count(*) FROM search_items")
+            retiring = asyncio.create_task(changes.retire(owner_database, building.id, OPERATOR, force=True))
+            await eventually(partial(_waits, owner_database))
+            await reader.execute(f"SELECT count(*) FROM embeddings_{building.id}")  # noqa: S608 - a number
+        await retiring
+
+        assert (await changes.find_space(kernel.database, building.id)).state is SpaceState.RETIRED
+
+
+async def _waits(database: Database) -> bool:
+    """Whether somebody waits for the items."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
+            "WHERE l.relation = 'search_items'::regclass AND NOT l.granted"
+        )
+        return await cursor.fetchone() is not None
 
 
 class TestRights:

@@ -54,3 +54,13 @@ class TestItems:
         expected = PromptedEncoder().encode(["written: a cat", "written: a dog"])
         assert np.allclose(outcome.vectors[[0, 2]], expected)
         assert set(outcome.reasons) == {1}
+
+    async def test_it_takes_the_place_of_the_one_that_every_text_has(self):
+        class Both(PromptedEncoder):
+            default_prompt = "always: "
+
+        batcher = Batcher(Both(), max_queued_texts=100)
+        async with running(batcher, "encoder"):
+            outcome = await encode(batcher, ["a cat"])
+
+        assert np.allclose(outcome.vectors, PromptedEncoder().encode(["written: a cat"]))

@@ -16,6 +16,15 @@ async def many(api, node):
     return api
 
 
+@pytest.fixture
+async def long(api, node):
+    """Items of almost 100,000 characters."""
+    text = " ".join(["fruit", *("x" * 999 for _ in range(99))])
+    for start in range(0, 60, 20):
+        await api.index_and_wait(*(item(f"{n:02}", f"{text} number{n}") for n in range(start, start + 20)))
+    return api
+
+
 async def walk(api, query, size, **more):
     """Return the ids of every page, and the last answer."""
     found, cursor, pages = [], None, []
@@ -70,6 +79,21 @@ class TestCursor:
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
+class TestLongTexts:
+    @pytest.mark.parametrize("shown", [{}, {"content": True, "highlight": True}])
+    async def test_a_page_ends_before_it_takes_all_memory_and_the_cursor_goes_on(self, long, shown):
+        found, pages = await walk(long, "fruit", 1000, **shown)
+
+        assert sorted(found) == [f"{n:02}" for n in range(60)]
+        assert len(pages) == 2
+        sizes = [sum(len(result["text"]) for result in page["results"]) for page in pages]
+        assert all(size < 4_200_000 for size in sizes)
+        assert ("ends early" in pages[0]["reason"], pages[1]["reason"]) == (True, None)
+
+    async def test_without_texts_there_is_room_for_all(self, long):
+        assert len(await long.found("fruit", limit=1000, content=False)) == 60
+
+
 class TestBeyondCandidates:
     @pytest.fixture
     def slow(self, app, monkeypatch):
@@ -107,6 +131,52 @@ class TestBeyondCandidates:
             answer = await many.search("ripe fruit", limit=10, offset=40)
 
         assert (answer.status_code, "took too long" in answer.text) == (503, True)
+
+    async def test_items_without_a_vector_follow_by_their_words(self, many, owner):
+        owner.execute("UPDATE search_items SET state = 'failed', error = 'too odd' WHERE entity_id >= '010'")
+
+        whole = await many.found("ripe fruit", limit=1000)
+
+        found, pages = await walk(many, "ripe fruit", 25)
+
+        assert sorted(found) == [f"{n:03}" for n in range(90)]
+        assert found == whole
+        scores = [result["score"] for page in pages for result in page["results"]]
+        assert scores == sorted(scores, reverse=True)
+
+    @pytest.mark.usefixtures("node")
+    @pytest.mark.parametrize("fusion", ["convex", "rrf"])
+    async def test_where_words_find_nothing_vectors_have_all_the_weight_there_too(self, api, fusion):
+        await api.index_and_wait(*(item(f"{n:02}", f"fruit number{n} {'the ' * n}") for n in range(90)))
+
+        page = (await api.search("the", limit=1000, fusion=fusion, explain=True)).json()
+
+        scores = [result["score"] for result in page["results"]]
+        shares = [result["explain"]["vector"]["share"] for result in page["results"]]
+        beyond = [min(share, scores[29]) for share in shares[30:]]  # the index may have missed one that belongs before
+        assert scores == pytest.approx(shares[:30] + beyond)
+        assert len(scores) == 90
+        assert scores[-1] >= 0
+
+
+class TestOutages:
+    async def test_a_leg_that_is_back_changes_the_ranking_and_that_is_told(self, many, embedding_server):
+        embedding_server.status = 503
+        first = (await many.search("ripe fruit", limit=10)).json()
+        second = (await many.search("ripe fruit", limit=10, cursor=first["cursor"])).json()
+        embedding_server.status = 200
+        third = (await many.search("ripe fruit", limit=10, cursor=second["cursor"])).json()
+
+        assert [page["degraded"] for page in (first, second, third)] == [["vector"], ["vector"], []]
+        assert [page["index_changed"] for page in (first, second, third)] == [False, False, True]
+
+    async def test_a_leg_that_fails_meanwhile_does_too(self, many, app, embedding_server):
+        first = (await many.search("ripe fruit", limit=10)).json()
+        await app.state.kernel.redis.flushdb()
+        embedding_server.status = 503
+        second = (await many.search("ripe fruit", limit=10, cursor=first["cursor"])).json()
+
+        assert (second["degraded"], second["index_changed"]) == (["vector"], True)
 
 
 class TestChanges:

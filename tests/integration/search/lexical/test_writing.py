@@ -169,6 +169,22 @@ class TestDelete:
 
         assert await shelf.rows(LEFT) == [(0, 0, 0, 0)]
 
+    async def test_leaves_no_word_after_a_day_however_few_are_deleted(self, shelf, maintenance, database_urls):
+        await shelf.put(**{str(number): f"yak gnu{number}" for number in range(30)}, gone="yak secret")
+        await shelf.delete("gone")
+        await maintenance.settle()
+        words = "SELECT term FROM search_postings WHERE term = 'secret' OR removed > 0 ORDER BY term"
+        assert await shelf.rows(words) != []  # few are dead, and taking them out costs more than they do
+        before = await shelf.scores("yak gnu3", limit=100)
+
+        with psycopg.connect(database_urls.owner) as owner:
+            owner.execute("UPDATE search_segments SET oldest = oldest - interval '2 days'")
+        await maintenance.settle()
+
+        assert await shelf.rows(words) == []
+        assert await shelf.rows("SELECT sum(removed)::int, count(oldest) FROM search_segments") == [(0, 0)]
+        assert await shelf.scores("yak gnu3", limit=100) == before
+
 
 class TestMaintenance:
     async def test_merges_without_any_change_of_the_answers(self, shelf, maintenance):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.search.fusion import extend, fuse, scale_of
+from services.search.fusion import extend, extend_words, fuse, scale_of, weight_of
 
 VECTOR = [("doc", "a", 0.9), ("doc", "b", 0.5), ("doc", "c", 0.1)]
 LEXICAL = [("doc", "b", 8.0), ("doc", "d", 4.0)]
@@ -84,6 +84,30 @@ class TestExtend:
         (beyond,) = extend(VECTOR[2:], method=method, weight=0.6, scale=scale, rank=3, most=first[-1].score)
 
         assert beyond == whole[-1]
+
+    @pytest.mark.parametrize("method", ["convex", "rrf"])
+    def test_goes_on_with_words_where_no_item_beyond_has_a_vector(self, method):
+        whole = fuse(VECTOR[:1], LEXICAL, method=method, weight=0.6)
+        first = fuse(VECTOR[:1], LEXICAL[:1], method=method, weight=0.6)
+
+        (beyond,) = extend_words(LEXICAL[1:], method=method, weight=0.6, best=8.0, rank=2, most=first[-1].score)
+
+        assert beyond == whole[-1]
+
+    def test_with_the_weight_that_one_leg_alone_has(self):
+        whole = fuse(VECTOR, [], method="convex", weight=0.6)
+
+        weight = weight_of(VECTOR, [], 0.6)
+        (beyond,) = extend(VECTOR[1:2], method="convex", weight=weight, scale=scale_of(VECTOR, {}), rank=2, most=1.0)
+
+        assert beyond == whole[1]
+
+    def test_what_is_less_similar_than_all_candidates_has_no_share(self):
+        (beyond,) = extend(
+            [("doc", "e", -0.4)], method="convex", weight=0.6, scale=scale_of(VECTOR, {}), rank=4, most=1
+        )
+
+        assert (beyond.score, beyond.vector_share, beyond.vector_score) == (0.0, 0.0, -0.4)
 
 
 class TestAny:
