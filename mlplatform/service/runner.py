@@ -6,13 +6,12 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from mlplatform.service.acceptor import ACCEPTS
 from mlplatform.service.protocol import Protocol
 from mlplatform.settings import PlatformSettings
 from mlplatform.telemetry import configure_logs
 
 KEEP_ALIVE_SECONDS = 75
-ACCEPTS = 16
-"""Connections that are accepted in one turn of the loop."""
 
 
 def server_config(factory: Callable[[], FastAPI], settings: PlatformSettings, port: int) -> uvicorn.Config:

@@ -7,18 +7,19 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from mlplatform.errors import DependencyUnavailable
+from mlplatform.service.acceptor import Acceptor
 from mlplatform.service.board import Board
-from mlplatform.service.protocol import CLOSE
-from mlplatform.service.runner import accepting
+from mlplatform.service.protocol import CLOSE, Protocol
 from mlplatform.telemetry.aggregation import SharedMetrics
 
 RETIRE = signal.SIGUSR1
@@ -63,26 +64,54 @@ def run_worker(app: FastAPI, config: uvicorn.Config, listener: socket.socket, pl
     metrics = SharedMetrics(place.folder, f"{place.generation}-{place.index}-{os.getpid()}", str(place.index))
     app.state.metrics = metrics
     app.router.lifespan_context = _joined(app.router.lifespan_context, place, metrics)
-    WorkerServer(config, place.lifeline).run(sockets=accepting(listener))
+    WorkerServer(config, place).run(sockets=[listener])
+
+
+class Connections(set[Any]):
+    """The open connections of a server, which tell how many they are.
+
+    Args:
+        tell: Called with the number after each change.
+    """
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def add(self, connection: object) -> None:
+        """Take one more."""
+        super().add(connection)
+        self._tell(len(self))
+
+    def discard(self, connection: object) -> None:
+        """Forget one that was closed."""
+        super().discard(connection)
+        self._tell(len(self))
 
 
 class WorkerServer(uvicorn.Server):
-    """Retires without cutting a connection that a client keeps open.
+    """Takes its share of the connections, and retires without cutting one that a client keeps open.
 
     Args:
         config: How the server runs.
-        lifeline: A pipe that is closed when the parent dies.
+        place: Where the process stands among its siblings.
     """
 
-    def __init__(self, config: uvicorn.Config, lifeline: int) -> None:
+    def __init__(self, config: uvicorn.Config, place: Place) -> None:
         super().__init__(config)
-        self._lifeline = lifeline
+        self._board = place.board
+        self._index = place.index
+        self._lifeline = place.lifeline
         self._retiring = False
         self._hurried = False
+        self.server_state.connections = Connections(partial(self._board.count, self._index))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
-        await super().startup(sockets)
+        await super().startup([])
+        for listener in sockets or []:
+            acceptor = Acceptor(listener, self._connect, partial(self._board.is_ahead, self._index))
+            self.servers.append(cast("asyncio.Server", acceptor))  # uvicorn closes it, and waits
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(RETIRE, self._retire)
         loop.add_reader(self._lifeline, self._orphaned)
@@ -99,6 +128,9 @@ class WorkerServer(uvicorn.Server):
         """End at once, also when retiring."""
         self._hurried = True
         super().handle_exit(sig, frame)
+
+    def _connect(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     def _retire(self) -> None:
         self._retiring = self.should_exit = True
