@@ -94,6 +94,7 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
         vectors,
         WordSearch(LexicalLeg(BlockMemory(settings.search_postings_memory))),
         window=settings.search_candidates,
+        near=settings.search_vector_candidates,
         patience=settings.search_leg_timeout.total_seconds(),
     )
     return Searcher(

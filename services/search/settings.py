@@ -44,6 +44,9 @@ class SearchSettings(PlatformSettings):
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
     search_candidates: Annotated[int, Field(ge=10, le=1000)] = 300
     """Candidates that each leg, vectors and words, proposes to the ranking."""
+    search_vector_candidates: Annotated[int, Field(ge=10, le=1000)] = 100
+    """Candidates that vectors propose when at most half as many results are asked for, and no facets: an HNSW index is
+    walked much longer for more of them."""
     search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
     search_leg_timeout: Duration = timedelta(seconds=5)

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from services.embedding.encoding.backend import Features, Vectors, unit
 from services.embedding.encoding.names import BackendName
-from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, core
+from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, core, ov
+
+ALONE_TOKENS = 64
+"""Tokens of a batch, padding included, up to which one thread computes it: for a query, several cost more processor
+time than they save, and other work waits for it."""
 
 
 class OpenVinoBackend:
@@ -23,19 +27,22 @@ class OpenVinoBackend:
         self.name = name
         reader = core()
         number = "bf16" if name != "openvino-fp32" and computes_bf16() else "f32"
-        self._compiled = reader.compile_model(
-            reader.read_model(graph),
-            CPU,
-            {
+
+        def request(workers: int) -> ov.InferRequest:
+            options = {
                 "INFERENCE_PRECISION_HINT": number,
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": threads,
-            },
-        )
-        self._request = self._compiled.create_infer_request()
-        self._inputs = [port.any_name for port in self._compiled.inputs]
+                "INFERENCE_NUM_THREADS": workers,
+            }
+            return reader.compile_model(reader.read_model(graph), CPU, options).create_infer_request()
+
+        self._together = request(threads)
+        self._alone = request(1) if threads > 1 else self._together
+        self._inputs = [port.any_name for port in self._together.model_inputs]
 
     def forward(self, features: Features) -> Vectors:
         """Compute one batch."""
-        self._request.infer({name: features[name] for name in self._inputs}, share_inputs=True)
-        return unit(self._request.get_output_tensor(0).data)
+        given = {name: features[name] for name in self._inputs}
+        request = self._alone if given[self._inputs[0]].size <= ALONE_TOKENS else self._together
+        request.infer(given, share_inputs=True)
+        return unit(request.get_output_tensor(0).data)

@@ -95,7 +95,7 @@ class RankingCache:
 def ranking_key(query: Query, state: State, weight: float, window: int) -> str:
     """Name what the ranking of a query depends on, apart from the tenant."""
     space = None if state.space is None else (state.space.id, state.space.digest)
-    parts = [FORM, query.fingerprint(), space, state.generation, weight, window]
+    parts = [FORM, query.fingerprint(), space, state.generation, weight, query.near, window]
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
 
 

@@ -46,6 +46,8 @@ class Proposal:
         plan: What the strategy was chosen by.
         vector: The embedded query.
         space: The space that it was embedded for.
+        compared: Items of the other leg that the query was compared with already.
+        similarities: What came of it, of those that are embedded.
     """
 
     hits: Hits = ()
@@ -57,6 +59,8 @@ class Proposal:
     plan: Plan | None = None
     vector: QueryVector | None = None
     space: Space | None = None
+    compared: Collection[Key] = ()
+    similarities: Mapping[Key, float] = field(default_factory=dict)
 
 
 NOTHING = Proposal()
@@ -86,6 +90,7 @@ class Ranker:
         vectors: The vector leg.
         words: The lexical leg.
         window: Candidates of each leg.
+        near: Candidates of vectors for a query that asks for few results.
         patience: Seconds that a leg may take.
     """
 
@@ -97,6 +102,7 @@ class Ranker:
         words: WordSearch,
         *,
         window: int,
+        near: int,
         patience: float,
     ) -> None:
         self._database = database
@@ -105,6 +111,12 @@ class Ranker:
         self._words = words
         self._patience = patience
         self.window = window
+        self._near = min(near, window)
+
+    def near_of(self, query: Query) -> int:
+        """Return how many candidates vectors are to propose: few where few are shown."""
+        few = 2 * max(query.limit, query.rerank or 0) <= self._near and not query.facets
+        return self._near if few else self.window
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, steps: Steps) -> Ranked:
         """Rank the candidates of a query.
@@ -119,7 +131,7 @@ class Ranker:
         """
         words = asyncio.create_task(self._ask_words(principal.tenant, query, steps))
         try:
-            vectors = await self._ask_vectors(principal, query, state, steps)
+            vectors = await self._ask_vectors(principal, query, state, words, steps)
         except BaseException:
             words.cancel()
             raise
@@ -200,7 +212,7 @@ class Ranker:
         self, query: Query, vectors: Proposal, words: Proposal, similarities: Mapping[Key, float], weight: float
     ) -> Ranking:
         more: Leg | None = None
-        if len(vectors.hits) >= self.window:
+        if len(vectors.hits) >= query.near:
             more = "vector"
         elif len(words.hits) >= self.window:  # every embedded item is a candidate, and others have the words too
             more = "lexical"
@@ -232,19 +244,23 @@ class Ranker:
 
     async def _compare(self, tenant: str, vectors: Proposal, words: Proposal, steps: Steps) -> Mapping[Key, float]:
         """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
-        known = {(kind, own) for kind, own, _ in vectors.hits}
-        missing = [(kind, own) for kind, own, _ in words.hits if (kind, own) not in known]
+        near = {(kind, own) for kind, own, _ in vectors.hits}
+        known = {key: similarity for key, similarity in vectors.similarities.items() if key not in near}
+        missing = [key for key in _keys(words) if key not in near and key not in vectors.compared]
         if vectors.vector is None or vectors.space is None or not missing:
-            return {}
+            return known
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("compare"):
-                    return await self._vectors.compare(tenant, vectors.space, vectors.vector.literal(), missing)
+                    more = await self._vectors.compare(tenant, vectors.space, vectors.vector.literal(), missing)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             _unavailable("vector", error)
-            return {}
+            return known
+        return {**known, **more}
 
-    async def _ask_vectors(self, principal: Principal, query: Query, state: State, steps: Steps) -> Proposal:
+    async def _ask_vectors(
+        self, principal: Principal, query: Query, state: State, words: "asyncio.Task[Proposal]", steps: Steps
+    ) -> Proposal:
         if query.mode == "lexical":
             return NOTHING
         planning = asyncio.create_task(self._vectors.plan(principal.tenant, state, query.filters))
@@ -254,8 +270,15 @@ class Ranker:
                     vector, space = await self._embedder.embed(principal, query.text, state)
                 plan = await planning
                 with steps.step("vector"):
+                    others = _keys(words.result()) if words.done() else []  # mostly done, while the query was embedded
                     found = await self._vectors.search(
-                        principal.tenant, space, plan, vector.literal(), query.filters, limit=self.window
+                        principal.tenant,
+                        space,
+                        plan,
+                        vector.literal(),
+                        query.filters,
+                        limit=query.near,
+                        others=others,
                     )
         except (DependencyUnavailable, SpaceMismatchError) as error:
             return Proposal(failure=error)
@@ -263,7 +286,15 @@ class Ranker:
             return Proposal(failure=_unavailable("vector", error))
         finally:
             await _end(planning)
-        return Proposal(found.hits, strategy=found.strategy, plan=plan, vector=vector, space=space)
+        return Proposal(
+            found.hits,
+            strategy=found.strategy,
+            plan=plan,
+            vector=vector,
+            space=space,
+            compared=frozenset(others),
+            similarities=found.compared,
+        )
 
     async def _ask_words(self, tenant: str, query: Query, steps: Steps) -> Proposal:
         if query.mode == "vector":
@@ -280,6 +311,10 @@ class Ranker:
         why = found.reason if found.complete else Reason.TOO_MANY
         reason = None if why is None else REASONS[why]
         return Proposal(found.hits, reason=reason, corrected=found.corrected, complete=found.complete)
+
+
+def _keys(proposal: Proposal) -> list[Key]:
+    return [(kind, own) for kind, own, _ in proposal.hits]
 
 
 def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:

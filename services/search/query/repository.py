@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
@@ -162,8 +162,10 @@ async def search_hnsw(
     return await _hits(connection, statement, (vector, *values, vector, limit))
 
 
-async def compare(connection: Connection, space_id: int, vector: str, keys: Sequence[Key]) -> list[Hit]:
-    """Return the cosine similarity of the query to some items, of those that are embedded.
+async def begin_comparison(
+    connection: Connection, space_id: int, vector: str, keys: Sequence[Key]
+) -> AsyncCursor[tuple[Any, ...]]:
+    """Ask for the cosine similarity of the query to some items, of those that are embedded; the cursor has it.
 
     Args:
         connection: A transaction of the tenant.
@@ -183,7 +185,7 @@ async def compare(connection: Connection, space_id: int, vector: str, keys: Sequ
         """
     ).format(table=_embeddings(space_id))
     types, ids = [key[0] for key in keys], [key[1] for key in keys]
-    return await _hits(connection, statement, (vector, types, ids))
+    return await connection.cursor(row_factory=tuple_row).execute(statement, (vector, types, ids))
 
 
 async def read_items(

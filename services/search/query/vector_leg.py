@@ -1,7 +1,8 @@
 """The nearest items by their vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mlplatform.database import Database
 from services.search import metrics
@@ -21,10 +22,12 @@ class VectorHits:
     Attributes:
         hits: The best first.
         strategy: How they were found.
+        compared: Similarities of other items that were asked for.
     """
 
     hits: Sequence[Hit]
     strategy: Strategy
+    compared: Mapping[Key, float]
 
 
 class VectorLeg:
@@ -57,9 +60,9 @@ class VectorLeg:
         return Plan(matching, threshold, pending, filtered)
 
     async def search(
-        self, tenant: str, space: Space, plan: Plan, vector: str, filters: Filters, *, limit: int
+        self, tenant: str, space: Space, plan: Plan, vector: str, filters: Filters, *, limit: int, others: Sequence[Key]
     ) -> VectorHits:
-        """Find the nearest items.
+        """Find the nearest items, and say on the way how similar others are.
 
         Args:
             tenant: Whose.
@@ -68,26 +71,35 @@ class VectorLeg:
             vector: The query as pgvector reads it.
             filters: Conditions.
             limit: Most hits.
+            others: Items to compare the query with too.
         """
         strategy = plan.strategy(limit)
         async with self._database.pipeline(tenant) as connection:
+            comparison = await repository.begin_comparison(connection, space.id, vector, others) if others else None
+            hits: Sequence[Hit] = ()
             if strategy != "exact":
                 hits = await repository.search_hnsw(
                     connection, space.id, vector, filters, limit, max_tuples=self._scan_tuples
                 )
-                if len(hits) == limit:
-                    return VectorHits(hits, strategy)
-                metrics.SHORT_SCANS.inc()
-                strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
-            return VectorHits(await repository.search_exact(connection, space.id, vector, filters, limit), strategy)
+                if len(hits) < limit:
+                    metrics.SHORT_SCANS.inc()
+                    strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
+            if strategy not in {"plain", "iterative"}:
+                hits = await repository.search_exact(connection, space.id, vector, filters, limit)
+            compared = {} if comparison is None else _similarities(await comparison.fetchall())
+        return VectorHits(hits, strategy, compared)
 
     async def compare(self, tenant: str, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
         """Return the cosine similarity of the query to some items, of those that are embedded."""
         async with self._database.pipeline(tenant) as connection:
-            hits = await repository.compare(connection, space.id, vector, keys)
-        return {(entity_type, entity_id): score for entity_type, entity_id, score in hits}
+            comparison = await repository.begin_comparison(connection, space.id, vector, keys)
+            return _similarities(await comparison.fetchall())
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
         async with self._database.pipeline(tenant) as connection:
             return await repository.search_exact(connection, space.id, vector, filters, limit)
+
+
+def _similarities(rows: Sequence[tuple[Any, ...]]) -> dict[Key, float]:
+    return {(entity_type, entity_id): similarity for entity_type, entity_id, similarity in rows}

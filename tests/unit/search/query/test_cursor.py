@@ -15,13 +15,13 @@ def encoded(*parts: object) -> str:
 
 class TestCursor:
     def test_is_read_as_it_was_written(self):
-        cursor = Cursor("query", RANKING, 20)
+        cursor = Cursor("query", RANKING, 20, 100)
 
         assert Cursor.read(cursor.write(), "query") == cursor
 
     def test_of_another_query_is_refused(self):
         with pytest.raises(CursorRefused) as refused:
-            Cursor.read(Cursor("query", RANKING, 20).write(), "other")
+            Cursor.read(Cursor("query", RANKING, 20, 100).write(), "other")
 
         assert "another query" in refused.value.errors[0].message
 
@@ -33,15 +33,18 @@ class TestCursor:
             "é",
             "bm9uZQ==",
             encoded(),
-            encoded(1, "query", RANKING),
             encoded(2, "query", RANKING, 1),
-            encoded(1, "query", RANKING, -1),
-            encoded(1, "query", RANKING, 10_001),
-            encoded(1, "query", RANKING, 1.5),
-            encoded(1, "query", RANKING, True),
-            encoded(1, "query", "../other", 1),
-            encoded(1, ["query"], RANKING, 1),
-            encoded(1, "query", None, 1),
+            encoded(1, "query", RANKING, 1, 100),
+            encoded(2, "query", RANKING, -1, 100),
+            encoded(2, "query", RANKING, 10_001, 100),
+            encoded(2, "query", RANKING, 1.5, 100),
+            encoded(2, "query", RANKING, True, 100),
+            encoded(2, "query", RANKING, 1, 0),
+            encoded(2, "query", RANKING, 1, 1001),
+            encoded(2, "query", RANKING, 1, "100"),
+            encoded(2, "query", "../other", 1, 100),
+            encoded(2, ["query"], RANKING, 1, 100),
+            encoded(2, "query", None, 1, 100),
         ],
     )
     def test_anything_else_is_refused(self, text):
