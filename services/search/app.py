@@ -79,7 +79,8 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
         title="Search",
         description=DESCRIPTION,
         lifespan=lifespan,
-        routers=[bulk.router, states.router, index.router, search.router, weights.router],
+        direct=search.ROUTES,
+        routers=[bulk.router, states.router, index.router, weights.router],
         streamed=[bulk.PATH],
         name=NAME,
     )

@@ -5,7 +5,6 @@ from fastapi import Request
 from services.search.bulk.uploads import Uploads
 from services.search.index import Index
 from services.search.query.weights import Weights
-from services.search.searcher import Searcher
 from services.search.settings import SearchSettings
 from services.search.states.states import ItemStates
 
@@ -14,12 +13,6 @@ def get_index(request: Request) -> Index:
     """Return the index."""
     index: Index = request.app.state.index
     return index
-
-
-def get_searcher(request: Request) -> Searcher:
-    """Return what answers queries."""
-    searcher: Searcher = request.app.state.searcher
-    return searcher
 
 
 def get_states(request: Request) -> ItemStates:

@@ -161,10 +161,10 @@ class TestDegradation:
         assert "embedding" in found["reason"]
 
     async def test_without_words_vectors_answer_and_say_so(self, fruit, app):
-        async def broken(connection, query, filters, limit, *, strict):
+        async def broken(connection, *_, strict):
             await connection.execute("SELECT 1 / 0")
 
-        app.state.searcher._ranker._words = broken
+        app.state.searcher._ranker._words.search = broken
 
         found = await answer(fruit, "red apple")
 
@@ -172,19 +172,19 @@ class TestDegradation:
         assert "lexical" in found["reason"]
 
     async def test_without_either_there_is_no_answer(self, fruit, app, embedding_server):
-        async def broken(connection, query, filters, limit, *, strict):
+        async def broken(connection, *_, strict):
             await connection.execute("SELECT 1 / 0")
 
-        app.state.searcher._ranker._words = broken
+        app.state.searcher._ranker._words.search = broken
         embedding_server.status = 500
 
         assert (await fruit.search("red apple")).status_code == 503
 
     async def test_a_leg_that_takes_too_long_is_left_out(self, fruit, app):
-        async def slow(connection, query, filters, limit, *, strict):
+        async def slow(connection, *_, strict):
             await connection.execute("SELECT pg_sleep(60)")
 
-        app.state.searcher._ranker._words = slow
+        app.state.searcher._ranker._words.search = slow
         app.state.searcher._ranker._patience = 0.5
 
         found = await answer(fruit, "red apple")
