@@ -178,11 +178,12 @@ class _Weighed:
 
     def parts(self, entries: Numbers) -> Values:
         """Return what the term adds to the items of some postings."""
-        parts = np.multiply(entries & LENGTHS, self._slope, dtype=np.float64)
+        parts: Values = np.multiply(entries & LENGTHS, self._slope, dtype=np.float64)
         parts += K1 * (1 - B)
         parts /= (entries >> TF_SHIFT) & OCCURRENCES
         parts += 1.0
-        return np.divide(self.weight, parts, out=parts)
+        np.divide(self.weight, parts, out=parts)
+        return parts
 
     def add(self, block: Block, values: Values, lowest: int) -> Numbers:
         """Add to all items of a block; return their places."""
