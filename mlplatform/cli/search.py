@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from mlplatform.retrieval.client import SearchClient
     from mlplatform.retrieval.evaluation import Evaluation
 
-app = typer.Typer(help="Search: index, eval, tune.", no_args_is_help=True)
+app = typer.Typer(help="Search: index, eval, tune, language.", no_args_is_help=True)
 
 UNMEASURED = 2
 """Exit code when nothing could be measured."""
+POLL_SECONDS = 0.5
 
 Folder = Annotated[Path, typer.Argument(help="A folder in the layout of BEIR.", exists=True, file_okay=False)]
 Url = Annotated[str | None, typer.Option("--url", help="Search service; default: ML_SEARCH_URL.")]
@@ -117,6 +119,34 @@ def tune(
     view.show_tuning(entity_type, found, tuning.curve(rows), is_set=is_set)
 
 
+@app.command()
+def language(
+    entity_type: Annotated[str, typer.Argument(help="Kind of the items.")],
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="[LANGUAGE]", help="Such as german, or simple for words as they are.")
+    ] = None,
+    *,
+    url: Url = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every item is indexed in it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show or set the language in which the words of items are indexed, and how many items still wait for it."""
+    with _explained(FAILED), _client(url, entity_type) as api:
+        told = api.settings() if wanted is None else api.set_language(wanted)
+        if wait and told["waiting"]:
+            with view.progress(quiet=as_json) as progress:
+                most = told["waiting"]
+                while told["waiting"]:
+                    progress("index", most - told["waiting"], most)
+                    time.sleep(POLL_SECONDS)
+                    told = api.settings()
+                    most = max(most, told["waiting"])
+    if as_json:
+        typer.echo(json.dumps({name: told[name] for name in ("entity_type", "language", "waiting")}))
+    else:
+        view.show_language(told)
+
+
 def _client(url: str | None, entity_type: str) -> "SearchClient":
     from mlplatform.retrieval.client import SearchClient  # noqa: PLC0415 - loads httpx, and `mlp --help` must not wait
 
@@ -142,7 +172,7 @@ def _record(measured: "Evaluation", collection: str) -> str | None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(status: int = UNMEASURED) -> Iterator[None]:
     from mlplatform.retrieval.client import ServiceError  # noqa: PLC0415 - `mlp --help` must answer at once
     from mlplatform.retrieval.collection import CollectionError  # noqa: PLC0415 - see above
     from mlplatform.retrieval.evaluation import EmbeddingTimeoutError  # noqa: PLC0415 - see above
@@ -150,4 +180,4 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (CollectionError, ServiceError, EmbeddingTimeoutError) as error:
-        fail(str(error), UNMEASURED)
+        fail(str(error), status)

@@ -71,6 +71,14 @@ def show_tuning(entity_type: str, found: "Tuning", means: Sequence[float], *, is
         out.print(f"the weight stays {found.present:g}", markup=False)
 
 
+def show_language(settings: Mapping[str, Any]) -> None:
+    """Print the language of a kind of items, and how many of them are not indexed in it yet."""
+    language = settings["language"] or "that of each kind"
+    out.print(f"{settings['entity_type']}: {language}", markup=False)
+    if settings["waiting"]:
+        out.print(f"{settings['waiting']:,} items wait to be indexed in it", markup=False)
+
+
 def warn(message: str) -> None:
     """Say what did not work on standard error."""
     err.print(message, markup=False, style="yellow")

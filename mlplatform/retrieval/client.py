@@ -58,8 +58,17 @@ class SearchClient:
     def set_weight(self, weight: float, tuning: Mapping[str, float]) -> dict[str, Any]:
         """Set the weight of the kind's vectors, with the measurements that it comes from."""
         body = {"weight": weight, "tuning": dict(tuning)}
-        path = f"/api/v1/search/settings/{quote(self._entity_type, safe='')}"
-        answer: dict[str, Any] = self._call("PUT", path, json=body).json()
+        answer: dict[str, Any] = self._call("PUT", self._settings_path, json=body).json()
+        return answer
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the kind."""
+        answer: dict[str, Any] = self._call("GET", self._settings_path).json()
+        return answer
+
+    def set_language(self, language: str) -> dict[str, Any]:
+        """Set the language of the kind's words; return its settings."""
+        answer: dict[str, Any] = self._call("PUT", self._settings_path, json={"language": language}).json()
         return answer
 
     def delete(self, keys: Sequence[str]) -> int:
@@ -69,6 +78,10 @@ class SearchClient:
             parameters = [("entity_type", self._entity_type), *(("entity_id", key) for key in chunk)]
             deleted += self._call("DELETE", "/api/v1/index", params=parameters).json()["deleted"]
         return deleted
+
+    @property
+    def _settings_path(self) -> str:
+        return f"/api/v1/search/settings/{quote(self._entity_type, safe='')}"
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's, passed on
         for _ in range(RETRIES):
@@ -82,8 +95,19 @@ class SearchClient:
                 break
             time.sleep(float(response.headers.get("Retry-After", "1")))
         if response.is_error:
-            raise ServiceError(f"{method} {path} was answered {response.status_code}: {response.text[:500]}")
+            raise ServiceError(f"{method} {path} was answered {response.status_code}: {_problem(response)}")
         return response
+
+
+def _problem(response: httpx.Response) -> str:
+    """Return what the service says is wrong."""
+    try:
+        problem = response.json()
+        return "\n".join(
+            [problem["detail"], *(f"  {wrong['field']}: {wrong['message']}" for wrong in problem["errors"])]
+        )
+    except (ValueError, KeyError, TypeError):
+        return response.text[:500]
 
 
 def _chunks(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -12,6 +12,7 @@
   + TooManyUploads      429
 * Unprocessable
   + CursorRefused       422
+  + LanguageRefused     422
 """
 
 from mlplatform.errors import Conflict, FieldError, Forbidden, NotFound, RateLimited, Unprocessable
@@ -67,3 +68,16 @@ class CursorRefused(Unprocessable):
 
     def __init__(self, message: str) -> None:
         super().__init__("The cursor cannot be used.", errors=[FieldError("body.cursor", message)])
+
+
+class LanguageRefused(Unprocessable):
+    """The items of an index cannot be indexed in this language.
+
+    Args:
+        message: Why not.
+    """
+
+    code = "language_refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__("The language cannot be set.", errors=[FieldError("body.language", message)])

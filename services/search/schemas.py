@@ -376,11 +376,18 @@ class IndexSettings(_Body):
         StrictInt | None,
         Field(ge=0, le=MOST_RERANKED, description="Best results that are re-ranked; null: the service's default."),
     ] = None
+    language: Annotated[
+        StrictStr | None,
+        Field(
+            max_length=63,
+            description="A text search configuration of Postgres, for the items' words; null: english.",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
-        if not self.model_fields_set & {"weight", "rerank"}:
-            raise ValueError("must have a setting: weight or rerank")
+        if not self.model_fields_set & {"weight", "rerank", "language"}:
+            raise ValueError("must have a setting: weight, rerank or language")
         if self.tuning is not None and "weight" not in self.model_fields_set:
             raise ValueError("tuning belongs to a weight, and there is none")
         return self
@@ -393,6 +400,8 @@ class IndexSettings(_Body):
             tuning=self.tuning,
             reranks="rerank" in self.model_fields_set,
             rerank=self.rerank,
+            speaks="language" in self.model_fields_set,
+            language=self.language,
         )
 
 
@@ -403,4 +412,6 @@ class IndexSettingsAnswer(BaseModel):
     weight: float | None
     tuning: dict[str, Any] | None
     rerank: int | None
-    updated_at: datetime
+    language: Annotated[str | None, Field(description="Of the items' words; null for *, which has none of its own.")]
+    waiting: Annotated[int, Field(description="Items that are still to be indexed in this language.")]
+    updated_at: Annotated[datetime | None, Field(description="null: nothing was ever set.")]

@@ -15,6 +15,8 @@ class Change:
         tuning: The measurements that it comes from; None when it is set by hand.
         reranks: Whether the number of results to re-rank is set.
         rerank: That number; None for the service's default.
+        speaks: Whether the language is set.
+        language: A text search configuration of Postgres; None for English.
     """
 
     weighs: bool = False
@@ -22,3 +24,5 @@ class Change:
     tuning: Mapping[str, Any] | None = None
     reranks: bool = False
     rerank: int | None = None
+    speaks: bool = False
+    language: str | None = None

@@ -1,4 +1,4 @@
-"""Settings of indexes: the weight of vectors against words, and how much is re-ranked."""
+"""Settings of indexes: the weight of vectors against words, how much is re-ranked, the language of the words."""
 
 from typing import Annotated
 
@@ -12,6 +12,8 @@ from services.search.schemas import INDEX_NAME, IndexSettings, IndexSettingsAnsw
 
 router = ServiceRouter(prefix="/api/v1/search/settings", tags=["search"])
 
+IndexName = Annotated[str, Path(pattern=INDEX_NAME, description="Kind of items; * for all others.")]
+
 
 @router.get("", summary="List the settings of indexes")
 async def read_settings(
@@ -21,15 +23,26 @@ async def read_settings(
     return [IndexSettingsAnswer.model_validate(row) for row in await weights.read(principal.tenant)]
 
 
+@router.get("/{entity_type}", summary="Show the settings of an index")
+async def show_settings(
+    entity_type: IndexName,
+    principal: Annotated[Principal, require(Permission.READ)],
+    weights: Annotated[Weights, Depends(get_weights)],
+) -> IndexSettingsAnswer:
+    """Return the settings of one kind of items, set or not, and how many items wait to be indexed in its language."""
+    return IndexSettingsAnswer.model_validate(await weights.find(principal.tenant, entity_type))
+
+
 @router.put("/{entity_type}", summary="Change the settings of an index")
 async def change_settings(
-    entity_type: Annotated[str, Path(pattern=INDEX_NAME, description="Kind of items; * for all others.")],
+    entity_type: IndexName,
     body: IndexSettings,
     principal: Annotated[Principal, require(Permission.INDEX)],
     weights: Annotated[Weights, Depends(get_weights)],
 ) -> IndexSettingsAnswer:
     """Set what queries that ask for this kind of items alone go by; what is left out stays as it is.
 
-    It is in effect with the next query.
+    It is in effect with the next query. Items that are stored already are indexed in another language in the
+    background: `waiting` says how many are not yet.
     """
     return IndexSettingsAnswer.model_validate(await weights.set(principal, entity_type, body.change()))

@@ -148,3 +148,36 @@ class TestTune:
 
         assert done.exit_code == UNMEASURED
         assert "no relevant document" in done.output
+
+
+@pytest.mark.usefixtures("space")
+class TestLanguage:
+    async def test_is_english_until_it_is_set(self, run):
+        done = await run("language", "doc")
+
+        assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "doc: english")
+
+    async def test_items_are_indexed_in_it_when_the_command_returns(self, run, api):
+        await api.index(item("1", "viele Häuser am Fluss"))
+
+        told = read(await run("language", "doc", "german", "--wait", "--json"))
+
+        assert told == {"entity_type": "doc", "language": "german", "waiting": 0}
+        assert await api.found("Haus", mode="lexical") == ["1"]
+        assert read(await run("language", "doc", "--json")) == told
+
+    async def test_says_how_many_items_wait(self, run, api, kernel):
+        await api.index(*(item(str(number), "viele Häuser") for number in range(3)))
+
+        async with kernel.database.transaction("acme") as writer:
+            await writer.execute("SELECT FROM search_items FOR UPDATE")  # which the service passes over
+            done = await run("language", "doc", "german")
+
+        assert done.exit_code == 0, done.output
+        assert "3 items wait to be indexed in it" in done.stdout
+
+    async def test_one_that_there_is_not_is_refused_with_those_that_there_are(self, run):
+        done = await run("language", "doc", "klingon")
+
+        assert done.exit_code == 1
+        assert "body.language: is no text search configuration of Postgres; there are: arabic, " in done.stderr
