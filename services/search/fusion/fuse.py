@@ -47,7 +47,7 @@ def scale_of(vector: Hits, similarities: Mapping[Key, float]) -> Scale:
 
 def weight_of(vector: Hits, lexical: Hits, weight: float) -> float:
     """Return the weight of the vectors; when a leg proposes nothing, the other has all of it."""
-    if vector and lexical:
+    if bool(vector) == bool(lexical):
         return weight
     return 1.0 if vector else 0.0
 

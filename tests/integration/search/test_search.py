@@ -194,7 +194,7 @@ class TestDependencies:
 
     @pytest.mark.usefixtures("space")
     async def test_one_that_nothing_listens_for_is_too(self, api, app, settings):
-        app.state.searcher._ranker._embedding._settings = settings.model_copy(
+        app.state.searcher._ranker._embedder._embedding._settings = settings.model_copy(
             update={"embedding_url": "http://127.0.0.1:9"}
         )
 
@@ -228,7 +228,7 @@ class TestDependencies:
 
     async def test_readiness_names_what_is_down(self, app, settings):
         kernel = app.state.kernel
-        app.state.searcher._ranker._embedding._settings = settings.model_copy(
+        app.state.searcher._ranker._embedder._embedding._settings = settings.model_copy(
             update={"embedding_url": "http://127.0.0.1:9"}
         )
 
