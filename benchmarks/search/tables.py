@@ -115,4 +115,5 @@ def problems(result: Figures) -> dict[str, str]:
 
 
 def _time(timing: Figures) -> str:
-    return f"{timing['p50_ms']:.1f} / {timing['p95_ms']:.1f}"
+    failed = f" ({timing['failed']} failed)" if timing["failed"] else ""
+    return f"{timing['p50_ms']:.1f} / {timing['p95_ms']:.1f}{failed}"
