@@ -20,7 +20,6 @@ from benchmarks.search.run import Size
 from benchmarks.serving import environments
 from benchmarks.serving.backing import backing
 from benchmarks.serving.environments import Environment, NotInstalledError
-from benchmarks.serving.tables import targets
 
 WIDTH = 200
 """Columns of what is written to a file."""
@@ -99,7 +98,7 @@ def _show(result: dict[str, Any], options: Options, console: Console) -> None:
     for items in options.items:
         for table in tables.of_size(items, result["sizes"][str(items)]):
             console.print(table)
-    console.print(targets(result))
+    console.print(tables.filled("Targets", tables.TARGET_HEADING, tables.targets(result)))
     for name, reason in tables.problems(result).items():
         console.print(f"[red]{name}[/] is missing: {reason}")
     if options.output is not None:

@@ -18,8 +18,9 @@ import orjson
 TIMEOUT_SECONDS = 120.0
 EMBED = "/api/v1/embed"
 
+FAILED = -1
 Ask = Callable[[str], int]
-"""Asks a query and returns the number of results."""
+"""Asks a query and returns the number of results, or `FAILED`."""
 
 
 class RefusedError(Exception):
@@ -79,6 +80,7 @@ class Timing:
         p95_ms: One in twenty took longer.
         per_second: Queries, of all clients together.
         short: Answers with fewer results than there are.
+        failed: Queries that were refused, or answered without a part of the search that was asked for.
     """
 
     queries: int
@@ -86,6 +88,7 @@ class Timing:
     p95_ms: float
     per_second: float
     short: int
+    failed: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is written as JSON."""
@@ -132,5 +135,6 @@ def measure(make: Callable[[], Ask], queries: Sequence[str], *, clients: int, wa
         p50_ms=round(statistics.median(milliseconds), 2),
         p95_ms=round(statistics.quantiles(milliseconds, n=20)[18], 2),
         per_second=round(len(seen) / (last - first), 1),
-        short=sum(results < wanted for _, _, results in seen),
+        short=sum(FAILED < results < wanted for _, _, results in seen),
+        failed=sum(results == FAILED for _, _, results in seen),
     )

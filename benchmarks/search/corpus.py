@@ -1,9 +1,9 @@
 """Synthetic items: vectors in clusters, texts with natural word frequencies, tags of known selectivity.
 
 A topic is a few dozen words. Its centre is the embedding of those words by the model that embeds the queries, so that
-queries fall among the items as they do in a real collection. An item's vector is near the centre of its topic; its
-text mixes words of the topic with words of the language, which follow the law of Zipf and Mandelbrot. Tags are drawn
-independently of the topic.
+queries fall among the items as they do in a real collection. An item's vector is near the centre of its topic, and
+differs from it in a few dozen directions; its text mixes words of the topic with words of the language, which follow
+the law of Zipf and Mandelbrot. Tags are drawn independently of the topic.
 """
 
 import zlib
@@ -23,6 +23,12 @@ TOPIC_SHARE = 0.35
 MEAN_LENGTH = 60
 CLOSENESS = 0.75
 """Cosine of an item's vector to the centre of its topic."""
+FACTORS = 24
+DECAY = 0.3
+REST = 0.02
+"""Items differ from the centres of their topics in this many directions, each a little weaker than the one before, and
+by a small share in all others: so that they have about as many dimensions as texts have (participation ratio 33, of
+abstracts embedded by all-MiniLM-L6-v2 32; independent directions: 182, which no text has and no index can search)."""
 QUERY_WORDS = (3, 7)
 CHUNK = 10_000
 TAGS = {"all": 1.0, "tenth": 0.1, "hundredth": 0.01, "thousandth": 0.001}
@@ -131,14 +137,27 @@ class Corpus:
                 " ".join([self.words[word] for word in words[start:end]])
                 for start, end in zip(ends - lengths, ends, strict=True)
             ]
-            yield Chunk(first, texts, _near(self.centres[topic], chance), _tags(count, chance))
+            yield Chunk(first, texts, self._near(self.centres[topic], chance), _tags(count, chance))
 
+    @cached_property
+    def _factors(self) -> Floats:
+        """The directions in which items differ from the centres of their topics, the strongest first."""
+        chance = np.random.default_rng([self.seed, 4])
+        directions = chance.standard_normal((FACTORS, self.centres.shape[1])).astype(np.float32)
+        strengths = np.arange(1, FACTORS + 1, dtype=np.float32) ** -DECAY
+        strengths *= np.sqrt((1 - REST) / (strengths**2).sum())
+        return strengths[:, None] * directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
-def _near(centres: Floats, chance: np.random.Generator) -> Floats:
-    noise = chance.standard_normal(centres.shape).astype(np.float32)
-    noise -= (noise * centres).sum(axis=1, keepdims=True) * centres
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    return (CLOSENESS * centres + np.sqrt(1 - CLOSENESS**2) * noise).astype(np.float32)
+    def _near(self, centres: Floats, chance: np.random.Generator) -> Floats:
+        """Return a vector near each centre."""
+        count, dimension = centres.shape
+        weights = chance.standard_normal((count, FACTORS)).astype(np.float32)
+        # Not by a matrix product, whose last digits depend on the number of threads.
+        noise = np.einsum("if,fd->id", weights, self._factors, optimize=False)
+        noise += np.sqrt(REST / dimension) * chance.standard_normal(centres.shape).astype(np.float32)
+        noise -= (noise * centres).sum(axis=1, keepdims=True) * centres
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        return (CLOSENESS * centres + np.sqrt(1 - CLOSENESS**2) * noise).astype(np.float32)
 
 
 def _tags(count: int, chance: np.random.Generator) -> dict[str, NDArray[np.bool_]]:

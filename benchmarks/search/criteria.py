@@ -34,14 +34,15 @@ def _recall(tag: str) -> Seen:
 
 
 def _short(result: Result) -> tuple[float, str] | None:
-    found, answers = {}, 0
+    found, answers, failed = {}, 0, 0
     for items, own in _own(result):
         options = result["sizes"][str(items)]["options"]
         cells = list(own["queries"].values())
         found[items] = sum(entry["short_answers"] for entry in own["filters"].values())
         found[items] += sum(timing["short"] for timing in cells)
+        failed += sum(timing["failed"] for timing in cells)
         answers += len(own["filters"]) * options["recall_queries"] + sum(timing["queries"] for timing in cells)
-    return (float(sum(found.values())), f"of {answers} answers") if found else None
+    return (float(sum(found.values())), f"of {answers} answers; {failed} failed") if found else None
 
 
 def _time(wanted: int) -> Seen:

@@ -19,8 +19,8 @@ UNFINISHED = f"{MARK}unfinished"
 REDIS_DATABASES = 16
 
 
-class ForeignDatabaseError(Exception):
-    """A database has the name of one of the benchmark's and is none."""
+class DatabaseTakenError(Exception):
+    """A database has the name that the benchmark needs, and is not for it to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Database:
 
 @contextmanager
 def database(settings: Mapping[str, str], name: str, *, keep: bool, migrated: bool = True) -> Iterator[Database]:
-    """Make a database with pgvector for the time of the block, or go on with one that was kept.
+    """Make a database with pgvector for the time of the block, or go on with one that was kept, which then stays.
 
     Args:
         settings: Of the stack.
@@ -72,17 +72,20 @@ def database(settings: Mapping[str, str], name: str, *, keep: bool, migrated: bo
         migrated: Whether it gets the platform's schema.
 
     Raises:
-        ForeignDatabaseError: There is one of this name that the benchmark did not make.
+        DatabaseTakenError: The benchmark did not make it, or another run is using it.
     """
     found = Database(name, *(_at(settings[url], name) for url in (ADMIN, OWNER, APP)))
     with psycopg.connect(settings[ADMIN], autocommit=True) as server:
-        if not _is_kept(server, name):
+        # Held by this session: a run that is killed holds nothing, and what it left unfinished is made anew.
+        if not server.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (MARK + name,)).fetchone()[0]:
+            raise DatabaseTakenError(f"another run is using the database {name}")
+        kept = _is_kept(server, name)
+        if not kept:
             _create(server, found, migrated=migrated)
-    try:
-        yield found
-    finally:
-        if not keep:
-            with psycopg.connect(settings[ADMIN], autocommit=True) as server:
+        try:
+            yield found
+        finally:
+            if not (keep or kept):
                 _drop(server, name)
 
 
@@ -125,7 +128,7 @@ def _is_kept(server: psycopg.Connection, name: str) -> bool:
         return False
     mark = _mark(server, name)
     if mark is None or not mark.startswith(MARK):
-        raise ForeignDatabaseError(f"the database {name} exists, and the benchmark did not make it")
+        raise DatabaseTakenError(f"the database {name} exists, and the benchmark did not make it")
     if mark != UNFINISHED:
         return True
     _drop(server, name)

@@ -9,7 +9,6 @@ import orjson
 from benchmarks.search import tables
 from benchmarks.search.options import RESULTS, ROOT
 from benchmarks.serving.page import table
-from benchmarks.serving.tables import limit
 
 PAGE = ROOT / "docs" / "benchmarks" / "search.md"
 METHOD = Path(__file__).with_name("method.md")
@@ -34,13 +33,7 @@ def render(result: Mapping[str, Any] | None) -> str:
 
 
 def _targets(result: Mapping[str, Any]) -> str:
-    rows = []
-    for entry in result["targets"]:
-        seen = "-" if entry["seen"] is None else f"{entry['seen']:.4g}{entry['unit']}"
-        reached = "aim" if entry["aimed"] else {True: "yes", False: "**no**", None: "-"}[entry["passed"]]
-        limits = [limit(entry, entry[name]) for name in ("at_least", "aim")]
-        rows.append([entry["what"], *limits, seen, reached, entry["remark"]])
-    return "## Targets\n\n" + table(["what", "at least", "aim", "seen", "reached", ""], rows)
+    return "## Targets\n\n" + table(tables.TARGET_HEADING, tables.targets(result))
 
 
 def _growth(result: Mapping[str, Any]) -> str:

@@ -177,7 +177,7 @@ class Size:
             content = wanted | {"seconds": store.fill(own.owner, given.corpus, model)}
             own.mark(content)
         if wanted != {name: content[name] for name in wanted}:
-            raise databases.ForeignDatabaseError(f"{own.name} was kept with other items: drop it")
+            raise databases.DatabaseTakenError(f"the database {own.name} was kept with other items: drop it")
         self._loaded(entry, content["seconds"], store.size(own.owner))
 
     def _attempt(self, peer: Peer, given: Given) -> None:

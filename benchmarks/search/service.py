@@ -10,7 +10,7 @@ import httpx
 
 from benchmarks.search import indexing, store
 from benchmarks.search.cells import Cell
-from benchmarks.search.clients import Ask, Caller, Timing, measure
+from benchmarks.search.clients import FAILED, Ask, Caller, RefusedError, Timing, measure
 from benchmarks.search.nodes import Node
 
 NAME = "ml-platform"
@@ -24,7 +24,12 @@ def nearest(node: Node, queries: Sequence[str], tag: str) -> tuple[list[list[int
     found, strategies = [], set()
     for query in queries:
         body = {"query": query, "mode": "vector", "tags": [tag], "content": False}
-        answer = caller.post(SEARCH, body)
+        try:
+            answer = caller.post(SEARCH, body)
+        except RefusedError:  # as one that finds nothing: both figures show it
+            found.append([])
+            strategies.add("failed")
+            continue
         found.append([int(hit["entity_id"]) for hit in answer["results"]])
         strategies.add(answer["strategy"])
     return found, sorted(strategies)
@@ -81,4 +86,12 @@ def index(search: Node, embedding: Node, owner_url: str, *, single: int, bulk: i
 
 def _asking(url: str, body: Mapping[str, Any]) -> Ask:
     caller = Caller(url)
-    return lambda query: len(caller.post(SEARCH, {"query": query, **body})["results"])
+
+    def ask(query: str) -> int:
+        try:
+            answer = caller.post(SEARCH, {"query": query, **body})
+        except RefusedError:
+            return FAILED
+        return FAILED if answer["degraded"] else len(answer["results"])
+
+    return ask

@@ -1,17 +1,36 @@
 """The figures as tables in the terminal, and their cells as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from benchmarks.search.cells import CELLS, share
 from benchmarks.search.corpus import TAGS
+from benchmarks.serving.tables import limit
 
 Figures = Mapping[str, Any]
+TARGET_HEADING = ["what", "at least", "aim", "seen", "reached", ""]
 RECALL_HEADING = ["store", *(f"recall, {share(tag)}" for tag in TAGS), "short answers", "settings"]
 LOAD_HEADING = ["store", "load, items/s", "seconds of each step", "MiB on the disk"]
 SHOWN = ("lancedb", "pylance", "chromadb", "postgres", "pgvector", "numpy", "pyarrow")
+
+
+def targets(result: Figures) -> list[list[str]]:
+    """Return what was to be reached, and what was."""
+    rows = []
+    for entry in result["targets"]:
+        reached = "aim" if entry["aimed"] else {True: "yes", False: "NO", None: "-"}[entry["passed"]]
+        limits = [limit(entry, entry[name]) for name in ("at_least", "aim")]
+        rows.append([entry["what"], *limits, _seen(entry), reached, entry["remark"]])
+    return rows
+
+
+def _seen(entry: Figures) -> str:
+    value = entry["seen"]
+    if value is None:
+        return "-"
+    return f"{value:.0f}{entry['unit']}" if value >= 1000 else f"{value:.4g}{entry['unit']}"
 
 
 def of_size(items: int, figures: Figures) -> Iterator[Table]:
@@ -21,10 +40,15 @@ def of_size(items: int, figures: Figures) -> Iterator[Table]:
         ("p50 / p95, ms, with embedding", ["query", *figures["contenders"]], times(figures)),
         ("load", LOAD_HEADING, loads(figures)),
     ):
-        table = Table(*heading, title=f"{items:,} items: {title}")
-        for row in rows:
-            table.add_row(*row)
-        yield table
+        yield filled(f"{items:,} items: {title}", heading, rows)
+
+
+def filled(title: str, heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table of rows."""
+    table = Table(*heading, title=title)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def recall(figures: Figures) -> list[list[str]]:
@@ -91,4 +115,5 @@ def problems(result: Figures) -> dict[str, str]:
 
 
 def _time(timing: Figures) -> str:
-    return f"{timing['p50_ms']:.1f} / {timing['p95_ms']:.1f}"
+    failed = f" ({timing['failed']} failed)" if timing["failed"] else ""
+    return f"{timing['p50_ms']:.1f} / {timing['p95_ms']:.1f}{failed}"

@@ -1,6 +1,7 @@
 """LanceDB as its documentation sets it up: an index for vectors, one for words, one for tags."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class LanceStore:
         with clock.step("tags"):
             table.create_index("tags", config=LabelList())
         with clock.step("optimize"):
-            table.optimize()
+            table.optimize(cleanup_older_than=timedelta(0))  # else the size would be that of all versions
         return clock.rounded()
 
     def asker(self, parameters: Mapping[str, Any], mode: str, tag: str | None) -> Answer:

@@ -12,7 +12,7 @@ from redis import Redis
 
 from benchmarks.search import databases, exact, store
 from benchmarks.search.corpus import TOPICS, Corpus
-from benchmarks.search.databases import Database, ForeignDatabaseError
+from benchmarks.search.databases import Database, DatabaseTakenError
 from benchmarks.search.peers import PEERS, GivenUpError, Process
 
 ITEMS = 1000
@@ -81,11 +81,25 @@ class TestDatabase:
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(made.owner)
 
-    def test_one_that_was_kept_is_gone_on_with(self, stack_env: dict[str, str], name: str):
+    def test_one_that_was_kept_is_gone_on_with_and_stays(self, stack_env: dict[str, str], name: str):
         with databases.database(stack_env, name, keep=True, migrated=False) as made:
             made.mark({"items": 5})
-        with databases.database(stack_env, name, keep=False, migrated=False) as again:
-            assert again.content() == {"items": 5}
+        try:
+            for _ in range(2):
+                with databases.database(stack_env, name, keep=False, migrated=False) as again:
+                    assert again.content() == {"items": 5}
+        finally:
+            with psycopg.connect(stack_env[databases.ADMIN], autocommit=True) as server:
+                server.execute(f"DROP DATABASE {name}")
+
+    def test_two_runs_do_not_share_one(self, stack_env: dict[str, str], name: str):
+        with (
+            databases.database(stack_env, name, keep=False, migrated=False) as made,
+            pytest.raises(DatabaseTakenError, match="another run"),
+            databases.database(stack_env, name, keep=False, migrated=False),
+        ):
+            pass
+        assert made.name == name
 
     def test_one_that_a_broken_off_run_left_is_made_anew(self, stack_env: dict[str, str], name: str):
         with (
@@ -104,7 +118,7 @@ class TestDatabase:
             server.execute(f"CREATE DATABASE {name}")
             try:
                 with (
-                    pytest.raises(ForeignDatabaseError, match=name),
+                    pytest.raises(DatabaseTakenError, match=name),
                     databases.database(stack_env, name, keep=False, migrated=False),
                 ):
                     pass

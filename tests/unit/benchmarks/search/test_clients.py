@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from benchmarks.search.clients import measure
+from benchmarks.search.clients import FAILED, measure
 
 
 class TestMeasure:
@@ -31,6 +31,11 @@ class TestMeasure:
     def test_short_answers_are_counted(self):
         timing = measure(lambda: int, ["9", "10"] * 20, clients=1, wanted=10)
         assert timing.short == 18
+
+    def test_failed_queries_are_not_called_short(self):
+        results = {"none": FAILED, "few": 3, "all": 10}
+        timing = measure(lambda: results.__getitem__, ["none", "few", "all"] * 20, clients=1, wanted=10)
+        assert (timing.failed, timing.short, timing.queries) == (18, 18, 54)
 
     def test_failure_of_one_client_ends_the_measurement(self):
         def ask(query: str) -> int:

@@ -25,6 +25,8 @@ class TestPage:
         assert "| the same at 1,000,000 items | ≤ 150 ms | ≤ 60 ms | 58 ms | aim |" in page
         assert "## 10,000 items" in page
         assert "- lancedb, 1,000,000 items: Killed" in page
+        given["sizes"]["10000"]["contenders"]["chroma"]["queries"]["vector"]["failed"] = 7
+        assert "8.0 / 16.0 (7 failed)" in render(given)
         assert "chromadb 1.0" in page
         assert "pip 9" not in page
 
