@@ -1,7 +1,7 @@
 """The targets: what the platform has to reach, as ratios within one run, and whether it does."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,10 +166,10 @@ CRITERIA = (
 )
 
 
-def judge(result: Result) -> list[dict[str, Any]]:
+def judge(result: Result, criteria: Sequence[Criterion] = CRITERIA) -> list[dict[str, Any]]:
     """Return every target with what was seen and whether it was reached; both are None where nothing was measured."""
     judged = []
-    for criterion in CRITERIA:
+    for criterion in criteria:
         found = criterion.seen(result)
         value, remark = found if found is not None else (None, "not measured")
         judged.append(

@@ -45,23 +45,29 @@ class Environment:
         return {package["name"].lower(): package["version"] for package in json.loads(listed.stdout)}
 
 
-def ensure(name: str, home: Path, report: Callable[[str], None]) -> Environment:
-    """Return the environment of `requirements/NAME.txt`, installed with pip unless that was done before.
+def ensure(name: str, home: Path, report: Callable[[str], None], *, requirements: Path = REQUIREMENTS) -> Environment:
+    """Return the environment of a list of packages, installed with pip unless that was done before.
+
+    Args:
+        name: Of the list, `NAME.txt`.
+        home: Folder of the environments.
+        report: Told what happens.
+        requirements: Folder of the list.
 
     Raises:
         NotInstalledError: pip fails, or would bring CUDA, which a comparison on processors has no use for.
     """
-    requirements = REQUIREMENTS / f"{name}.txt"
+    listed = requirements / f"{name}.txt"
     environment = Environment(home / name)
     stamp = environment.folder / STAMP
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(listed.read_bytes() + sys.version.encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return environment
     report(f"install {name} into {os.path.relpath(environment.folder)}")
     venv.create(environment.folder, with_pip=True, clear=True)
-    if brought := cuda_packages(_pip(environment, name, "--dry-run", "--requirement", str(requirements))):
+    if brought := cuda_packages(_pip(environment, name, "--dry-run", "--requirement", str(listed))):
         raise NotInstalledError(f"{name}: pip would install {', '.join(brought)}")
-    _pip(environment, name, "--requirement", str(requirements))
+    _pip(environment, name, "--requirement", str(listed))
     stamp.write_text(wanted)
     return environment
 
