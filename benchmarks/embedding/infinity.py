@@ -41,8 +41,8 @@ class Engine:
 
 ENGINES = (
     Engine("infinity torch", "engine torch, fp32, as installed", "torch", ("--engine", "torch")),
-    Engine("infinity onnx", "engine optimum, fp32", "onnx", ("--engine", "optimum")),
-    Engine("infinity int8", "engine optimum, int8", "int8", ("--engine", "optimum")),
+    Engine("infinity onnx", "engine optimum, fp32", "onnx", ("--engine", "optimum", "--pooling-method", "mean")),
+    Engine("infinity int8", "engine optimum, int8", "int8", ("--engine", "optimum", "--pooling-method", "mean")),
 )
 
 
