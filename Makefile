@@ -63,7 +63,7 @@ bench-serving: install ## Measure serving against other servers (most of an hour
 	@$(VENV)/python -m benchmarks.serving $(ARGS)
 
 .PHONY: bench-embedding
-bench-embedding: install ## Measure the encoder against sentence-transformers on a BEIR-style folder: DATA=DIR
+bench-embedding: install ## Measure embedding beside sentence-transformers and infinity-emb: DATA="DIR DIR", in the layout of BEIR
 	@$(VENV)/python -m benchmarks.embedding --data $(DATA) $(ARGS)
 
 .PHONY: bench-drift

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.embedding.reference import FOLDER
+from benchmarks.embedding.model import FOLDER
 from mlplatform.registry.digest import artifact_digest
 from services.embedding.encoding.backend import Backend
 from services.embedding.encoding.measuring import query_milliseconds, texts_per_second

