@@ -121,6 +121,7 @@ class Process:
                     "PYTHONPATH": str(ROOT),
                     "HOME": str(folder),
                     "ANONYMIZED_TELEMETRY": "False",
+                    "LANCE_LOG": "error",  # else it writes a line for each query
                 },
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
