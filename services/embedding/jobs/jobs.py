@@ -158,13 +158,13 @@ class Jobs:
 
         Raises:
             NotFound: There is no such job, or no such object.
-            Conflict: It is not done.
+            Conflict: It is not done, or its result has room for the lines that failed.
         """
         job = await self.find(tenant, number)
         if job.state != "done":
             raise Conflict("The job is not done; GET it to see how far it is.", headers={"Retry-After": "2"})
         if errors and job.output != "npy":
-            raise NotFound("The errors of this job are in its result.")
+            raise Conflict("The errors of this job are in its result.")
         key = job.errors_key if errors else job.result_key
         return job, self._stream(key, await self._objects.size(key))
 

@@ -86,6 +86,13 @@ class TestCache:
         assert await cache.read([key_of(1)], DIMENSION) == {}
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for Redis, also where other tests keep the machine busy."""
+    monkeypatch.setattr("services.embedding.cache.TIMEOUT_SECONDS", 5.0)
+
+
+@pytest.mark.usefixtures("patient")
 class TestService:
     async def test_a_text_is_computed_once(self, settings):
         async with serve(settings, WordEncoder()) as running:

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from services.embedding.settings import EmbeddingSettings
-from tests.integration.embedding.test_change import index, new_space, quick, ready
+from tests.integration.embedding.changing import index, new_space, ready
 from tests.integration.embedding.tiny import Service, serving
 from tests.integration.embedding.waiting import eventually
-
-__all__ = ["quick"]
 
 TEXTS = ["a cat on a mat", "shares fell " * 20, "x"]
 

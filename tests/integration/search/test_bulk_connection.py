@@ -99,7 +99,7 @@ class TestConnection:
         connection.break_off()
         uploader = Uploader(client, api.headers)
         app_uploads = client._transport.app.state.uploads
-        await eventually(lambda: app_uploads._running == 0)
+        await eventually(lambda: not app_uploads._slots._taken)
 
         state = (await uploader.state("mine")).json()
         stored = state["acknowledged"]
