@@ -2,7 +2,7 @@
 
 from mlplatform.service.caller import ClientGone, unless_gone
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
-from mlplatform.service.direct_json import validate_body
+from mlplatform.service.direct_json import json_body, validate_body
 from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter, check_content_type
@@ -24,6 +24,7 @@ __all__ = [
     "connect_redis",
     "create_service",
     "get_kernel",
+    "json_body",
     "open_kernel",
     "run_service",
     "unless_gone",

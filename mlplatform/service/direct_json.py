@@ -1,6 +1,6 @@
 """JSON bodies of direct routes, checked by the same rules as those of all others."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,3 +20,9 @@ def validate_body(content: object, kind: type[Body]) -> Body:
     except ValidationError as error:
         found = [{**wrong, "loc": ("body", *wrong["loc"])} for wrong in error.errors()]
         raise problem_of_validation(found) from error
+
+
+def json_body(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the `requestBody` of a direct route; its `$defs` are moved to where the references point."""
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

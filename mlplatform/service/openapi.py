@@ -37,6 +37,8 @@ def _complete(document: dict[str, Any]) -> None:
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     for operation in _operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schemas.update(content.get("schema", {}).pop("$defs", {}))  # see `json_body`
         responses = operation.setdefault("responses", {})
         if "HTTPValidationError" in str(responses.get("422", "")):
             del responses["422"]

@@ -413,5 +413,5 @@ class IndexSettingsAnswer(BaseModel):
     tuning: dict[str, Any] | None
     rerank: int | None
     language: Annotated[str | None, Field(description="Of the items' words; null for *, which has none of its own.")]
-    waiting: Annotated[int, Field(description="Items that are still to be indexed in this language.")]
+    waiting: Annotated[int, Field(description="Items still to be indexed in this language, counted up to 100,000.")]
     updated_at: Annotated[datetime | None, Field(description="null: nothing was ever set.")]

@@ -74,7 +74,7 @@ class Searcher:
             state = await self._read_state(principal.tenant)
         weight = self._choose_weight(query, state)
         wanted = replace(query, rerank=self._choose_rerank(query, state))
-        near = self._ranker.near_of(wanted) if begin is None else begin.near
+        near = self._ranker.near_of(wanted) if begin is None else min(begin.near, self._ranker.window)
         query, wanted = replace(query, near=near), replace(wanted, near=near)
         current = ranking_key(wanted, state, weight, self._ranker.window)
         key = current if begin is None else begin.ranking

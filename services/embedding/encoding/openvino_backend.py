@@ -1,14 +1,21 @@
 """OpenVINO, on processors."""
 
+import time
 from pathlib import Path
+
+import numpy as np
 
 from services.embedding.encoding.backend import Features, Vectors, unit
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, core, ov
 
 ALONE_TOKENS = 64
-"""Tokens of a batch, padding included, up to which one thread computes it: for a query, several cost more processor
-time than they save, and other work waits for it."""
+"""Tokens of a batch, padding included, up to which one thread may compute it: of a small model several cost more
+processor time than they save, and other work waits for it."""
+SLOWER = 1.5
+"""How many times as long one thread may take."""
+TRIED_TOKENS = 24
+TRIES = 5
 
 
 class OpenVinoBackend:
@@ -37,8 +44,12 @@ class OpenVinoBackend:
             return reader.compile_model(reader.read_model(graph), CPU, options).create_infer_request()
 
         self._together = request(threads)
-        self._alone = request(1) if threads > 1 else self._together
         self._inputs = [port.any_name for port in self._together.model_inputs]
+        self._alone = self._together
+        if threads > 1:
+            alone = request(1)
+            if self._seconds(alone) <= SLOWER * self._seconds(self._together):
+                self._alone = alone
 
     def forward(self, features: Features) -> Vectors:
         """Compute one batch."""
@@ -46,3 +57,14 @@ class OpenVinoBackend:
         request = self._alone if given[self._inputs[0]].size <= ALONE_TOKENS else self._together
         request.infer(given, share_inputs=True)
         return unit(request.get_output_tensor(0).data)
+
+    def _seconds(self, request: ov.InferRequest) -> float:
+        """Return how long a query takes, at best."""
+        given = {name: np.full((1, TRIED_TOKENS), name == "attention_mask", np.int64) for name in self._inputs}
+        request.infer(given, share_inputs=True)
+        seconds = []
+        for _ in range(TRIES):
+            started = time.perf_counter()
+            request.infer(given, share_inputs=True)
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)

@@ -12,6 +12,7 @@ from mlplatform.service import (
     DirectResponse,
     DirectRoute,
     check_content_type,
+    json_body,
     unless_gone,
     validate_body,
 )
@@ -113,10 +114,7 @@ ROUTES = [
         openapi={
             "summary": "Turn texts into vectors",
             "description": DESCRIPTION,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": EmbedRequest.model_json_schema()}},
-            },
+            "requestBody": json_body(EmbedRequest),
             "responses": {200: {"model": EmbedAnswer}},
         },
         tags=("embedding",),

@@ -12,6 +12,7 @@ from mlplatform.service import (
     DirectResponse,
     DirectRoute,
     check_content_type,
+    json_body,
     unless_gone,
     validate_body,
 )
@@ -89,10 +90,7 @@ ROUTES = [
         openapi={
             "summary": "Order documents by how well they answer a query",
             "description": DESCRIPTION,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": RerankRequest.model_json_schema()}},
-            },
+            "requestBody": json_body(RerankRequest),
             "responses": {200: {"model": RerankAnswer}},
         },
         tags=("re-ranking",),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 from mlplatform.auth import Permission
-from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, validate_body
+from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, json_body, validate_body
 from services.model_serving.calls import Answer, Call
 from services.model_serving.dataplane import LARGE_BODY
 from services.model_serving.engine.loaded_model import LoadedModel, Params
@@ -107,10 +107,7 @@ ROUTES = [
         openapi={
             "summary": "Predict with a model",
             "description": DESCRIPTION,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": PredictRequest.model_json_schema()}},
-            },
+            "requestBody": json_body(PredictRequest),
             "responses": {200: {"model": PredictResponse, "headers": HEADERS}},
         },
         tags=("predictions",),

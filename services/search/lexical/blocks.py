@@ -18,6 +18,9 @@ OCCURRENCES = (1 << (NUMBER_SHIFT - TF_SHIFT)) - 1
 KEPT_POSTINGS = 512
 """Postings from which a block is kept; it takes longer to look after a smaller one than to read it."""
 
+LARGEST_SHARE = 4
+"""What is larger than the memory divided by this is not kept: it would drive out too much."""
+
 Numbers = NDArray[np.int64]
 
 
@@ -100,7 +103,7 @@ class BlockMemory:
         """Keep what a term has now, in place of what it had."""
         kept = {segment: block for segment, block in blocks.items() if block.added + block.removed >= self._smallest}
         self._drop((tenant, term))
-        if kept:
+        if kept and _size(kept) <= self._most // LARGEST_SHARE:
             self._terms[tenant, term] = kept
             self.size += _size(kept)
         while self.size > self._most:

@@ -19,6 +19,8 @@ K1 = 1.2
 B = 0.75
 SPARSE = 32
 """Numbers per posting up to which each number has a place in an array; above, the postings are sorted."""
+WIDEST = 1 << 24
+"""Most numbers that have a place; 8 bytes each."""
 LOOK_UP = 8
 """Postings per candidate from which a candidate is looked up among them, and they are not gone through."""
 ROUNDED = 1 + 1e-9
@@ -116,7 +118,7 @@ class Scorer:
         lowest = min(int(block.entries[0]) for term in self._terms for block in term.blocks if block.added)
         highest = max(int(block.entries[-1]) for term in self._terms for block in term.blocks if block.added)
         lowest, span = lowest >> NUMBER_SHIFT, (highest >> NUMBER_SHIFT) - (lowest >> NUMBER_SHIFT) + 1
-        if span > SPARSE * self.postings:
+        if span > min(SPARSE * self.postings, WIDEST):
             return self.of(np.concatenate([b.entries >> NUMBER_SHIFT for t in self._terms for b in t.blocks])).best(
                 most
             )

@@ -22,8 +22,6 @@ SELECTIVE = 0.2
 """Share of the best items that must meet the filters; with fewer of them, all that do are counted."""
 LOOKED_AT = 100_000
 """Of the best items, for filters and phrases that few of them meet."""
-QUICK_POSTINGS = 1 << 16
-"""Up to which the sum takes a few milliseconds and is made on the event loop."""
 CORRECTED_WORDS = 8
 MOST_SPELLINGS = 8_000
 """Tried for one query, each at the cost of an index probe; eight words of eight letters have about as many."""
@@ -143,10 +141,12 @@ async def _choose(
                 continue
         if depth >= LOOKED_AT:
             return rows, False
+        if chosen is None:
+            chosen = await _best(scorer, LOOKED_AT)  # once, and not again for each depth
         depth = min(4 * depth, LOOKED_AT)
 
 
 async def _best(scorer: Scorer, most: int) -> Scores:
-    if scorer.postings < QUICK_POSTINGS:
+    if scorer.postings < repository.QUICK_POSTINGS:
         return scorer.best(most)
     return await asyncio.to_thread(scorer.best, most)

@@ -1,5 +1,6 @@
 """SQL of lexical search. Every statement sees the rows of the transaction's tenant only."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,10 @@ Connection = AsyncConnection[DictRow]
 MOST_TERMS = 256
 MOST_POSTINGS = 4_000_000
 """Looked at for one query; 8 bytes each, and about five times that while they are added up."""
+QUICK_POSTINGS = 1 << 16
+"""Up to which they are read, and added up, in a few milliseconds and on the event loop."""
+MOST_WAITING = 100_000
+"""Items that are counted, of those that are to be indexed in another language."""
 LANGUAGES = sql.SQL(
     """
     SELECT 'english' AS language
@@ -146,17 +151,25 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
     rows = sorted(await cursor.fetchall(), key=itemgetter("term", "segment"))
     if not rows or rows[0]["required"] < len(words.required):
         return Scorer((), items=0, tokens=0), True
+    fresh = [row for row in rows if row["entries"] is not None]
+    if sum(row["added"] + row["removed"] for row in fresh) < QUICK_POSTINGS:
+        read = _read_blocks(fresh)
+    else:
+        read = await asyncio.to_thread(_read_blocks, fresh)
     terms: list[Term] = []
     for term, of_term in groupby(rows, itemgetter("term")):
         former = held.get(term, {})
-        blocks = {row["segment"]: former[row["segment"]] if row["entries"] is None else _block(row) for row in of_term}
+        blocks = {row["segment"]: read.get((term, row["segment"])) or former[row["segment"]] for row in of_term}
         memory.keep(tenant, term, blocks)
         terms.append(Term(words.counts[term], term in words.required, list(blocks.values())))
     return Scorer(terms, items=rows[0]["items"], tokens=rows[0]["tokens"]), len(terms) == rows[0]["terms"]
 
 
-def _block(row: DictRow) -> Block:
-    return read_block(row["added"], row["removed"], row["entries"], row["dead"])
+def _read_blocks(rows: Sequence[DictRow]) -> dict[tuple[str, int], Block]:
+    return {
+        (row["term"], row["segment"]): read_block(row["added"], row["removed"], row["entries"], row["dead"])
+        for row in rows
+    }
 
 
 async def keep_matching(
@@ -254,20 +267,23 @@ async def read_languages(connection: Connection, entity_type: str | None) -> lis
     """Return entity_type, language and changed_at of the types that one was set for, or of one of them, and waiting.
 
     Waiting are the items whose words are indexed in another language, or not at all. They are counted only as long as
-    there may be some.
+    there may be some, and up to `MOST_WAITING`.
     """
     cursor = await connection.execute(
         """
         SELECT l.entity_type, l.language, l.changed_at, CASE WHEN l.pending THEN (
-            SELECT count(*)
-            FROM search_items i LEFT JOIN search_documents d ON d.tenant_id = i.tenant_id AND d.number = i.number
-            WHERE i.tenant_id = l.tenant_id AND i.entity_type = l.entity_type
-                AND d.language IS DISTINCT FROM l.language
+            SELECT count(*) FROM (
+                SELECT FROM search_items i LEFT JOIN search_documents d
+                    ON d.tenant_id = i.tenant_id AND d.number = i.number
+                WHERE i.tenant_id = l.tenant_id AND i.entity_type = l.entity_type
+                    AND d.language IS DISTINCT FROM l.language
+                LIMIT %s
+            ) w
         ) ELSE 0 END AS waiting
         FROM search_languages l
         WHERE l.tenant_id = current_setting('ml.tenant') AND l.entity_type = coalesce(%s, l.entity_type)
         """,
-        (entity_type,),
+        (MOST_WAITING, entity_type),
     )
     return await cursor.fetchall()
 

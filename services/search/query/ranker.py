@@ -114,8 +114,8 @@ class Ranker:
         self._near = min(near, window)
 
     def near_of(self, query: Query) -> int:
-        """Return how many candidates vectors are to propose: few where few are shown."""
-        few = 2 * max(query.limit, query.rerank or 0) <= self._near and not query.facets
+        """Return how many candidates vectors are to propose: few where few are shown, and none far down."""
+        few = 2 * max(query.position + query.limit, query.rerank or 0) <= self._near and not query.facets
         return self._near if few else self.window
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, steps: Steps) -> Ranked:

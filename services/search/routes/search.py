@@ -7,7 +7,7 @@ import orjson
 
 from mlplatform.auth import Permission
 from mlplatform.errors import BadRequest
-from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, validate_body
+from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, json_body, validate_body
 from services.search.errors import ForeignTenant
 from services.search.limits import check_query
 from services.search.query.answer import Answer
@@ -91,10 +91,7 @@ ROUTES = [
         openapi={
             "summary": "Find the items that answer a query best",
             "description": DESCRIPTION,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": SearchRequest.model_json_schema()}},
-            },
+            "requestBody": json_body(SearchRequest),
             "responses": {200: {"model": SearchAnswer}},
         },
         tags=("search",),

@@ -36,13 +36,13 @@ class TestBlockMemory:
         assert memory.find("other", ["wing"]) == {}
 
     def test_what_was_asked_for_longest_ago_goes_first(self) -> None:
-        memory = BlockMemory(10 * POSTING, smallest=1)
-        for term in ("wing", "tail"):
+        memory = BlockMemory(17 * POSTING, smallest=1)
+        for term in ("wing", "tail", "nose", "rotor"):
             memory.keep("acme", term, {1: block(4)})
         memory.find("acme", ["wing"])
-        memory.keep("acme", "nose", {1: block(4)})
-        assert set(memory.find("acme", ["wing", "tail", "nose"])) == {"wing", "nose"}
-        assert memory.size == 8 * POSTING
+        memory.keep("acme", "flap", {1: block(4)})
+        assert set(memory.find("acme", ["wing", "tail", "nose", "rotor", "flap"])) == {"wing", "nose", "rotor", "flap"}
+        assert memory.size == 16 * POSTING
 
     def test_a_term_has_what_was_kept_last(self) -> None:
         memory = BlockMemory(1000, smallest=1)
@@ -51,8 +51,8 @@ class TestBlockMemory:
         assert set(memory.find("acme", ["wing"])["wing"]) == {3}
         assert memory.size == 7 * POSTING
 
-    def test_small_blocks_and_those_beyond_the_bound_are_not_kept(self) -> None:
-        memory = BlockMemory(10 * POSTING, smallest=4)
+    def test_small_blocks_and_those_that_drive_out_too_much_are_not_kept(self) -> None:
+        memory = BlockMemory(40 * POSTING, smallest=4)
         memory.keep("acme", "wing", {1: block(3)})
         memory.keep("acme", "tail", {1: block(11)})
         assert memory.find("acme", ["wing", "tail"]) == {}
