@@ -53,7 +53,7 @@ class Catalog:
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
-        token = unseal(cursor)
+        token, last = unseal(cursor)
         try:
             models, following = await self._pages.get((limit, token), lambda: self._registry.list_models(limit, token))
         except RegistryRefused as error:
@@ -64,8 +64,10 @@ class Catalog:
             names = sorted({model.identity.name for model, _ in self._store.loaded()})
             known = [ModelSummary(**self._summary(name, None)) for name in names[:limit]]
             return ModelPage(models=known, next_cursor=None, complete=False)
-        summaries = [ModelSummary(**self._summary(model.name, model)) for model in models]
-        return ModelPage(models=summaries, next_cursor=seal(following), complete=True)
+        names = [model.name for model in models]
+        fresh = models[names.index(last) + 1 :] if last in names else models
+        summaries = [ModelSummary(**self._summary(model.name, model)) for model in fresh]
+        return ModelPage(models=summaries, next_cursor=seal(following, names[-1] if names else last), complete=True)
 
     async def read_model(self, name: str) -> ModelDetail:
         """Read a model with its newest versions.

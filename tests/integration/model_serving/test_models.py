@@ -37,6 +37,19 @@ class TestListModels:
         assert [name for name in seen if name.startswith(publisher.name)] == names
         assert len(seen) == len(set(seen))
 
+    async def test_one_that_comes_between_two_pages_brings_none_up_twice(
+        self, service: Service, publisher: Publisher
+    ) -> None:
+        client = mlflow.MlflowClient()
+        for letter in "ab":
+            client.create_registered_model(f"{publisher.name}-{letter}")
+        page = (await service.client.get("/api/v1/models", params={"limit": "1"})).json()
+        client.create_registered_model(f"!{publisher.name}")  # before all others
+        parameters = {"limit": "1", "cursor": page["next_cursor"]}
+        following = (await service.client.get("/api/v1/models", params=parameters)).json()
+        client.delete_registered_model(f"!{publisher.name}")
+        assert page["models"][0]["name"] not in [model["name"] for model in following["models"]]
+
     async def test_a_cursor_that_is_not_ours_is_refused(self, service: Service) -> None:
         for cursor in ("nonsense", "e30=", "bm90IGpzb24=", "'", "\x00"):
             answer = await service.client.get("/api/v1/models", params={"cursor": cursor})
