@@ -36,6 +36,7 @@ def model(stack: Stack) -> Iterator[str]:
     """Yield the name of a model in production."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(stack.env()["ML_MLFLOW_URL"])
+    mlflow.set_experiment(experiment_id="0")  # not one of the other server, which a test of this process may have set
     publisher = Publisher(Registry(stack.env()["ML_MLFLOW_URL"]), f"m{uuid4().hex[:8]}")
     publisher.promote(publisher.linear())
     yield publisher.name
