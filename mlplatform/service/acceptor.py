@@ -39,6 +39,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._share = 1
         listener.setblocking(False)
         self._loop.add_reader(listener, self._accept_some)
 
@@ -56,15 +57,20 @@ class Acceptor:
     def _accept_some(self) -> None:
         for _ in range(ACCEPTS):
             if self._is_ahead(len(self._opening)):
-                self._pause(YIELD_SECONDS, self._accept_one)
+                self._pause(YIELD_SECONDS, self._accept_left)
                 return
+            self._share = 1
             if not self._accept():
                 return
 
-    def _accept_one(self) -> None:
-        """Take what nobody else has taken meanwhile."""
+    def _accept_left(self) -> None:
+        """Take what nobody else has taken meanwhile, and more each time that others leave it, for they are busy."""
         self._loop.add_reader(self._listener, self._accept_some)
-        self._accept()
+        for _ in range(self._share):
+            if not self._accept():
+                self._share = 1
+                return
+        self._share = min(2 * self._share, ACCEPTS)
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self._loop.remove_reader(self._listener)
@@ -80,7 +86,7 @@ class Acceptor:
             if error.errno not in EXHAUSTED:
                 raise
             log.warning("cannot_accept", reason=str(error), retry_seconds=RETRY_SECONDS)
-            self._pause(RETRY_SECONDS, self._accept_one)
+            self._pause(RETRY_SECONDS, self._accept_left)
             return False
         connection.setblocking(False)
         task = self._loop.create_task(self._open(connection))

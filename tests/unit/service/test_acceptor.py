@@ -108,6 +108,29 @@ class TestAcceptor:
         (alone,) = serve(listener, board, (0,), 4 * ACCEPTS)
         assert alone.connections == 4 * ACCEPTS
 
+    def test_what_busy_siblings_leave_is_taken_in_growing_parts(self, listener: socket.socket) -> None:
+        looks: list[int] = []
+
+        def is_ahead(opening: int) -> bool:
+            looks.append(opening)
+            return True
+
+        async def serve_ahead() -> set[bytes]:
+            acceptor = Acceptor(listener, lambda: Greeter(lambda _: None), is_ahead)
+            loop = asyncio.get_running_loop()
+            greetings = {await loop.sock_recv(client, 5) for client in clients}
+            acceptor.close()
+            await acceptor.wait_closed()
+            return greetings
+
+        clients = [socket.create_connection(listener.getsockname(), timeout=5) for _ in range(4 * ACCEPTS)]
+        for client in clients:
+            client.setblocking(False)
+        assert uvloop.run(serve_ahead()) == {b"hello"}
+        for client in clients:
+            client.close()
+        assert len(looks) < ACCEPTS
+
     def test_small_answers_are_sent_at_once(self, listener: socket.socket) -> None:
         (alone,) = serve(listener, Board(1), (0,), 1)
         assert alone.undelayed
