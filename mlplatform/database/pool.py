@@ -1,9 +1,10 @@
 """The connection pool of a service."""
 
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -21,6 +22,10 @@ from mlplatform.errors import DependencyUnavailable
 POOL_CONNECTIONS = Gauge(
     "ml_database_pool_connections", "Connections of the pool, and callers waiting for one.", ["state"]
 )
+
+TENANT = "ml.tenant"
+"""What row-level security reads."""
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Database:
@@ -51,7 +56,7 @@ class Database:
             url,
             kwargs={
                 "row_factory": dict_row,
-                "autocommit": True,  # transactions are opened by name here; a pipeline could not open one by itself
+                "autocommit": True,  # transactions are opened here, together with their tenant
                 "application_name": application_name,
                 "connect_timeout": 3,
                 # a peer that vanished without a FIN is noticed in seconds, not in the kernel's quarter of an hour
@@ -94,11 +99,14 @@ class Database:
             await repository.ping(connection)
 
     @asynccontextmanager
-    async def transaction(self, tenant: str | None = None) -> AsyncIterator[AsyncConnection[DictRow]]:
+    async def transaction(
+        self, tenant: str | None = None, settings: Mapping[str, str] = NO_SETTINGS
+    ) -> AsyncIterator[AsyncConnection[DictRow]]:
         """Open a transaction that commits when the block ends and rolls back when it raises.
 
         Args:
-            tenant: whose rows row-level security shows; None shows no row of any tenant.
+            tenant: whose rows row-level security shows and accepts; None shows no row of any tenant.
+            settings: of Postgres, by name, until the transaction ends; they cost no round trip of their own.
 
         Raises:
             DependencyUnavailable: when Postgres does not answer, or every connection stays taken.
@@ -107,34 +115,16 @@ class Database:
         """
         if tenant == "":
             raise ValueError("tenant must not be empty")
-        async with self._acquire() as connection, connection.transaction():
-            if tenant is not None:
-                await repository.set_tenant(connection, tenant)
-            yield connection
-
-    @asynccontextmanager
-    async def pipeline(self, tenant: str) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """Open a transaction like `transaction`, whose statements wait for no answer before one is fetched.
-
-        What the first fetch needs makes one round trip with the opening, and the end another. The error of a statement
-        is raised where its result or a later one is fetched.
-
-        Args:
-            tenant: whose rows row-level security shows.
-
-        Raises:
-            DependencyUnavailable: when Postgres does not answer, or every connection stays taken.
-            psycopg.OperationalError: when the connection is lost on the way.
-        """
-        async with self._acquire() as connection, connection.pipeline() as pipeline, connection.transaction():
-            await repository.set_tenant(connection, tenant)
+        async with self._acquire() as connection:
+            await repository.begin(connection, settings if tenant is None else {TENANT: tenant, **settings})
             try:
                 yield connection
-            except psycopg.Error:
-                # After a failure the server passes over everything up to the next sync, the rollback too.
+            except BaseException:
+                # A connection that cannot roll back is of no use any more, and the pool throws it away.
                 with suppress(psycopg.Error):
-                    await pipeline.sync()
+                    await connection.rollback()
                 raise
+            await connection.commit()
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[AsyncConnection[DictRow]]:

@@ -1,6 +1,8 @@
 """The statements that the database package itself sends."""
 
-from psycopg import AsyncConnection
+from collections.abc import Mapping
+
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
 
@@ -9,9 +11,20 @@ async def ping(connection: AsyncConnection[DictRow]) -> None:
     await connection.execute("SELECT 1")
 
 
-async def set_tenant(connection: AsyncConnection[DictRow], tenant: str) -> None:
-    """Let row-level security show and accept only the rows of `tenant`, until the transaction ends."""
-    await connection.execute("SELECT set_config('ml.tenant', %s, true)", (tenant,))
+async def begin(connection: AsyncConnection[DictRow], settings: Mapping[str, str]) -> None:
+    """Open a transaction, with settings that hold until it ends, in one round trip.
+
+    Args:
+        connection: One in autocommit mode.
+        settings: Name → value, of Postgres or of the platform.
+    """
+    if not settings:
+        await connection.execute("BEGIN")
+        return
+    values = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings.items()]
+    # Two statements at once have no parameters, and cannot be prepared.
+    both = sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(values))
+    await connection.execute(both, prepare=False)
 
 
 async def read_revision(connection: AsyncConnection[DictRow]) -> str | None:

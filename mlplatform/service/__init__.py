@@ -6,7 +6,7 @@ from mlplatform.service.direct_json import json_body, validate_body
 from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter, check_content_type
-from mlplatform.service.kernel import Kernel, connect_http, connect_redis, get_kernel, open_kernel
+from mlplatform.service.kernel import Kernel, connect_redis, get_kernel, open_kernel
 from mlplatform.service.runner import run_service
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Kernel",
     "ServiceRouter",
     "check_content_type",
-    "connect_http",
     "connect_redis",
     "create_service",
     "get_kernel",

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
 from fastapi import Request
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -38,7 +37,6 @@ class Kernel:
     objects: ObjectStore
     relay: OutboxRelay
     health: HealthChecks
-    http: httpx.AsyncClient
 
 
 @asynccontextmanager
@@ -61,7 +59,6 @@ async def open_kernel(settings: PlatformSettings, name: str) -> AsyncIterator[Ke
         stack.push_async_callback(redis.aclose)
         objects = ObjectStore(settings)
         stack.callback(objects.close)
-        http = await stack.enter_async_context(connect_http(settings))
         audit = AuditLog(database)
         stack.push_async_callback(audit.close)
         relay = OutboxRelay(database, redis)
@@ -80,7 +77,6 @@ async def open_kernel(settings: PlatformSettings, name: str) -> AsyncIterator[Ke
             objects=objects,
             relay=relay,
             health=health,
-            http=http,
         )
 
 
@@ -102,15 +98,6 @@ def connect_redis(settings: PlatformSettings, name: str = "ml-platform") -> Redi
         socket_keepalive=True,
         health_check_interval=REDIS_PROBE_SECONDS,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), REDIS_RETRIES),
-    )
-
-
-def connect_http(settings: PlatformSettings) -> httpx.AsyncClient:
-    """Make a client for the other services; proxies of the environment are not for them."""
-    return httpx.AsyncClient(
-        timeout=settings.dependency_timeout.total_seconds(),
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
-        trust_env=False,
     )
 
 

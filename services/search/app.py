@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from mlplatform.events import IndexUpdated, StreamTail, running
 from mlplatform.service.factory import create_service
+from mlplatform.service.http_client import connect_http
 from mlplatform.service.kernel import Kernel, open_kernel
 from mlplatform.spaces.indexes.pgvector import ping_pgvector
 from services.search.bulk.upload import UploadParts
@@ -44,8 +45,8 @@ def create_app(settings: SearchSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_kernel(settings, NAME) as kernel:
-            embedding = EmbeddingClient(kernel.http, settings)
+        async with open_kernel(settings, NAME) as kernel, connect_http(settings) as http:
+            embedding = EmbeddingClient(http, settings)
             watcher = IndexWatcher(StreamTail(kernel.redis, IndexUpdated.event_type))
             app.state.kernel, app.state.settings = kernel, settings
             app.state.index = Index(

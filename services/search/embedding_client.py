@@ -1,10 +1,12 @@
 """The embedding service, as the search service asks it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
 
-import httpx
+import aiohttp
 import orjson
 
 from mlplatform.auth import MintingError, Principal, Role, mint_token
@@ -16,7 +18,7 @@ from services.search.settings import SearchSettings
 NAME = "embedding"
 TOKEN_TTL = timedelta(minutes=1)
 SUBJECT_CHARACTERS = 255
-PROBE_SECONDS = 1.5
+PROBE_TIMEOUT = aiohttp.ClientTimeout(total=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class QueryVector:
 
     def literal(self) -> str:
         """Write the vector as pgvector reads it."""
-        return "[" + ",".join(map(repr, self.values)) + "]"
+        return orjson.dumps(self.values).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,11 @@ class EmbeddingClient:
     """Embeds queries, and re-ranks what they found, over HTTP.
 
     Args:
-        http: Shared client; its instrumentation carries the trace on.
+        http: Shared client; it carries the trace on.
         settings: Where the service is, and what tokens are signed with.
     """
 
-    def __init__(self, http: httpx.AsyncClient, settings: SearchSettings) -> None:
+    def __init__(self, http: aiohttp.ClientSession, settings: SearchSettings) -> None:
         self._http = http
         self._settings = settings
 
@@ -81,24 +83,15 @@ class EmbeddingClient:
             Unprocessable: The service refuses the text.
         """
         body = {"texts": [query], "input_type": "query"} | ({} if digest is None else {"digest": digest})
-        try:
-            response = await self._http.post(
-                f"{self._settings.embedding_url}/api/v1/embed",
-                content=orjson.dumps(body),
-                headers={"Content-Type": "application/json", **self._credentials(principal)},
-            )
-        except httpx.HTTPError as error:
-            raise DependencyUnavailable(NAME) from error
-        if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        status, content = await self._post("/api/v1/embed", body, principal)
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             message = "cannot be embedded: it is empty or too long"
             raise Unprocessable("The query cannot be embedded.", errors=[FieldError("body.query", message)])
-        if response.status_code == httpx.codes.NOT_FOUND and digest is not None:
+        if status == HTTPStatus.NOT_FOUND and digest is not None:
             raise SpaceMismatchError("The embedding service does not have the weights that the index was made with.")
-        if response.status_code != httpx.codes.OK:
-            raise DependencyUnavailable(
-                NAME, f"embedding is unavailable: it answered {response.status_code}; try again shortly."
-            )
-        answer = orjson.loads(response.content)
+        if status != HTTPStatus.OK:
+            raise DependencyUnavailable(NAME, f"embedding is unavailable: it answered {status}; try again shortly.")
+        answer = orjson.loads(content)
         return QueryVector(answer["embeddings"][0], answer["model"], answer["version"], answer["digest"])
 
     async def rerank(self, query: str, texts: Sequence[str], principal: Principal) -> Reranked:
@@ -113,21 +106,12 @@ class EmbeddingClient:
             DependencyUnavailable: The service is down, overloaded, or has not loaded its re-ranker.
             RerankerMissing: The service has no re-ranker.
         """
-        try:
-            response = await self._http.post(
-                f"{self._settings.embedding_url}/api/v1/rerank",
-                content=orjson.dumps({"query": query, "documents": list(texts)}),
-                headers={"Content-Type": "application/json", **self._credentials(principal)},
-            )
-        except httpx.HTTPError as error:
-            raise DependencyUnavailable(NAME) from error
-        if response.status_code == httpx.codes.NOT_FOUND:
+        status, content = await self._post("/api/v1/rerank", {"query": query, "documents": list(texts)}, principal)
+        if status == HTTPStatus.NOT_FOUND:
             raise RerankerMissing("no re-ranker is in production; see mlp models register-reranker.")
-        if response.status_code != httpx.codes.OK:
-            raise DependencyUnavailable(
-                NAME, f"the embedding service answered {response.status_code} to a call of the re-ranker."
-            )
-        answer = orjson.loads(response.content)
+        if status != HTTPStatus.OK:
+            raise DependencyUnavailable(NAME, f"the embedding service answered {status} to a call of the re-ranker.")
+        answer = orjson.loads(content)
         scores = {result["index"]: float(result["relevance_score"]) for result in answer["results"]}
         return Reranked([scores[place] for place in range(len(texts))], answer["model"], answer["version"])
 
@@ -137,12 +121,40 @@ class EmbeddingClient:
         Raises:
             DependencyUnavailable: There is none.
         """
+        url = f"{self._settings.embedding_url}/health/live"
         try:
-            response = await self._http.get(f"{self._settings.embedding_url}/health/live", timeout=PROBE_SECONDS)
-        except httpx.HTTPError as error:
+            async with self._http.get(url, timeout=PROBE_TIMEOUT, allow_redirects=False) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise DependencyUnavailable(NAME) from error
-        if response.status_code != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise DependencyUnavailable(NAME)
+
+    async def _post(self, path: str, body: Mapping[str, Any], principal: Principal) -> tuple[int, bytes]:
+        """Send a request, and once more over another connection when the one it went out on was just being closed.
+
+        Returns:
+            Status and body of the answer.
+
+        Raises:
+            DependencyUnavailable: There is no answer.
+        """
+        try:
+            try:
+                return await self._send(path, body, principal)
+            except aiohttp.ServerDisconnectedError:
+                return await self._send(path, body, principal)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DependencyUnavailable(NAME) from error
+
+    async def _send(self, path: str, body: Mapping[str, Any], principal: Principal) -> tuple[int, bytes]:
+        async with self._http.post(
+            f"{self._settings.embedding_url}{path}",
+            data=orjson.dumps(body),
+            headers={"Content-Type": "application/json", **self._credentials(principal)},
+            allow_redirects=False,
+        ) as response:
+            return response.status, await response.read()
 
     def _credentials(self, principal: Principal) -> dict[str, str]:
         """Act for the caller's tenant. The subject names the caller too, so that callers do not share a rate limit."""

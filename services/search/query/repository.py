@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, sql
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
@@ -28,6 +28,8 @@ LANGUAGES = sql.SQL(
 )
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
+COMPARING = {"jit": "off", "work_mem": WORK_MEMORY}
+"""Settings of a transaction that compares vectors."""
 
 
 async def read_state(connection: Connection) -> DictRow:
@@ -92,7 +94,7 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
     The materialised steps keep the planner from the HNSW index, which may miss items.
 
     Args:
-        connection: A transaction of the tenant.
+        connection: A transaction of the tenant, with the settings `COMPARING`.
         space_id: The space of the vector.
         vector: The query as pgvector reads it.
         filters: Conditions.
@@ -114,38 +116,42 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
         ORDER BY distance, entity_type, entity_id LIMIT %s
         """
     ).format(table=_embeddings(space_id))
-    await connection.execute("SELECT set_config('jit', 'off', true), set_config('work_mem', %s, true)", (WORK_MEMORY,))
     return await _hits(connection, statement, (Jsonb(filters.document()), vector, limit))
 
 
-async def search_hnsw(
-    connection: Connection, space_id: int, vector: str, filters: Filters, limit: int, *, max_tuples: int
-) -> list[Hit]:
-    """Walk the HNSW index until enough items meet the filters or `max_tuples` were visited.
+def walk_settings(limit: int, max_tuples: int) -> dict[str, str]:
+    """Return the settings of a transaction that walks an HNSW index.
+
+    Args:
+        limit: Results that are looked for.
+        max_tuples: Vectors that may be visited.
+    """
+    return {
+        **COMPARING,
+        "enable_sort": "off",
+        "hnsw.iterative_scan": "relaxed_order",
+        "hnsw.ef_search": str(min(max(limit, 100), 1000)),
+        "hnsw.max_scan_tuples": str(max_tuples),
+    }
+
+
+async def search_hnsw(connection: Connection, space_id: int, vector: str, filters: Filters, limit: int) -> list[Hit]:
+    """Walk the HNSW index until enough items meet the filters, or as many were visited as may be.
 
     Relaxed order with a sort after it found more of the true neighbours than strict order for the same work. `+ 0`
     makes the planner sort, which takes the relaxed order for a true one (pgvector's README, Iterative Index Scans).
 
     Args:
-        connection: A transaction of the tenant.
+        connection: A transaction of the tenant, with `walk_settings`.
         space_id: The space of the vector.
         vector: The query as pgvector reads it.
         filters: Conditions.
         limit: Most results.
-        max_tuples: Vectors that may be visited.
 
     Returns:
         Items and their cosine similarity, the best first; maybe fewer than exist.
     """
     condition, values = filters.condition()
-    await connection.execute(
-        """
-        SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),
-            set_config('hnsw.max_scan_tuples', %s, true), set_config('enable_sort', 'off', true),
-            set_config('jit', 'off', true), set_config('work_mem', %s, true)
-        """,
-        (str(min(max(limit, 100), 1000)), str(max_tuples), WORK_MEMORY),
-    )
     statement = sql.SQL(
         """
         WITH nearest AS MATERIALIZED (
@@ -162,10 +168,8 @@ async def search_hnsw(
     return await _hits(connection, statement, (vector, *values, vector, limit))
 
 
-async def begin_comparison(
-    connection: Connection, space_id: int, vector: str, keys: Sequence[Key]
-) -> AsyncCursor[tuple[Any, ...]]:
-    """Ask for the cosine similarity of the query to some items, of those that are embedded; the cursor has it.
+async def compare(connection: Connection, space_id: int, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
+    """Return the cosine similarity of the query to some items, of those that are embedded.
 
     Args:
         connection: A transaction of the tenant.
@@ -185,7 +189,9 @@ async def begin_comparison(
         """
     ).format(table=_embeddings(space_id))
     types, ids = [key[0] for key in keys], [key[1] for key in keys]
-    return await connection.cursor(row_factory=tuple_row).execute(statement, (vector, types, ids))
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(statement, (vector, types, ids))
+    return {(entity_type, entity_id): similarity for entity_type, entity_id, similarity in await cursor.fetchall()}
 
 
 async def read_items(

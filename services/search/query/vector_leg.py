@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlplatform.database import Database
 from services.search import metrics
@@ -52,7 +51,7 @@ class VectorLeg:
         pending = state.pending
         matching = self._counts.find(tenant, filters, state.generation)
         if matching is None or (pending and filtered):
-            async with self._database.pipeline(tenant) as connection:
+            async with self._database.transaction(tenant) as connection:
                 if pending and filtered:
                     pending = await repository.has_pending(connection, filters)
                 matching = await repository.count_matching(connection, filters, threshold + 1)
@@ -74,32 +73,26 @@ class VectorLeg:
             others: Items to compare the query with too.
         """
         strategy = plan.strategy(limit)
-        async with self._database.pipeline(tenant) as connection:
-            comparison = await repository.begin_comparison(connection, space.id, vector, others) if others else None
+        is_walk = strategy != "exact"
+        settings = repository.walk_settings(limit, self._scan_tuples) if is_walk else repository.COMPARING
+        async with self._database.transaction(tenant, settings) as connection:
+            compared = await repository.compare(connection, space.id, vector, others) if others else {}
             hits: Sequence[Hit] = ()
-            if strategy != "exact":
-                hits = await repository.search_hnsw(
-                    connection, space.id, vector, filters, limit, max_tuples=self._scan_tuples
-                )
+            if is_walk:
+                hits = await repository.search_hnsw(connection, space.id, vector, filters, limit)
                 if len(hits) < limit:
                     metrics.SHORT_SCANS.inc()
                     strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
             if strategy not in {"plain", "iterative"}:
                 hits = await repository.search_exact(connection, space.id, vector, filters, limit)
-            compared = {} if comparison is None else _similarities(await comparison.fetchall())
         return VectorHits(hits, strategy, compared)
 
     async def compare(self, tenant: str, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
         """Return the cosine similarity of the query to some items, of those that are embedded."""
-        async with self._database.pipeline(tenant) as connection:
-            comparison = await repository.begin_comparison(connection, space.id, vector, keys)
-            return _similarities(await comparison.fetchall())
+        async with self._database.transaction(tenant) as connection:
+            return await repository.compare(connection, space.id, vector, keys)
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
-        async with self._database.pipeline(tenant) as connection:
+        async with self._database.transaction(tenant, repository.COMPARING) as connection:
             return await repository.search_exact(connection, space.id, vector, filters, limit)
-
-
-def _similarities(rows: Sequence[tuple[Any, ...]]) -> dict[Key, float]:
-    return {(entity_type, entity_id): similarity for entity_type, entity_id, similarity in rows}

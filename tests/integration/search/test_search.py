@@ -142,9 +142,10 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_finds_what_comparing_everything_finds(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
-        async with kernel.database.transaction("acme") as connection:
+        settings = repository.walk_settings(10, 20_000)
+        async with kernel.database.transaction("acme", settings) as connection:
             exact = await repository.search_exact(connection, space.id, vector, Filters(), 10)
-            walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10, max_tuples=20_000)
+            walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
 
         assert [score for *_, score in walked] == pytest.approx([score for *_, score in exact])
         assert exact[0][1] == walked[0][1] == "042"
@@ -152,9 +153,9 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_is_walked_and_not_passed_over_by_the_planner(self, kernel, space):
         vector = "[" + ",".join(["1"] * space.dimension) + "]"
-        async with kernel.database.transaction("acme") as connection:
+        async with kernel.database.transaction("acme", repository.walk_settings(10, 20_000)) as connection:
             before = await count_walks(connection, space.id)
-            await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10, max_tuples=20_000)
+            await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10)
             assert await count_walks(connection, space.id) == before + 1
 
     @pytest.mark.usefixtures("node")
