@@ -1,9 +1,13 @@
 """The statements that the database package itself sends."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
+
+OPENINGS = 1024
+"""Written statements that are kept; each tenant has a few."""
 
 
 async def ping(connection: AsyncConnection[DictRow]) -> None:
@@ -18,13 +22,15 @@ async def begin(connection: AsyncConnection[DictRow], settings: Mapping[str, str
         connection: One in autocommit mode.
         settings: Name → value, of Postgres or of the platform.
     """
-    if not settings:
-        await connection.execute("BEGIN")
-        return
-    values = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings.items()]
     # Two statements at once have no parameters, and cannot be prepared.
-    both = sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(values))
-    await connection.execute(both, prepare=False)
+    await connection.execute(_opening(*settings.items()), prepare=False)
+
+
+@lru_cache(maxsize=OPENINGS)
+def _opening(*settings: tuple[str, str]) -> bytes:
+    values = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings]
+    opening = sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(values)) if values else sql.SQL("BEGIN")
+    return opening.as_bytes()
 
 
 async def read_revision(connection: AsyncConnection[DictRow]) -> str | None:

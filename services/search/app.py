@@ -96,7 +96,7 @@ def compose_searcher(kernel: Kernel, embedding: EmbeddingClient, settings: Searc
         vectors,
         WordSearch(LexicalLeg(BlockMemory(settings.search_postings_memory))),
         window=settings.search_candidates,
-        near=settings.search_vector_candidates,
+        few=settings.search_page_candidates,
         patience=settings.search_leg_timeout.total_seconds(),
     )
     return Searcher(

@@ -74,8 +74,8 @@ class Searcher:
             state = await self._read_state(principal.tenant)
         weight = self._choose_weight(query, state)
         wanted = replace(query, rerank=self._choose_rerank(query, state))
-        near = self._ranker.near_of(wanted) if begin is None else min(begin.near, self._ranker.window)
-        query, wanted = replace(query, near=near), replace(wanted, near=near)
+        depth = self._ranker.depth_of(wanted) if begin is None else min(begin.depth, self._ranker.window)
+        query, wanted = replace(query, depth=depth), replace(wanted, depth=depth)
         current = ranking_key(wanted, state, weight, self._ranker.window)
         key = current if begin is None else begin.ranking
         ranked = None if query.explain else await self._find(principal.tenant, key)
@@ -103,7 +103,7 @@ class Searcher:
         return Answer(
             results=page.results,
             ranking=ranking,
-            cursor=None if page.end is None else Cursor(query.fingerprint(), key, page.end, near).write(),
+            cursor=None if page.end is None else Cursor(query.fingerprint(), key, page.end, depth).write(),
             index_changed=begin is not None and begin.ranking != current,
             facets=page.facets,
             explain=_explain(ranked, state, steps) if query.explain else None,

@@ -43,10 +43,10 @@ class SearchSettings(PlatformSettings):
     search_scan_tuples: Annotated[int, Field(ge=1)] = 20_000
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
     search_candidates: Annotated[int, Field(ge=10, le=1000)] = 300
-    """Candidates that each leg, vectors and words, proposes to the ranking."""
-    search_vector_candidates: Annotated[int, Field(ge=10, le=1000)] = 100
-    """Candidates that vectors propose when at most half as many results are asked for, and no facets: an HNSW index is
-    walked much longer for more of them."""
+    """Most candidates that each leg, vectors and words, proposes to the ranking."""
+    search_page_candidates: Annotated[int, Field(ge=10, le=1000)] = 100
+    """Candidates that each leg proposes when at most half as many results are asked for, and no facets: more of them
+    take longer to find, and hardly change the first page."""
     search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
     search_leg_timeout: Duration = timedelta(seconds=5)

@@ -15,7 +15,7 @@ from services.search.query.query import Query
 from services.search.query.ranking import Ranking
 from services.search.query.state import State
 
-FORM = 1
+FORM = 2
 """Of what is stored; rankings of another form are never read."""
 PREFIX = "ml:search:"
 LARGEST_ENTRY = 64 * 1024
@@ -95,7 +95,7 @@ class RankingCache:
 def ranking_key(query: Query, state: State, weight: float, window: int) -> str:
     """Name what the ranking of a query depends on, apart from the tenant."""
     space = None if state.space is None else (state.space.id, state.space.digest)
-    parts = [FORM, query.fingerprint(), space, state.generation, weight, query.near, window]
+    parts = [FORM, query.fingerprint(), space, state.generation, weight, query.depth, window]
     return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
 
 

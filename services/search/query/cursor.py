@@ -9,9 +9,9 @@ import orjson
 from services.search.errors import CursorRefused
 from services.search.query.query import DEEPEST
 
-FORM = 2
+FORM = 3
 LONGEST = 512
-MOST_NEAR = 1000
+DEEPEST_LEG = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,17 @@ class Cursor:
         query: Fingerprint of the query; the cursor is good for this one only.
         ranking: Key of the ranking, which names the generation of the index and the parts that failed among others.
         position: Results before it.
-        near: How many candidates vectors proposed.
+        depth: How many candidates each leg proposed.
     """
 
     query: str
     ranking: str
     position: int
-    near: int
+    depth: int
 
     def write(self) -> str:
         """Return the cursor as the API shows it."""
-        parts = [FORM, self.query, self.ranking, self.position, self.near]
+        parts = [FORM, self.query, self.ranking, self.position, self.depth]
         return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
 
     @classmethod
@@ -43,13 +43,13 @@ class Cursor:
             CursorRefused: It is none, or that of another query.
         """
         try:
-            form, own, ranking, position, near = orjson.loads(base64.urlsafe_b64decode(text.encode("ascii")))
+            form, own, ranking, position, depth = orjson.loads(base64.urlsafe_b64decode(text.encode("ascii")))
         except (ValueError, TypeError, binascii.Error) as error:
             raise CursorRefused("is not a cursor that this service gave") from error
         is_cursor = isinstance(own, str) and isinstance(ranking, str) and ranking.isalnum()
-        are_numbers = type(position) is int and type(near) is int
-        if form != FORM or not (is_cursor and are_numbers and 0 <= position <= DEEPEST and 0 < near <= MOST_NEAR):
+        are_numbers = type(position) is int and type(depth) is int
+        if form != FORM or not (is_cursor and are_numbers and 0 <= position <= DEEPEST and 0 < depth <= DEEPEST_LEG):
             raise CursorRefused("is not a cursor that this service gave")
         if own != query:
             raise CursorRefused("belongs to another query: repeat the query, mode, fusion, weight and filters")
-        return cls(own, ranking, position, near)
+        return cls(own, ranking, position, depth)

@@ -35,7 +35,7 @@ class Query:
         explain: Whether to show how each result came about.
         content: Whether results carry text, metadata and tags.
         rerank: How many of the best candidates are re-ranked; None for as many as the index's setting says.
-        near: How many candidates vectors propose; the same on each page.
+        depth: How many candidates each leg proposes; the same on each page.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Query:
     explain: bool = False
     content: bool = True
     rerank: int | None = None
-    near: int = 0
+    depth: int = 0
 
     def fingerprint(self) -> str:
         """Return what is equal for queries with the same ranking, whatever they show of it."""

@@ -89,8 +89,8 @@ class Ranker:
         embedding: Turns the query into a vector.
         vectors: The vector leg.
         words: The lexical leg.
-        window: Candidates of each leg.
-        near: Candidates of vectors for a query that asks for few results.
+        window: Most candidates of each leg.
+        few: Candidates of each leg for a query that asks for few results.
         patience: Seconds that a leg may take.
     """
 
@@ -102,7 +102,7 @@ class Ranker:
         words: WordSearch,
         *,
         window: int,
-        near: int,
+        few: int,
         patience: float,
     ) -> None:
         self._database = database
@@ -111,12 +111,12 @@ class Ranker:
         self._words = words
         self._patience = patience
         self.window = window
-        self._near = min(near, window)
+        self._few = min(few, window)
 
-    def near_of(self, query: Query) -> int:
-        """Return how many candidates vectors are to propose: few where few are shown, and none far down."""
-        few = 2 * max(query.position + query.limit, query.rerank or 0) <= self._near and not query.facets
-        return self._near if few else self.window
+    def depth_of(self, query: Query) -> int:
+        """Return how many candidates each leg is to propose: few where few are shown, and none far down."""
+        is_first = 2 * max(query.position + query.limit, query.rerank or 0) <= self._few and not query.facets
+        return self._few if is_first else self.window
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, steps: Steps) -> Ranked:
         """Rank the candidates of a query.
@@ -212,9 +212,9 @@ class Ranker:
         self, query: Query, vectors: Proposal, words: Proposal, similarities: Mapping[Key, float], weight: float
     ) -> Ranking:
         more: Leg | None = None
-        if len(vectors.hits) >= query.near:
+        if len(vectors.hits) >= query.depth:
             more = "vector"
-        elif len(words.hits) >= self.window:  # every embedded item is a candidate, and others have the words too
+        elif len(words.hits) >= query.depth:  # every embedded item is a candidate, and others have the words too
             more = "lexical"
         # Beyond the candidates there is no way to come back to one that was left out, unless it has a vector.
         limit = self.window if more == "vector" else None
@@ -277,7 +277,7 @@ class Ranker:
                         plan,
                         vector.literal(),
                         query.filters,
-                        limit=query.near,
+                        limit=query.depth,
                         others=others,
                     )
         except (DependencyUnavailable, SpaceMismatchError) as error:
@@ -304,7 +304,7 @@ class Ranker:
                 with steps.step("lexical"):
                     async with self._database.transaction(tenant) as connection:
                         found = await self._words.search(
-                            connection, tenant, query.text, query.filters, self.window, strict=query.mode == "lexical"
+                            connection, tenant, query.text, query.filters, query.depth, strict=query.mode == "lexical"
                         )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))

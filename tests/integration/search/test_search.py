@@ -162,7 +162,7 @@ class TestSearch:
     async def test_when_the_index_stops_early_everything_is_compared(self, api, app):
         ranker = app.state.searcher._ranker
         ranker._vectors._scan_tuples = 1
-        ranker.window = ranker._near = 50  # most of those that are far, which the first step of a walk never has
+        ranker.window = ranker._few = 50  # most of those that are far, which the first step of a walk never has
         near = [item(f"near{number}", f"red fruit number{number}") for number in range(900)]
         far = [item(f"far{number}", f"grey stone number{number}", tags=["far"]) for number in range(60)]
         await api.index_and_wait(*near, *far)
