@@ -117,7 +117,8 @@ class Database:
         """Open a transaction like `transaction`, whose statements wait for no answer before one is fetched.
 
         What the first fetch needs makes one round trip with the opening, and the end another. The error of a statement
-        is raised where its result or a later one is fetched.
+        is raised where its result or a later one is fetched. Plans are made once per connection and statement, so none
+        may depend on the values it is given.
 
         Args:
             tenant: whose rows row-level security shows.
@@ -127,7 +128,7 @@ class Database:
             psycopg.OperationalError: when the connection is lost on the way.
         """
         async with self._acquire() as connection, connection.pipeline() as pipeline, connection.transaction():
-            await repository.set_tenant(connection, tenant)
+            await repository.set_reader(connection, tenant)
             try:
                 yield connection
             except psycopg.Error:
