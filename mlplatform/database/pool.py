@@ -51,6 +51,7 @@ class Database:
             url,
             kwargs={
                 "row_factory": dict_row,
+                "prepare_threshold": 1,  # what is sent twice is sent often, and each of many connections counts anew
                 "autocommit": True,  # transactions are opened by name here; a pipeline could not open one by itself
                 "application_name": application_name,
                 "connect_timeout": 3,

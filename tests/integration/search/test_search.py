@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 from mlplatform.auth import Role
@@ -156,6 +157,37 @@ class TestSearch:
             before = await count_walks(connection, space.id)
             await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10, max_tuples=20_000)
             assert await count_walks(connection, space.id) == before + 1
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_to_compare_few_items_the_vectors_of_others_are_not_read(self, kernel, space, database_urls):
+        vector = "[" + ",".join(["1"] * space.dimension) + "]"
+        with psycopg.connect(database_urls.owner, autocommit=True) as owner:
+            owner.execute(f"ANALYZE embeddings_{space.id}")
+        async with kernel.database.pipeline("acme") as connection:
+            await repository.search_exact(connection, space.id, vector, Filters(tags=["rare"]), 10)
+            cursor = await connection.execute(
+                "SELECT pg_stat_get_xact_tuples_returned(%s::regclass) AS read", (f"embeddings_{space.id}",)
+            )
+            assert (await cursor.fetchone())["read"] == 0
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
+        vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
+        change = "UPDATE search_items SET state = %s, error = %s WHERE tenant_id = 'acme' AND entity_id = %s"
+        async with kernel.database.transaction("acme") as connection:
+            keys = {"042": ("doc", "042"), "046": ("doc", "046"), "050": ("doc", "050")}
+            for state, error, waiting in (("pending", None, "042"), ("failed", "too long", "046")):
+                await connection.execute(change, (state, error, waiting))
+                del keys[waiting]
+                walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 200, max_tuples=20_000)
+                cursor = await repository.begin_comparison(
+                    connection, space.id, vector, [("doc", "042"), *keys.values()]
+                )
+                compared = {key for _, key, _ in await cursor.fetchall()}
+
+                assert len(walked) == 120 - (3 - len(keys))
+                assert {key for _, key, _ in walked} >= set(keys)
+                assert compared == set(keys)
 
     @pytest.mark.usefixtures("node")
     async def test_when_the_index_stops_early_everything_is_compared(self, api, app):
