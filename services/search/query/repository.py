@@ -166,7 +166,8 @@ async def search_hnsw(
         """,
         (str(min(max(limit, 100), 1000)), str(max_tuples), WORK_MEMORY),
     )
-    joined, condition = sql.SQL(""), EMBEDDED
+    joined: sql.Composable = sql.SQL("")
+    condition: sql.Composable = EMBEDDED
     values: list[Any] = []
     if filters:
         part, values = filters.condition()
