@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,14 @@ POOL_CONNECTIONS = Gauge(
 TENANT = "ml.tenant"
 """What row-level security reads."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+READING: Mapping[str, str] = MappingProxyType(
+    {
+        "transaction_read_only": "on",
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",  # a plan that is made for small tables is kept when they have grown
+        "jit": "off",
+    }
+)
 
 
 class Database:
@@ -57,6 +65,7 @@ class Database:
             url,
             kwargs={
                 "row_factory": dict_row,
+                "prepare_threshold": 1,  # what is sent twice is sent often, and each of many connections counts anew
                 "autocommit": True,  # transactions are opened here, together with their tenant
                 "application_name": application_name,
                 "connect_timeout": 3,
@@ -126,6 +135,20 @@ class Database:
                     await connection.rollback()
                 raise
             await connection.commit()
+
+    def reading(
+        self, tenant: str, settings: Mapping[str, str] = NO_SETTINGS
+    ) -> AbstractAsyncContextManager[AsyncConnection[DictRow]]:
+        """Open a transaction that reads, with statements whose best plans do not depend on the values they are given.
+
+        Each is planned once per connection. Planning takes about as long as a short statement, and Postgres's own
+        choice is to plan anew wherever a limit or an array is given.
+
+        Args:
+            tenant: whose rows row-level security shows.
+            settings: see `transaction`, which this raises the errors of.
+        """
+        return self.transaction(tenant, {**READING, **settings})
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[AsyncConnection[DictRow]]:

@@ -114,7 +114,7 @@ class Searcher:
         return None if ranking is None else Ranked(ranking)
 
     async def _read_state(self, tenant: str) -> State:
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.reading(tenant) as connection:
             row = await repository.read_state(connection)
         return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"])
 

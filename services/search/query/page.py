@@ -113,7 +113,7 @@ class Pager:
         marked = LexicalQuery(query.text).with_words(ranking.corrected).text if query.highlight else None
         draft = _Draft(query, position, marked)
         candidates = ranking.candidates
-        async with self._database.transaction(principal.tenant) as connection:
+        async with self._database.reading(principal.tenant) as connection:
             while draft.wanted and draft.position < len(candidates):
                 await self._read(connection, draft, candidates[draft.position : draft.position + draft.wanted])
             if query.facets:
@@ -135,7 +135,7 @@ class Pager:
                 return Page(draft.results, draft.position, facets, error)
             if not chunk:
                 return Page(draft.results, None, facets)
-            async with self._database.transaction(principal.tenant) as connection:
+            async with self._database.reading(principal.tenant) as connection:
                 await self._read(connection, draft, chunk)
         follows = (draft.position < len(candidates) or ranking.more) and draft.position < DEEPEST
         cut = follows and draft.full and len(draft.results) < query.limit

@@ -103,10 +103,10 @@ class RecallProbe:
             vectors = await repository.sample_vectors(connection, state["id"], self._queries)
         found = wanted = 0
         for vector in vectors:
-            async with self._database.transaction(tenant, repository.COMPARING) as connection:
+            async with self._database.reading(tenant, repository.COMPARING) as connection:
                 true = await repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
             settings = repository.walk_settings(DEPTH, self._scan_tuples)
-            async with self._database.transaction(tenant, settings) as connection:
+            async with self._database.reading(tenant, settings) as connection:
                 walked = await repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
             # By distance: items of equal distance are equally true neighbours.
             least = min((score for *_, score in true), default=0.0)

@@ -181,7 +181,7 @@ class Ranker:
         # Of all, since a re-ranker may have left any of them last.
         most = min(candidate.score for candidate in ranking.candidates)
         if ranking.more == "lexical":
-            async with self._database.transaction(principal.tenant) as connection:
+            async with self._database.reading(principal.tenant) as connection:
                 found = await self._words.search(
                     connection,
                     principal.tenant,
@@ -302,7 +302,7 @@ class Ranker:
         try:
             async with asyncio.timeout(self._patience):
                 with steps.step("lexical"):
-                    async with self._database.transaction(tenant) as connection:
+                    async with self._database.reading(tenant) as connection:
                         found = await self._words.search(
                             connection, tenant, query.text, query.filters, query.depth, strict=query.mode == "lexical"
                         )

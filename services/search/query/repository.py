@@ -26,9 +26,28 @@ LANGUAGES = sql.SQL(
     CROSS JOIN LATERAL (SELECT coalesce(l.language, 'english')::regconfig AS language) c
     """
 )
+EMBEDDED = sql.SQL(
+    """
+    (
+        (
+            SELECT NOT EXISTS (SELECT FROM search_items p
+                    WHERE p.tenant_id = current_setting('ml.tenant') AND p.state = 'pending')
+                AND NOT EXISTS (SELECT FROM search_items f
+                    WHERE f.tenant_id = current_setting('ml.tenant') AND f.state = 'failed')
+        ) OR EXISTS (
+            SELECT FROM search_items i WHERE i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
+                AND i.entity_id = e.entity_id AND i.state = 'embedded'
+        )
+    )
+    """
+)
+"""Whether the item of `e`, a vector, is embedded and does not wait for another vector.
+
+Items are looked up one by one only where the tenant has some that wait or failed; two small indexes tell.
+"""
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
-COMPARING = {"jit": "off", "work_mem": WORK_MEMORY}
+COMPARING = {"work_mem": WORK_MEMORY}
 """Settings of a transaction that compares vectors."""
 
 
@@ -91,7 +110,8 @@ async def has_pending(connection: Connection, filters: Filters) -> bool:
 async def search_exact(connection: Connection, space_id: int, vector: str, filters: Filters, limit: int) -> list[Hit]:
     """Compare the query with every item that meets the filters.
 
-    The materialised steps keep the planner from the HNSW index, which may miss items.
+    The vector of each is read on its own: Postgres does not know how few items there are, and would rather read all
+    vectors. It keeps from the HNSW index too, which may miss items.
 
     Args:
         connection: A transaction of the tenant, with the settings `COMPARING`.
@@ -105,18 +125,19 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
     """
     statement = sql.SQL(
         """
-        WITH matching AS MATERIALIZED (
-            SELECT * FROM matching_search_items(%s, NULL)
-        ), compared AS MATERIALIZED (
-            SELECT e.entity_type, e.entity_id, e.embedding <=> %s::halfvec AS distance
-            FROM matching m JOIN {table} e ON e.tenant_id = current_setting('ml.tenant')
-                AND e.entity_type = m.entity_type AND e.entity_id = m.entity_id
+        WITH compared AS MATERIALIZED (
+            SELECT m.entity_type, m.entity_id, (
+                SELECT e.embedding <=> %s::halfvec FROM {table} e
+                WHERE e.tenant_id = current_setting('ml.tenant')
+                    AND e.entity_type = m.entity_type AND e.entity_id = m.entity_id
+            ) AS distance
+            FROM matching_search_items(%s, NULL) m
         )
-        SELECT entity_type, entity_id, 1 - distance FROM compared
+        SELECT entity_type, entity_id, 1 - distance FROM compared WHERE distance IS NOT NULL
         ORDER BY distance, entity_type, entity_id LIMIT %s
         """
     ).format(table=_embeddings(space_id))
-    return await _hits(connection, statement, (Jsonb(filters.document()), vector, limit))
+    return await _hits(connection, statement, (vector, Jsonb(filters.document()), limit))
 
 
 def walk_settings(limit: int, max_tuples: int) -> dict[str, str]:
@@ -151,21 +172,31 @@ async def search_hnsw(connection: Connection, space_id: int, vector: str, filter
     Returns:
         Items and their cosine similarity, the best first; maybe fewer than exist.
     """
-    condition, values = filters.condition()
+    joined: sql.Composable = sql.SQL("")
+    condition: sql.Composable = EMBEDDED
+    values: list[Any] = []
+    if filters:
+        part, values = filters.condition()
+        joined = sql.SQL(
+            """
+            JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
+                AND i.entity_id = e.entity_id
+            """
+        )
+        condition = sql.SQL("i.state = 'embedded' AND {}").format(part)
     statement = sql.SQL(
         """
         WITH nearest AS MATERIALIZED (
-            SELECT i.entity_type, i.entity_id, e.embedding <=> %s::halfvec AS distance
-            FROM {table} e JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
-                AND i.entity_id = e.entity_id
-            WHERE e.tenant_id = current_setting('ml.tenant') AND i.state = 'embedded' AND {condition}
-            ORDER BY e.embedding <=> %s::halfvec
+            SELECT e.entity_type, e.entity_id, e.embedding <=> q.vector AS distance
+            FROM (SELECT %s::halfvec AS vector) q CROSS JOIN {table} e {joined}
+            WHERE e.tenant_id = current_setting('ml.tenant') AND {condition}
+            ORDER BY e.embedding <=> q.vector
             LIMIT %s
         )
         SELECT entity_type, entity_id, 1 - distance FROM nearest ORDER BY distance + 0, entity_type, entity_id
         """
-    ).format(table=_embeddings(space_id), condition=condition)
-    return await _hits(connection, statement, (vector, *values, vector, limit))
+    ).format(table=_embeddings(space_id), joined=joined, condition=condition)
+    return await _hits(connection, statement, (vector, *values, limit))
 
 
 async def compare(connection: Connection, space_id: int, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
@@ -183,11 +214,9 @@ async def compare(connection: Connection, space_id: int, vector: str, keys: Sequ
         FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
         JOIN {table} e ON e.tenant_id = current_setting('ml.tenant') AND e.entity_type = k.entity_type
             AND e.entity_id = k.entity_id
-        JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
-            AND i.entity_id = e.entity_id
-        WHERE i.state = 'embedded'
+        WHERE {embedded}
         """
-    ).format(table=_embeddings(space_id))
+    ).format(table=_embeddings(space_id), embedded=EMBEDDED)
     types, ids = [key[0] for key in keys], [key[1] for key in keys]
     cursor = connection.cursor(row_factory=tuple_row)
     await cursor.execute(statement, (vector, types, ids))

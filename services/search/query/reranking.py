@@ -62,7 +62,7 @@ class Reranking:
         self, principal: Principal, query: Query, best: Sequence[Fused]
     ) -> tuple[list[Fused], str | None]:
         keys = [candidate.key for candidate in best]
-        async with self._database.transaction(principal.tenant) as connection:
+        async with self._database.reading(principal.tenant) as connection:
             texts = await repository.read_texts(connection, keys, CHARACTERS)
         # An item that was deleted meanwhile has no text; it goes behind those that have, and no page shows it.
         read = [candidate for candidate in best if candidate.key in texts]

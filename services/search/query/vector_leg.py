@@ -51,7 +51,7 @@ class VectorLeg:
         pending = state.pending
         matching = self._counts.find(tenant, filters, state.generation)
         if matching is None or (pending and filtered):
-            async with self._database.transaction(tenant) as connection:
+            async with self._database.reading(tenant) as connection:
                 if pending and filtered:
                     pending = await repository.has_pending(connection, filters)
                 matching = await repository.count_matching(connection, filters, threshold + 1)
@@ -75,7 +75,7 @@ class VectorLeg:
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
         settings = repository.walk_settings(limit, self._scan_tuples) if is_walk else repository.COMPARING
-        async with self._database.transaction(tenant, settings) as connection:
+        async with self._database.reading(tenant, settings) as connection:
             compared = await repository.compare(connection, space.id, vector, others) if others else {}
             hits: Sequence[Hit] = ()
             if is_walk:
@@ -89,10 +89,10 @@ class VectorLeg:
 
     async def compare(self, tenant: str, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
         """Return the cosine similarity of the query to some items, of those that are embedded."""
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.reading(tenant) as connection:
             return await repository.compare(connection, space.id, vector, keys)
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
-        async with self._database.transaction(tenant, repository.COMPARING) as connection:
+        async with self._database.reading(tenant, repository.COMPARING) as connection:
             return await repository.search_exact(connection, space.id, vector, filters, limit)

@@ -112,6 +112,23 @@ class TestTenant:
             cursor = await connection.execute(self.SEEN)
             assert (await cursor.fetchone())["tenant"] == name
 
+    async def test_a_statement_is_planned_once_whatever_it_is_given(self, database_urls: DatabaseUrls) -> None:
+        database = Database(database_urls.app, max_size=1)
+        await database.open()
+        for number in range(1, 9):
+            async with database.reading("acme") as connection:
+                numbers = list(range(number))
+                await connection.execute("SELECT g FROM generate_series(1, 9) g WHERE g = ANY (%s::int[])", (numbers,))
+        async with database.transaction() as connection:
+            cursor = await connection.execute(
+                "SELECT generic_plans > 0 AS kept, custom_plans FROM pg_prepared_statements WHERE statement LIKE %s",
+                ("%generate_series%",),
+            )
+            assert await cursor.fetchone() == {"kept": True, "custom_plans": 0}
+            cursor = await connection.execute("SHOW plan_cache_mode")
+            assert await cursor.fetchone() == {"plan_cache_mode": "auto"}
+        await database.close()
+
     async def test_statements_see_what_those_before_set(self, database: Database) -> None:
         async with database.transaction("acme") as connection:
             await connection.execute("SELECT set_config('ml.probe', 'set', true)")

@@ -101,7 +101,7 @@ class TestBeyondCandidates:
         ranker = app.state.searcher._ranker
 
         async def sleep(tenant, *_):
-            async with app.state.kernel.database.transaction(tenant) as connection:
+            async with app.state.kernel.database.reading(tenant) as connection:
                 await connection.execute("SELECT pg_sleep(60)")
 
         @contextmanager

@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 
 from mlplatform.auth import Role
@@ -143,7 +144,7 @@ class TestSearch:
     async def test_the_index_finds_what_comparing_everything_finds(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
         settings = repository.walk_settings(10, 20_000)
-        async with kernel.database.transaction("acme", settings) as connection:
+        async with kernel.database.reading("acme", settings) as connection:
             exact = await repository.search_exact(connection, space.id, vector, Filters(), 10)
             walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
 
@@ -153,10 +154,39 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_is_walked_and_not_passed_over_by_the_planner(self, kernel, space):
         vector = "[" + ",".join(["1"] * space.dimension) + "]"
-        async with kernel.database.transaction("acme", repository.walk_settings(10, 20_000)) as connection:
+        async with kernel.database.reading("acme", repository.walk_settings(10, 20_000)) as connection:
             before = await count_walks(connection, space.id)
             await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10)
             assert await count_walks(connection, space.id) == before + 1
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_to_compare_few_items_the_vectors_of_others_are_not_read(self, kernel, space, database_urls):
+        vector = "[" + ",".join(["1"] * space.dimension) + "]"
+        with psycopg.connect(database_urls.owner, autocommit=True) as owner:
+            owner.execute(f"ANALYZE embeddings_{space.id}")
+        async with kernel.database.reading("acme", repository.COMPARING) as connection:
+            await repository.search_exact(connection, space.id, vector, Filters(tags=["rare"]), 10)
+            cursor = await connection.execute(
+                "SELECT pg_stat_get_xact_tuples_returned(%s::regclass) AS read", (f"embeddings_{space.id}",)
+            )
+            assert (await cursor.fetchone())["read"] == 0
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
+        vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
+        change = "UPDATE search_items SET state = %s, error = %s WHERE tenant_id = 'acme' AND entity_id = %s"
+        async with kernel.database.transaction("acme", repository.walk_settings(200, 20_000)) as connection:
+            keys = {"042": ("doc", "042"), "046": ("doc", "046"), "050": ("doc", "050")}
+            for state, error, waiting in (("pending", None, "042"), ("failed", "too long", "046")):
+                await connection.execute(change, (state, error, waiting))
+                del keys[waiting]
+                walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 200)
+                looked_at = [("doc", "042"), *keys.values()]
+                compared = await repository.compare(connection, space.id, vector, looked_at)
+
+                assert len(walked) == 120 - (3 - len(keys))
+                assert {key for _, key, _ in walked} >= set(keys)
+                assert set(compared) == set(keys.values())
 
     @pytest.mark.usefixtures("node")
     async def test_when_the_index_stops_early_everything_is_compared(self, api, app):
