@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from services.embedding.encoding.backend import Features, Vectors, unit
+from services.embedding.encoding.fixed_graph import FixedGraph
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, core, ov
 
@@ -14,8 +15,8 @@ ALONE_TOKENS = 64
 """Tokens of a batch, padding included, up to which one thread may compute it: of a small model several cost more
 processor time than they save, and other work waits for it."""
 FIXED_WIDTH = 32
-"""Tokens up to which a text is computed by a graph of its own length, on one thread. A graph of any length works out the
-shapes of all its tensors anew when the length is another than the last one, which takes as long as a query does."""
+"""Tokens up to which a text is computed by a graph of its own length, on one thread. A graph of any length works out
+the shapes of all its tensors anew when the length is another than the last one, which takes as long as a query."""
 FIXED_TEXTS = 3
 """Texts of a batch up to which one after the other is faster than all at once."""
 FIXED_BYTES = 128 * 2**20
@@ -53,39 +54,33 @@ class OpenVinoBackend:
                 self._alone = alone
         weights = sum(file.stat().st_size for file in graph.parent.iterdir() if file.is_file())
         self._fixed_width = FIXED_WIDTH if weights <= FIXED_BYTES else 0
-        self._fixed: dict[int, ov.InferRequest] = {}
+        self._fixed: dict[int, FixedGraph] = {}
 
     def forward(self, features: Features) -> Vectors:
         """Compute one batch; the first one of a short length compiles the graph for it."""
-        given = {name: features[name] for name in self._inputs}
-        texts, width = given[self._inputs[0]].shape
+        texts, width = features[self._inputs[0]].shape
         if width <= self._fixed_width and texts <= FIXED_TEXTS:
-            return self._one_by_one(given, texts, width)
+            return self._fixed_graph(width).forward(features)
+        given = {name: features[name] for name in self._inputs}
         request = self._alone if texts * width <= ALONE_TOKENS else self._together
         request.infer(given, share_inputs=True)
         return unit(request.get_output_tensor(0).data)
 
-    def _one_by_one(self, given: Features, texts: int, width: int) -> Vectors:
-        request = self._fixed.get(width)
-        if request is None:
+    def _fixed_graph(self, width: int) -> FixedGraph:
+        found = self._fixed.get(width)
+        if found is None:
             model = self._model.clone()
             model.reshape(dict.fromkeys(self._inputs, (1, width)))
-            request = self._fixed[width] = self._request(model, 1)
-        if texts == 1:
-            request.infer(given, share_inputs=True)
-            return unit(request.get_output_tensor(0).data)
-        rows = []
-        for row in range(texts):
-            request.infer({name: values[row : row + 1] for name, values in given.items()}, share_inputs=True)
-            rows.append(unit(request.get_output_tensor(0).data))
-        return np.concatenate(rows)
+            found = self._fixed[width] = FixedGraph(self._request(model, 1), self._inputs, width)
+        return found
 
     def _request(self, model: Any, threads: int) -> ov.InferRequest:  # noqa: ANN401 - openvino is not typed here
         options = {
             "INFERENCE_PRECISION_HINT": self._number,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
-            "SNIPPETS_MODE": "DISABLE",  # they round elsewhere in a graph of one length, and a text would have two vectors
+            # Fused differently in a graph of one length, tensors are rounded elsewhere: a text would have two vectors.
+            "SNIPPETS_MODE": "DISABLE",
         }
         return self._core.compile_model(model, CPU, options).create_infer_request()
 
