@@ -14,7 +14,7 @@ from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, cor
 ALONE_TOKENS = 64
 """Tokens of a batch, padding included, up to which one thread may compute it: of a small model several cost more
 processor time than they save, and other work waits for it."""
-FIXED_WIDTH = 32
+FIXED_WIDTH = 24
 """Tokens up to which a text is computed by a graph of its own length, on one thread. A graph of any length works out
 the shapes of all its tensors anew when the length is another than the last one, which takes as long as a query."""
 FIXED_TEXTS = 3
