@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagate import extract
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind
 
@@ -32,6 +33,11 @@ def start_span(tracer: trace.Tracer, name: str, attributes: Mapping[str, int | s
     if contexts.get_value(DROPPED):
         return nullcontext(INVALID_SPAN)
     return tracer.start_as_current_span(name, attributes=attributes)
+
+
+def unless_kept() -> AbstractContextManager[None]:
+    """Return what keeps a library's instrumentation from starting spans where the trace of the request is not kept."""
+    return suppress_instrumentation() if contexts.get_value(DROPPED) else nullcontext()
 
 
 class RequestSpans:
