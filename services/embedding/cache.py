@@ -116,10 +116,10 @@ class VectorCache:
         task.add_done_callback(self._writes.discard)
         return task
 
-    async def _fetch(self, places: Sequence[str]) -> Sequence[bytes | None]:
+    async def _fetch(self, places: Sequence[str]) -> Sequence[bytes | str | None]:
         with unless_kept():
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                entries: Sequence[bytes | None] = await self._redis.mget(places)
+                entries: Sequence[bytes | str | None] = await self._redis.mget(places)
                 return entries
 
     async def _store_gathered(self) -> None:
