@@ -1,7 +1,15 @@
 """Logs, metrics and traces."""
 
 from mlplatform.telemetry.logs import configure_logs
-from mlplatform.telemetry.request_span import RequestSpans
+from mlplatform.telemetry.request_span import RequestSpans, start_span, unless_kept
 from mlplatform.telemetry.tracing import flush_traces, request_spans, start_tracing
 
-__all__ = ["RequestSpans", "configure_logs", "flush_traces", "request_spans", "start_tracing"]
+__all__ = [
+    "RequestSpans",
+    "configure_logs",
+    "flush_traces",
+    "request_spans",
+    "start_span",
+    "start_tracing",
+    "unless_kept",
+]

@@ -5,10 +5,12 @@ first; a request whose trace is not kept runs in a context that says so, in whic
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagate import extract
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, SpanContext, SpanKind
 
@@ -18,6 +20,24 @@ PARENT = b"traceparent"
 
 _NOT_KEPT = contexts.set_value(DROPPED, True, Context())
 _KEPT = contexts.set_value(KEPT, True, Context())
+
+
+def start_span(tracer: trace.Tracer, name: str, attributes: Mapping[str, int | str]) -> AbstractContextManager[Span]:
+    """Return what makes a span the current one, at no cost where the trace of the request is not kept.
+
+    Args:
+        tracer: Of the module that does the work.
+        name: Of the work.
+        attributes: Of the span.
+    """
+    if contexts.get_value(DROPPED):
+        return nullcontext(INVALID_SPAN)
+    return tracer.start_as_current_span(name, attributes=attributes)
+
+
+def unless_kept() -> AbstractContextManager[None]:
+    """Return what keeps a library's instrumentation from starting spans where the trace of the request is not kept."""
+    return suppress_instrumentation() if contexts.get_value(DROPPED) else nullcontext()
 
 
 class RequestSpans:

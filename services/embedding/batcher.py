@@ -16,6 +16,7 @@ import structlog
 from opentelemetry import trace
 
 from mlplatform.embedders.prompts import document_prompt
+from mlplatform.telemetry import start_span
 from services.embedding import metrics
 from services.embedding.encoding.backend import Vectors
 from services.embedding.encoding.encoder import Encoder
@@ -90,6 +91,7 @@ class Batcher:
         self._max_queued_texts = max_queued_texts
         self._queued_texts: dict[Lane, int] = {"short": 0, "long": 0}
         self._lanes: dict[Lane, deque[_Request]] = {"short": deque(), "long": deque()}
+        self._waits = {name: metrics.QUEUE_WAIT.labels(name) for name in self._lanes}
         self._texts_per_second = 0.0
         self._id_reader: IdReader | None = None
         self._arrived = asyncio.Event()
@@ -127,7 +129,7 @@ class Batcher:
         self._count(lane, len(texts))
         self._arrived.set()
         try:
-            with tracer.start_as_current_span("embedding.encode", attributes={"ml.texts": len(texts)}) as span:
+            with start_span(tracer, "embedding.encode", {"ml.texts": len(texts)}) as span:
                 encoded = await request.done
                 span.set_attribute("ml.tokens", sum(encoded.token_counts))
                 return encoded
@@ -169,7 +171,7 @@ class Batcher:
             request = waiting.popleft()
             if request.done.done():  # its caller has left, and has not had its turn yet to leave the lane too
                 continue
-            metrics.QUEUE_WAIT.labels(lane).observe(time.perf_counter() - request.arrived)
+            self._waits[lane].observe(time.perf_counter() - request.arrived)
             window.append(request)
             texts += len(request.texts)
         return window
@@ -181,12 +183,13 @@ class Batcher:
         return bool(window)
 
     async def _serve(self, window: list[_Request], lane: Lane) -> None:
-        # Whatever the model raises is the answer to its texts and must not end this loop.
-        (failure,) = await asyncio.gather(self._encode(window, lane), return_exceptions=True)
-        if failure is None:
-            return
-        if len(window) == 1:
-            _fail(window[0], failure)
+        try:
+            await self._encode(window, lane)
+        except Exception as failure:  # noqa: BLE001 (what the model raises answers its texts and must not end this loop)
+            if len(window) == 1:
+                _fail(window[0], failure)
+                return
+        else:
             return
         for request in window:  # one request's text must not fail its neighbours: each goes alone
             await self._serve([request], lane)
@@ -281,7 +284,8 @@ def _deliver(window: Iterable[_Request], vectors: Vectors, tokens: Sequence[Toke
         end = start + len(request.texts)
         rows = tokens[start:end]
         truncated = [position for position, row in enumerate(rows) if row.truncated]
-        metrics.TRUNCATED.inc(len(truncated))
+        if truncated:
+            metrics.TRUNCATED.inc(len(truncated))
         if not request.done.done():
             request.done.set_result(Encoded(vectors[start:end], [len(row) for row in rows], truncated))
         start = end

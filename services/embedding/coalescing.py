@@ -84,14 +84,14 @@ class Flights(Generic[Value]):
                 fresh.append(key)
             else:
                 joined.setdefault(flight, []).append(key)
-        metrics.COALESCED.inc(len(keys) - len(fresh))
+        if len(fresh) < len(keys):
+            metrics.COALESCED.inc(len(keys) - len(fresh))
+        if not joined:
+            return await self._fly(fresh, compute, urgent=urgent) if fresh else {}
         with ExitStack() as stack:
             for flight in joined:
                 stack.enter_context(flight)
-            found = await self._fly(fresh, compute, urgent=urgent) if fresh else {}
-            if not joined:
-                return found
-            found = dict(found)
+            found = dict(await self._fly(fresh, compute, urgent=urgent)) if fresh else {}
             failed: list[bytes] = []
             for flight, wanted in joined.items():
                 try:

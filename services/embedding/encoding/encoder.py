@@ -17,7 +17,7 @@ from services.embedding.encoding.report import Choice, EncoderReport
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 from services.embedding.encoding.torch_backend import TorchBackend, load_model
 
-WARM_UP = (2, 12, 28, 60, 120, 240)
+WARM_UP = (2, 12, 20, 28, 60, 120, 240)
 """Words of the texts that a backend encodes before it serves."""
 
 log = structlog.get_logger(__name__)

@@ -29,6 +29,8 @@ def pack(lengths: Sequence[int], budget: int, *, step: int = 1) -> list[list[int
     Returns:
         Positions in `lengths`, each exactly once, the shortest texts first.
     """
+    if len(lengths) == 1:
+        return [[0]]
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     cost = np.zeros(len(order) + 1)
     start = [0] * (len(order) + 1)

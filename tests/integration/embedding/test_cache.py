@@ -55,6 +55,27 @@ class TestCache:
         assert {key: row.tokens for key, row in rows.items()} == {key_of(2): 2, key_of(0): 0}
         assert rows[key_of(2)].vector.tolist() == [2.0] * DIMENSION
 
+    async def test_what_is_still_to_be_stored_is_found_too(self, client):
+        cache = VectorCache(client, entries=100, ttl=DAY)
+        cache.write({key_of(1): row_of(1)}, DIMENSION)
+        cache.write({key_of(2): row_of(2)}, DIMENSION)
+
+        rows = await cache.read([key_of(1), key_of(2), key_of(3)], DIMENSION)
+
+        assert {key: row.tokens for key, row in rows.items()} == {key_of(1): 1, key_of(2): 2}
+        await cache.settle()
+
+    async def test_what_comes_while_others_are_stored_is_stored_too(self, client):
+        cache = VectorCache(client, entries=1000, ttl=DAY)
+        for number in range(200):
+            cache.write({key_of(number): row_of(number)}, DIMENSION)
+            await asyncio.sleep(0.001)
+        await cache.close()
+
+        found = await VectorCache(client, entries=1000, ttl=DAY).read([*map(key_of, range(200))], DIMENSION)
+
+        assert [row.tokens for row in found.values()] == [*range(200)]
+
     async def test_it_never_takes_more_than_its_places(self, client):
         cache = VectorCache(client, entries=5, ttl=DAY)
         cache.write({key_of(number): row_of(number) for number in range(50)}, DIMENSION)

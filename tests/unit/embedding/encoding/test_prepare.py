@@ -50,6 +50,19 @@ class TestBackends:
 
         assert np.allclose(encode(selection, name, TEXTS), expected(selection, TEXTS), atol=1e-4)
 
+    def test_a_text_of_the_default_model_has_one_vector_alone_and_among_others(self, tmp_path):
+        selection = Selection(folder=models.MINILM, digest="d" * 64, cache=tmp_path / "cache", threads=1)
+        make_export("openvino-int8", selection, selection.exports())
+        encoder = Encoder.load(selection.folder, token_budget=2000, threads=1)
+        encoder.use(open_backend("openvino-int8", selection, selection.exports()), token_budget=2000)
+        words = " ".join(trial_texts()).split()
+        texts = [" ".join(words[start : start + length]) for length in (2, 5, 11, 19, 26, 40) for start in (0, 9, 18)]
+
+        alone = np.concatenate([encoder.encode([text]) for text in texts])
+
+        assert np.sum(alone * encoder.encode(texts), axis=1).min() > 0.9999
+        assert np.sum(alone[:3] * encoder.encode(texts[:3]), axis=1).min() > 0.9999
+
     @pytest.mark.parametrize("name", INT8)
     def test_int8_is_near(self, name, selection):
         make_export(name, selection, selection.exports())
