@@ -9,10 +9,12 @@ from services.search import metrics
 from services.search.query import repository
 from services.search.query.answer import Answer
 from services.search.query.cache import RankingCache, ranking_key
+from services.search.query.course import Course
 from services.search.query.cursor import Cursor
 from services.search.query.page import Pager
 from services.search.query.query import Query
 from services.search.query.ranker import Ranked, Ranker
+from services.search.query.reading import Reading
 from services.search.query.reranking import Reranking
 from services.search.query.state import State
 from services.search.query.steps import Steps
@@ -68,10 +70,13 @@ class Searcher:
             SpaceMismatchError: The embedding service serves other weights than the index was made with.
             Unprocessable: The embedding service refuses the text.
         """
-        steps = Steps()
         begin = None if cursor is None else Cursor.read(cursor, query.fingerprint())
-        with steps.step("state"):
-            state = await self._read_state(principal.tenant)
+        async with Course(self._database, principal.tenant) as course:
+            return await self._answer(principal, query, begin, course)
+
+    async def _answer(self, principal: Principal, query: Query, begin: Cursor | None, course: Course) -> Answer:
+        with course.steps.step("state"):
+            state = await _read_state(course.first)
         weight = self._choose_weight(query, state)
         wanted = replace(query, rerank=self._choose_rerank(query, state))
         depth = self._ranker.depth_of(wanted) if begin is None else min(begin.depth, self._ranker.window)
@@ -81,17 +86,21 @@ class Searcher:
         ranked = None if query.explain else await self._find(principal.tenant, key)
         if ranked is None:
             key = current
-            ranked = await self._ranker.rank(principal, query, state, weight, steps)
+            ranked = await self._ranker.rank(principal, query, state, weight, course)
             if wanted.rerank:
-                reranked = await self._reranking.apply(principal, wanted, ranked.ranking, steps)
+                await course.last.close()
+                reranked = await self._reranking.apply(principal, wanted, ranked.ranking, course.steps)
                 ranked = replace(ranked, ranking=reranked)
             if not query.explain and not ranked.ranking.degraded:
                 await self._cache.keep(principal.tenant, key, ranked.ranking)
             # What a part is missing from is another ranking: the part may be back, or gone, when the next page is made.
             key = current = key + "".join(sorted(ranked.ranking.degraded))
+        await course.first.close()
         position = query.position if begin is None else begin.position
-        with steps.step("items"):
-            page = await self._pager.cut(principal, query, state, ranked.ranking, position)
+        with course.steps.step("items"):
+            page = await self._pager.cut(
+                principal, query, state, ranked.ranking, position=position, reading=course.last
+            )
         ranking = ranked.ranking
         if page.failure is not None:
             metrics.DEGRADED.labels(ranking.more).inc()
@@ -106,17 +115,12 @@ class Searcher:
             cursor=None if page.end is None else Cursor(query.fingerprint(), key, page.end, depth).write(),
             index_changed=begin is not None and begin.ranking != current,
             facets=page.facets,
-            explain=_explain(ranked, state, steps) if query.explain else None,
+            explain=_explain(ranked, state, course.steps) if query.explain else None,
         )
 
     async def _find(self, tenant: str, key: str) -> Ranked | None:
         ranking = await self._cache.find(tenant, key)
         return None if ranking is None else Ranked(ranking)
-
-    async def _read_state(self, tenant: str) -> State:
-        async with self._database.reading(tenant) as connection:
-            row = await repository.read_state(connection)
-        return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"])
 
     def _choose_rerank(self, query: Query, state: State) -> int:
         if query.rerank is not None:
@@ -131,6 +135,11 @@ class Searcher:
             return EVEN_WEIGHT
         own = state.weight(query.filters)
         return self._weight if own is None else own
+
+
+async def _read_state(reading: Reading) -> State:
+    row = await repository.read_state(await reading.connection())
+    return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"])
 
 
 def _explain(ranked: Ranked, state: State, steps: Steps) -> dict[str, Any]:

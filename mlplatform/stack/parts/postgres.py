@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from mlplatform.stack.errors import PackageMissing
@@ -21,6 +22,9 @@ OPTIONS = {
     "unix_socket_directories": "",
     "max_connections": "200",
 }
+SHARE_OF_MEMORY = 8
+LEAST_BUFFERS = 128 * 2**20
+MOST_BUFFERS = 4 * 2**30
 
 
 def postgres_part(context: Context, *, folder: Path, binaries: Path, user: str | None) -> Part:
@@ -40,7 +44,8 @@ def postgres_part(context: Context, *, folder: Path, binaries: Path, user: str |
         "ML_DATABASE_OWNER_URL": url("ml_owner", secrets["postgres_owner"], port, DATABASE),
         "ML_DATABASE_ADMIN_URL": url("postgres", secrets["postgres_admin"], port, "postgres"),
     }
-    options = [f"--{name}={value}" for name, value in (OPTIONS | {"port": str(port)}).items()]
+    chosen = OPTIONS | {"port": str(port), "shared_buffers": f"{shared_buffers(psutil.virtual_memory().total) >> 10}kB"}
+    options = [f"--{name}={value}" for name, value in chosen.items()]
     program = Program(
         name="postgres",
         argv=(str(binaries / "postgres"), "-D", str(folder), *options),
@@ -50,6 +55,14 @@ def postgres_part(context: Context, *, folder: Path, binaries: Path, user: str |
         stop_seconds=30,
     )
     return Part(values, program)
+
+
+def shared_buffers(memory: int) -> int:
+    """Return the bytes that Postgres keeps pages in, for a machine with so many bytes.
+
+    Walks of vector indexes touch pages all over, and each that is not there is copied from the system's cache.
+    """
+    return min(max(memory // SHARE_OF_MEMORY, LEAST_BUFFERS), MOST_BUFFERS)
 
 
 def url(role: str, password: str, port: int, database: str) -> str:

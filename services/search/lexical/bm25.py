@@ -134,7 +134,8 @@ class Scorer:
                 places, entries = _look_up(block, names)
                 values[places] += term.parts(entries)
                 having[places] += term.required
-                values[np.isin(names, block.dead, assume_unique=True)] = OUT
+                if len(block.dead):
+                    values[np.isin(names, block.dead, assume_unique=True)] = OUT
         values[having < sum(term.required for term in self._terms)] = OUT
         found = np.flatnonzero(values > 0)
         return Scores(names[found], values[found])
@@ -148,8 +149,7 @@ class Scorer:
         while place < len(self._terms) and not self._rest[place] < bar:
             term = self._terms[place]
             touched = [term.add(block, values, lowest) for block in term.blocks]
-            for block in term.blocks:
-                dead = block.dead - lowest
+            for dead in [block.dead - lowest for block in term.blocks if len(block.dead)]:
                 values[dead[(dead >= 0) & (dead < span)]] = OUT
             place += 1
             if place < len(self._terms):

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
-
-from psycopg.rows import DictRow
 
 from services.search.filters import Filters
 from services.search.lexical import repository
 from services.search.lexical.blocks import BlockMemory
 from services.search.lexical.bm25 import Scorer, Scores
+from services.search.lexical.hit import Hit
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
 from services.search.lexical.spelling import spellings
@@ -25,14 +23,6 @@ LOOKED_AT = 100_000
 CORRECTED_WORDS = 8
 MOST_SPELLINGS = 8_000
 """Tried for one query, each at the cost of an index probe; eight words of eight letters have about as many."""
-
-
-class Hit(NamedTuple):
-    """An item that was found; the score is BM25, 0 or more."""
-
-    entity_type: str
-    entity_id: str
-    score: float
 
 
 class Reason(StrEnum):
@@ -105,8 +95,7 @@ class LexicalLeg:
         if not words.counts:
             return LexicalHits(reason=Reason.NO_WORDS)
         scorer, whole = await repository.read_scorer(connection, self._memory, tenant, words)
-        rows, all_seen = await _choose(connection, words, scorer, filters, limit)
-        hits = [Hit(row["entity_type"], row["entity_id"], row["score"]) for row in rows]
+        hits, all_seen = await _choose(connection, words, scorer, filters, limit)
         complete = len(hits) == limit or (whole and all_seen)
         reason = None
         if not hits and not complete:
@@ -119,7 +108,7 @@ class LexicalLeg:
 
 async def _choose(
     connection: Connection, words: Words, scorer: Scorer, filters: Filters, limit: int
-) -> tuple[list[DictRow], bool]:
+) -> tuple[list[Hit], bool]:
     """Look at the best, twice as many as asked for where some may not do, and at more as long as too few do.
 
     Returns:

@@ -8,12 +8,13 @@ from operator import itemgetter
 from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
 from services.search.lexical.blocks import Block, BlockMemory, read_block
 from services.search.lexical.bm25 import Scorer, Scores, Term
+from services.search.lexical.hit import Hit
 
 Connection = AsyncConnection[DictRow]
 
@@ -174,7 +175,7 @@ def _read_blocks(rows: Sequence[DictRow]) -> dict[tuple[str, int], Block]:
 
 async def keep_matching(
     connection: Connection, scores: Scores, words: Words, filters: Filters, limit: int
-) -> list[DictRow]:
+) -> list[Hit]:
     """Return those items that have the phrases and meet the filters.
 
     Args:
@@ -185,7 +186,7 @@ async def keep_matching(
         limit: Most results.
 
     Returns:
-        entity_type, entity_id and score, the best first.
+        The best first.
     """
     condition, values = filters.condition()
     phrases = sql.SQL("")
@@ -199,16 +200,20 @@ async def keep_matching(
         values = [words.phrases, *values]
     statement = sql.SQL(
         """
-        SELECT i.entity_type, i.entity_id, s.score
-        FROM unnest(%s::bigint[], %s::float8[]) WITH ORDINALITY AS s (number, score, place)
+        SELECT i.entity_type, i.entity_id, s.number
+        FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (number, place)
         JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = s.number
         {phrases}
         WHERE {condition}
         ORDER BY s.place LIMIT %s
         """
     ).format(phrases=phrases, condition=condition)
-    cursor = await connection.execute(statement, (scores.numbers.tolist(), scores.values.tolist(), *values, limit))
-    return await cursor.fetchall()
+    numbers = scores.numbers.tolist()
+    array = f"{{{','.join(map(str, numbers))}}}"  # psycopg looks at each number of a list
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(statement, (array, *values, limit))
+    found = dict(zip(numbers, scores.values.tolist(), strict=True))
+    return [Hit(kind, own, found[number]) for kind, own, number in await cursor.fetchall()]
 
 
 async def read_matching(connection: Connection, filters: Filters, limit: int) -> list[int]:

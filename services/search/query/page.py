@@ -17,6 +17,7 @@ from services.search.query.highlights import read_highlights
 from services.search.query.query import DEEPEST, Query
 from services.search.query.ranker import Ranker
 from services.search.query.ranking import Ranking
+from services.search.query.reading import Reading
 from services.search.query.repository import Connection
 from services.search.query.state import State
 
@@ -100,10 +101,20 @@ class Pager:
         self._database = database
         self._ranker = ranker
 
-    async def cut(self, principal: Principal, query: Query, state: State, ranking: Ranking, position: int) -> Page:
+    async def cut(
+        self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, reading: Reading
+    ) -> Page:
         """Return the page that begins at a position.
 
         When what lies beyond the candidates cannot be ranked in time, the page ends with them, and says why.
+
+        Args:
+            principal: Who asks.
+            query: What.
+            state: The index.
+            ranking: What pages are cut from.
+            position: Candidates before the page.
+            reading: Items are read in it, and it is closed.
 
         Raises:
             DependencyUnavailable: Postgres is down, or the page has nothing but what could not be ranked.
@@ -113,7 +124,8 @@ class Pager:
         marked = LexicalQuery(query.text).with_words(ranking.corrected).text if query.highlight else None
         draft = _Draft(query, position, marked)
         candidates = ranking.candidates
-        async with self._database.reading(principal.tenant) as connection:
+        async with reading:
+            connection = await reading.connection()
             while draft.wanted and draft.position < len(candidates):
                 await self._read(connection, draft, candidates[draft.position : draft.position + draft.wanted])
             if query.facets:

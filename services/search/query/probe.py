@@ -105,7 +105,7 @@ class RecallProbe:
         for vector in vectors:
             async with self._database.reading(tenant, repository.COMPARING) as connection:
                 true = await repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
-            settings = repository.walk_settings(DEPTH, self._scan_tuples)
+            settings = repository.walk_settings(DEPTH, state["vectors"], self._scan_tuples)
             async with self._database.reading(tenant, settings) as connection:
                 walked = await repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
             # By distance: items of equal distance are equally true neighbours.

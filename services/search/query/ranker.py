@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import psycopg
 import structlog
@@ -16,12 +17,12 @@ from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, extend_words, fuse, scale_of, weight_of
 from services.search.items import Key
 from services.search.lexical import Reason
+from services.search.query.course import Course
 from services.search.query.lexical import REASONS, WordSearch
 from services.search.query.plan import Plan
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking, Strategy
 from services.search.query.state import Space, State
-from services.search.query.steps import Steps
 from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
 
@@ -118,10 +119,18 @@ class Ranker:
         is_first = 2 * max(query.position + query.limit, query.rerank or 0) <= self._few and not query.facets
         return self._few if is_first else self.window
 
-    async def rank(self, principal: Principal, query: Query, state: State, weight: float, steps: Steps) -> Ranked:
+    async def rank(self, principal: Principal, query: Query, state: State, weight: float, course: Course) -> Ranked:
         """Rank the candidates of a query.
 
         The lexical leg searches and the filters are counted while the query is embedded.
+
+        Args:
+            principal: Who asks.
+            query: What.
+            state: The index.
+            weight: Of the vectors.
+            course: Its first transaction is closed when words are searched, its last one is left open where vectors
+                were.
 
         Raises:
             DependencyUnavailable: No leg works, or the only one asked does not.
@@ -129,11 +138,11 @@ class Ranker:
                 not asked or failed too.
             Unprocessable: The embedding service refuses the text.
         """
-        words = asyncio.create_task(self._ask_words(principal.tenant, query, steps))
+        words = asyncio.create_task(self._ask_words(principal.tenant, query, course))
         try:
-            vectors = await self._ask_vectors(principal, query, state, words, steps)
+            vectors = await self._ask_vectors(principal, query, state, words, course)
         except BaseException:
-            words.cancel()
+            await _end(words)
             raise
         worded = await words
         failed = {"vector": vectors.failure, "lexical": worded.failure}
@@ -143,7 +152,7 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        similarities = await self._compare(principal.tenant, vectors, worded, steps)
+        similarities = await self._compare(vectors, worded, course)
         ranking = self._fuse(query, vectors, worded, similarities, weight)
         ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
         return Ranked(ranking, vectors.plan, vectors.space)
@@ -242,7 +251,7 @@ class Ranker:
             scale=scale_of(vectors.hits, similarities),
         )
 
-    async def _compare(self, tenant: str, vectors: Proposal, words: Proposal, steps: Steps) -> Mapping[Key, float]:
+    async def _compare(self, vectors: Proposal, words: Proposal, course: Course) -> Mapping[Key, float]:
         """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
         near = {(kind, own) for kind, own, _ in vectors.hits}
         known = {key: similarity for key, similarity in vectors.similarities.items() if key not in near}
@@ -251,28 +260,33 @@ class Ranker:
             return known
         try:
             async with asyncio.timeout(self._patience):
-                with steps.step("compare"):
-                    more = await self._vectors.compare(tenant, vectors.space, vectors.vector.literal(), missing)
+                with course.steps.step("compare"):
+                    more = await self._vectors.compare(course.last, vectors.space, vectors.vector.literal(), missing)
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             _unavailable("vector", error)
             return known
         return {**known, **more}
 
     async def _ask_vectors(
-        self, principal: Principal, query: Query, state: State, words: "asyncio.Task[Proposal]", steps: Steps
+        self,
+        principal: Principal,
+        query: Query,
+        state: State,
+        words: "asyncio.Task[Proposal]",
+        course: Course,
     ) -> Proposal:
         if query.mode == "lexical":
             return NOTHING
         planning = asyncio.create_task(self._vectors.plan(principal.tenant, state, query.filters))
         try:
             async with asyncio.timeout(self._patience):
-                with steps.step("embed"):
+                with course.steps.step("embed"):
                     vector, space = await self._embedder.embed(principal, query.text, state)
                 plan = await planning
-                with steps.step("vector"):
+                with course.steps.step("vector"):
                     others = _keys(words.result()) if words.done() else []  # mostly done, while the query was embedded
                     found = await self._vectors.search(
-                        principal.tenant,
+                        course.last,
                         space,
                         plan,
                         vector.literal(),
@@ -296,15 +310,21 @@ class Ranker:
             similarities=found.compared,
         )
 
-    async def _ask_words(self, tenant: str, query: Query, steps: Steps) -> Proposal:
+    async def _ask_words(self, tenant: str, query: Query, course: Course) -> Proposal:
         if query.mode == "vector":
+            await course.first.close()
             return NOTHING
         try:
             async with asyncio.timeout(self._patience):
-                with steps.step("lexical"):
-                    async with self._database.reading(tenant) as connection:
+                with course.steps.step("lexical"):
+                    async with course.first as reading:
                         found = await self._words.search(
-                            connection, tenant, query.text, query.filters, query.depth, strict=query.mode == "lexical"
+                            await reading.connection(),
+                            tenant,
+                            query.text,
+                            query.filters,
+                            query.depth,
+                            strict=query.mode == "lexical",
                         )
         except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
             return Proposal(failure=_unavailable("lexical", error))
@@ -329,7 +349,7 @@ def _beyond(hits: Hits, known: Collection[Key]) -> list[tuple[str, str, float]]:
     return [hit for hit in hits if (hit[0], hit[1]) not in known]
 
 
-async def _end(task: "asyncio.Task[Plan]") -> None:
+async def _end(task: "asyncio.Task[Any]") -> None:
     """Wait until a task that may not be needed any more is over, whatever became of it."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -1,5 +1,6 @@
 """SQL of queries. Every statement sees the rows of the transaction's tenant only."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,11 @@ Items are looked up one by one only where the tenant has some that wait or faile
 """
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
+BREADTH = 100
+"""Vectors that a walk of a small index keeps in sight."""
+SMALL_INDEX = 10_000
+BROADER = 40
+"""How many more for each ten times the vectors."""
 COMPARING = {"work_mem": WORK_MEMORY}
 """Settings of a transaction that compares vectors."""
 
@@ -140,18 +146,22 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
     return await _hits(connection, statement, (vector, Jsonb(filters.document()), limit))
 
 
-def walk_settings(limit: int, max_tuples: int) -> dict[str, str]:
+def walk_settings(limit: int, vectors: int, max_tuples: int) -> dict[str, str]:
     """Return the settings of a transaction that walks an HNSW index.
+
+    The larger the index, the more of it has to be kept in sight for the same recall.
 
     Args:
         limit: Results that are looked for.
+        vectors: In the index.
         max_tuples: Vectors that may be visited.
     """
+    breadth = BREADTH + round(BROADER * max(math.log10(max(vectors, 1) / SMALL_INDEX), 0.0))
     return {
         **COMPARING,
         "enable_sort": "off",
         "hnsw.iterative_scan": "relaxed_order",
-        "hnsw.ef_search": str(min(max(limit, 100), 1000)),
+        "hnsw.ef_search": str(min(max(limit, breadth), 1000)),
         "hnsw.max_scan_tuples": str(max_tuples),
     }
 

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
+from mlplatform.telemetry import start_span
 from services.search import metrics
 
 tracer = trace.get_tracer(__name__)
+NO_ATTRIBUTES: dict[str, int | str] = {}
 
 
 class Steps:
@@ -26,7 +28,7 @@ class Steps:
         """Measure a step, as a metric and as a span too."""
         started = time.perf_counter()
         try:
-            with tracer.start_as_current_span(f"search.{name}"):
+            with start_span(tracer, f"search.{name}", NO_ATTRIBUTES):
                 yield
         finally:
             seconds = time.perf_counter() - started

@@ -10,6 +10,7 @@ from services.search.items import Key
 from services.search.query import repository
 from services.search.query.plan import CountMemory, Plan, exact_threshold
 from services.search.query.ranking import Strategy
+from services.search.query.reading import Reading
 from services.search.query.repository import Hit
 from services.search.query.state import Space, State
 
@@ -59,12 +60,20 @@ class VectorLeg:
         return Plan(matching, threshold, pending, filtered)
 
     async def search(
-        self, tenant: str, space: Space, plan: Plan, vector: str, filters: Filters, *, limit: int, others: Sequence[Key]
+        self,
+        reading: Reading,
+        space: Space,
+        plan: Plan,
+        vector: str,
+        filters: Filters,
+        *,
+        limit: int,
+        others: Sequence[Key],
     ) -> VectorHits:
         """Find the nearest items, and say on the way how similar others are.
 
         Args:
-            tenant: Whose.
+            reading: Left open, unless it fails.
             space: The space of the vector.
             plan: What is known of the filters.
             vector: The query as pgvector reads it.
@@ -74,8 +83,11 @@ class VectorLeg:
         """
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
-        settings = repository.walk_settings(limit, self._scan_tuples) if is_walk else repository.COMPARING
-        async with self._database.reading(tenant, settings) as connection:
+        settings = (
+            repository.walk_settings(limit, space.vectors, self._scan_tuples) if is_walk else repository.COMPARING
+        )
+        try:
+            connection = await reading.connection(settings)
             compared = await repository.compare(connection, space.id, vector, others) if others else {}
             hits: Sequence[Hit] = ()
             if is_walk:
@@ -85,12 +97,25 @@ class VectorLeg:
                     strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
             if strategy not in {"plain", "iterative"}:
                 hits = await repository.search_exact(connection, space.id, vector, filters, limit)
+        except BaseException as error:
+            await reading.abandon(error)
+            raise
         return VectorHits(hits, strategy, compared)
 
-    async def compare(self, tenant: str, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
-        """Return the cosine similarity of the query to some items, of those that are embedded."""
-        async with self._database.reading(tenant) as connection:
-            return await repository.compare(connection, space.id, vector, keys)
+    async def compare(self, reading: Reading, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
+        """Return the cosine similarity of the query to some items, of those that are embedded.
+
+        Args:
+            reading: Left open, unless it fails.
+            space: The space of the vector.
+            vector: The query as pgvector reads it.
+            keys: Of the items.
+        """
+        try:
+            return await repository.compare(await reading.connection(), space.id, vector, keys)
+        except BaseException as error:
+            await reading.abandon(error)
+            raise
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""

@@ -143,7 +143,7 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_finds_what_comparing_everything_finds(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
-        settings = repository.walk_settings(10, 20_000)
+        settings = repository.walk_settings(10, 1000, 20_000)
         async with kernel.database.reading("acme", settings) as connection:
             exact = await repository.search_exact(connection, space.id, vector, Filters(), 10)
             walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
@@ -154,7 +154,7 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_is_walked_and_not_passed_over_by_the_planner(self, kernel, space):
         vector = "[" + ",".join(["1"] * space.dimension) + "]"
-        async with kernel.database.reading("acme", repository.walk_settings(10, 20_000)) as connection:
+        async with kernel.database.reading("acme", repository.walk_settings(10, 1000, 20_000)) as connection:
             before = await count_walks(connection, space.id)
             await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10)
             assert await count_walks(connection, space.id) == before + 1
@@ -175,7 +175,7 @@ class TestSearch:
     async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
         change = "UPDATE search_items SET state = %s, error = %s WHERE tenant_id = 'acme' AND entity_id = %s"
-        async with kernel.database.transaction("acme", repository.walk_settings(200, 20_000)) as connection:
+        async with kernel.database.transaction("acme", repository.walk_settings(200, 1000, 20_000)) as connection:
             keys = {"042": ("doc", "042"), "046": ("doc", "046"), "050": ("doc", "050")}
             for state, error, waiting in (("pending", None, "042"), ("failed", "too long", "046")):
                 await connection.execute(change, (state, error, waiting))
