@@ -114,6 +114,8 @@ class Database:
     ) -> AsyncIterator[AsyncConnection[DictRow]]:
         """Open a transaction that commits when the block ends and rolls back when it raises.
 
+        The block may raise `psycopg.Rollback` to have nothing but the roll-back happen.
+
         Args:
             tenant: whose rows row-level security shows and accepts; None shows no row of any tenant.
             settings: of Postgres, by name, until the transaction ends; they cost no round trip of their own.
@@ -129,6 +131,9 @@ class Database:
             await repository.begin(connection, settings if tenant is None else {TENANT: tenant, **settings})
             try:
                 yield connection
+            except psycopg.Rollback:
+                await connection.rollback()
+                return
             except BaseException:
                 # A connection that cannot roll back is of no use any more, and the pool throws it away.
                 with suppress(psycopg.Error):

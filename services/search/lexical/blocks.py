@@ -15,9 +15,9 @@ TF_SHIFT = 18
 NUMBER_SHIFT = 26
 LENGTHS = (1 << TF_SHIFT) - 1
 OCCURRENCES = (1 << (NUMBER_SHIFT - TF_SHIFT)) - 1
-KEPT_POSTINGS = 512
-"""Postings from which a block is kept; it takes longer to look after a smaller one than to read it."""
-
+TERM_BYTES = 300
+BLOCK_BYTES = 500
+"""Of the objects around postings, about."""
 LARGEST_SHARE = 4
 """What is larger than the memory divided by this is not kept: it would drive out too much."""
 
@@ -52,6 +52,8 @@ class Block:
 
 Blocks = Mapping[int, Block]
 """Segment → what it says."""
+Version = tuple[int, ...]
+"""Of the postings of a tenant; every write, merge and purge makes another one."""
 
 
 def read_block(added: int, removed: int, entries: bytes, dead: bytes) -> Block:
@@ -75,43 +77,68 @@ def _ascending(row: bytes) -> Numbers:
     return numbers
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a term had.
+
+    Attributes:
+        version: Of the tenant's postings.
+        blocks: All that the term had in it.
+    """
+
+    version: Version
+    blocks: Blocks
+
+    @property
+    def size(self) -> int:
+        """Bytes, with those of the objects around the postings."""
+        return TERM_BYTES + sum(BLOCK_BYTES + block.size for block in self.blocks.values())
+
+
 class BlockMemory:
-    """The blocks that were read last, of terms with many postings.
+    """The blocks of the terms that were asked for last.
 
     Args:
         size: Most bytes.
-        smallest: Postings from which a block is kept.
     """
 
-    def __init__(self, size: int, smallest: int = KEPT_POSTINGS) -> None:
+    def __init__(self, size: int) -> None:
         self._most = size
-        self._smallest = smallest
-        self._terms: OrderedDict[tuple[str, str], Blocks] = OrderedDict()
+        self._terms: OrderedDict[tuple[str, str], _Held] = OrderedDict()
         self.size = 0
 
     def find(self, tenant: str, terms: Iterable[str]) -> dict[str, Blocks]:
         """Return what is known of some terms, which may be out of date."""
         found: dict[str, Blocks] = {}
         for term in terms:
-            blocks = self._terms.get((tenant, term))
-            if blocks is not None:
+            held = self._terms.get((tenant, term))
+            if held is not None:
                 self._terms.move_to_end((tenant, term))
-                found[term] = blocks
+                found[term] = held.blocks
         return found
 
-    def keep(self, tenant: str, term: str, blocks: Blocks) -> None:
-        """Keep what a term has now, in place of what it had."""
-        kept = {segment: block for segment, block in blocks.items() if block.added + block.removed >= self._smallest}
+    def current(self, tenant: str, terms: Iterable[str], version: Version) -> dict[str, Blocks] | None:
+        """Return what some terms have in a version of the tenant's postings; None when that of any is not known."""
+        found: dict[str, Blocks] = {}
+        for term in terms:
+            held = self._terms.get((tenant, term))
+            if held is None or held.version != version:
+                return None
+            self._terms.move_to_end((tenant, term))
+            found[term] = held.blocks
+        return found
+
+    def keep(self, tenant: str, term: str, blocks: Blocks, version: Version) -> None:
+        """Keep all that a term has now, in place of what it had."""
         self._drop((tenant, term))
-        if kept and _size(kept) <= self._most // LARGEST_SHARE:
-            self._terms[tenant, term] = kept
-            self.size += _size(kept)
+        held = _Held(version, blocks)
+        if held.size <= self._most // LARGEST_SHARE:
+            self._terms[tenant, term] = held
+            self.size += held.size
         while self.size > self._most:
             self._drop(next(iter(self._terms)))
 
     def _drop(self, key: tuple[str, str]) -> None:
-        self.size -= _size(self._terms.pop(key, {}))
-
-
-def _size(blocks: Blocks) -> int:
-    return sum(block.size for block in blocks.values())
+        held = self._terms.pop(key, None)
+        if held is not None:
+            self.size -= held.size

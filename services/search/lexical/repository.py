@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import LiteralString
@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
-from services.search.lexical.blocks import Block, BlockMemory, read_block
+from services.search.lexical.blocks import Block, BlockMemory, Blocks, Version, read_block
 from services.search.lexical.bm25 import Scorer, Scores, Term
 from services.search.lexical.hit import Hit
 
@@ -31,6 +31,18 @@ LANGUAGES = sql.SQL(
     UNION SELECT language FROM search_languages WHERE tenant_id = current_setting('ml.tenant')
     """
 )
+TOTALS = sql.SQL(
+    """
+    SELECT coalesce(sum(documents), 0)::bigint AS items, coalesce(sum(tokens), 0)::bigint AS tokens,
+        ARRAY[max(segment), count(*), sum(entries)::bigint, sum(removed)::bigint] AS version
+    FROM search_segments WHERE tenant_id = current_setting('ml.tenant')
+    """
+)
+"""Of the tenant. Segments are numbered as they are written, so what they hold cannot change and these numbers not."""
+KNOWN_POSTINGS = 512
+"""Postings from which Postgres is told that a block is known; it takes longer to look after a smaller one than to read
+it."""
+NOTHING = Scorer((), items=0, tokens=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +53,15 @@ class Words:
         counts: Term → how often the query has it.
         required: Terms that an item must have; a part of the terms.
         phrases: What an item must have in this order, as Postgres reads a tsquery; empty when there is nothing.
+        items: Of the tenant.
+        tokens: Of all its items together.
+        version: Of its postings.
     """
 
     counts: Mapping[str, int]
+    items: int
+    tokens: int
+    version: Version
     required: Sequence[str] = ()
     phrases: str = ""
 
@@ -59,16 +77,21 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
     cursor = await connection.execute(
         sql.SQL(
             """
-            SELECT w.lexeme, max(cardinality(w.positions)) AS count
-            FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %s)) w
-            GROUP BY w.lexeme
+            SELECT w.lexeme, w.count, t.items, t.tokens, t.version
+            FROM ({totals}) t LEFT JOIN (
+                SELECT w.lexeme, max(cardinality(w.positions)) AS count
+                FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %s)) w
+                GROUP BY w.lexeme
+            ) w ON true
             """
-        ).format(languages=LANGUAGES),
+        ).format(totals=TOTALS, languages=LANGUAGES),
         (text,),
     )
-    counts = {row["lexeme"]: row["count"] for row in await cursor.fetchall()}
+    rows = await cursor.fetchall()
+    counts = {row["lexeme"]: row["count"] for row in rows if row["lexeme"] is not None}
+    words = Words(counts, rows[0]["items"], rows[0]["tokens"], tuple(rows[0]["version"]))
     if not phrases or not counts:
-        return Words(counts)
+        return words
     cursor = await connection.execute(
         sql.SQL(
             """
@@ -87,7 +110,7 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
     rows = await cursor.fetchall()
     # In each language the phrase has other terms; what has it in one of them has those that all share.
     required = {term for row in rows for term in set.intersection(*map(set, row["terms"]))}
-    return Words(counts, sorted(required), " & ".join(f"({row['query']})" for row in rows))
+    return replace(words, required=sorted(required), phrases=" & ".join(f"({row['query']})" for row in rows))
 
 
 async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, words: Words) -> tuple[Scorer, bool]:
@@ -106,14 +129,23 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
     Returns:
         The scorer, and whether every term is looked for.
     """
+    current = memory.current(tenant, words.counts, words.version)
+    if current is not None:
+        terms = [_term(words, term, blocks) for term, blocks in current.items() if blocks]
+        present = [term for term in terms if term.items]
+        if len(present) <= MOST_TERMS and sum(term.postings for term in present) <= MOST_POSTINGS:
+            if sum(term.required for term in present) < len(words.required):
+                return NOTHING, True
+            return Scorer(present, items=words.items, tokens=words.tokens), True
     held = memory.find(tenant, words.counts)
     known = [
         (term, segment, block.added, block.removed)
         for term, blocks in held.items()
         for segment, block in blocks.items()
+        if block.added + block.removed >= KNOWN_POSTINGS
     ]
     # One statement, one snapshot, and rows as they are: to join their bytes in Postgres takes twice as long.
-    cursor = await connection.execute(
+    statement = sql.SQL(
         """
         WITH counted AS MATERIALIZED (
             SELECT term, sum(added) AS postings FROM search_postings
@@ -123,20 +155,20 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
             SELECT term, row_number() OVER rarest AS place, sum(postings) OVER rarest AS reached
             FROM counted WINDOW rarest AS (ORDER BY postings, term)
         )
-        SELECT t.items, t.tokens, p.term, p.segment, p.added, p.removed,
+        SELECT t.items, t.tokens, t.version, p.term, p.segment, p.added, p.removed,
             CASE WHEN k.term IS NULL THEN p.entries END AS entries, CASE WHEN k.term IS NULL THEN p.dead END AS dead,
             (SELECT count(*) FROM counted) AS terms,
             (SELECT count(*) FROM counted WHERE term = ANY (%(required)s)) AS required
-        FROM (
-            SELECT sum(documents)::bigint AS items, sum(tokens)::bigint AS tokens FROM search_segments
-            WHERE tenant_id = current_setting('ml.tenant')
-        ) t CROSS JOIN search_postings p
+        FROM ({totals}) t CROSS JOIN search_postings p
         LEFT JOIN unnest(%(known_terms)s::text[], %(known_segments)s::bigint[], %(known_added)s::integer[],
             %(known_removed)s::integer[]) AS k (term, segment, added, removed)
             ON k.term = p.term AND k.segment = p.segment AND k.added = p.added AND k.removed = p.removed
         WHERE p.tenant_id = current_setting('ml.tenant') AND p.term = ANY (ARRAY(
             SELECT term FROM placed WHERE place = 1 OR (place <= %(most_terms)s AND reached <= %(most_postings)s)))
-        """,
+        """
+    ).format(totals=TOTALS)
+    cursor = await connection.execute(
+        statement,
         {
             "terms": list(words.counts),
             "required": list(words.required),
@@ -150,20 +182,27 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
         binary=True,
     )
     rows = sorted(await cursor.fetchall(), key=itemgetter("term", "segment"))
-    if not rows or rows[0]["required"] < len(words.required):
-        return Scorer((), items=0, tokens=0), True
     fresh = [row for row in rows if row["entries"] is not None]
     if sum(row["added"] + row["removed"] for row in fresh) < QUICK_POSTINGS:
         read = _read_blocks(fresh)
     else:
         read = await asyncio.to_thread(_read_blocks, fresh)
-    terms: list[Term] = []
+    found: dict[str, Blocks] = {}
     for term, of_term in groupby(rows, itemgetter("term")):
         former = held.get(term, {})
-        blocks = {row["segment"]: read.get((term, row["segment"])) or former[row["segment"]] for row in of_term}
-        memory.keep(tenant, term, blocks)
-        terms.append(Term(words.counts[term], term in words.required, list(blocks.values())))
-    return Scorer(terms, items=rows[0]["items"], tokens=rows[0]["tokens"]), len(terms) == rows[0]["terms"]
+        found[term] = {row["segment"]: read.get((term, row["segment"])) or former[row["segment"]] for row in of_term}
+    whole = not rows or len(found) == rows[0]["terms"]
+    version = tuple(rows[0]["version"]) if rows else words.version
+    for term in words.counts if whole else found:
+        memory.keep(tenant, term, found.get(term, {}), version)
+    if not rows or rows[0]["required"] < len(words.required):
+        return NOTHING, True
+    terms = [_term(words, term, blocks) for term, blocks in found.items()]
+    return Scorer(terms, items=rows[0]["items"], tokens=rows[0]["tokens"]), whole
+
+
+def _term(words: Words, term: str, blocks: Blocks) -> Term:
+    return Term(words.counts[term], term in words.required, list(blocks.values()))
 
 
 def _read_blocks(rows: Sequence[DictRow]) -> dict[tuple[str, int], Block]:

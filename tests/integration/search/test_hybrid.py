@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from psycopg.types.json import Jsonb
 
+from services.search import searcher
 from services.search.filters import Filters
 from services.search.lexical import repository as lexical_repository
 from services.search.query import repository
@@ -254,17 +255,17 @@ class TestReason:
 class TestChangeOfSpace:
     @pytest.mark.usefixtures("node")
     async def test_a_query_that_began_before_a_switch_compares_and_explains_in_the_space_of_its_vector(
-        self, api, app, space, monkeypatch
+        self, api, space, monkeypatch
     ):
         plums = [item(f"plum{n}", f"plum note{n}") for n in range(40)]
         await api.index_and_wait(*plums, item("quince", " ".join(["quince", *(f"word{n}" for n in range(60))])))
-        read = app.state.searcher._read_state
+        read = searcher._read_state
 
-        async def read_before_the_switch(tenant):
-            state = await read(tenant)
+        async def read_before_the_switch(reading):
+            state = await read(reading)
             return replace(state, space=replace(state.space, id=space.id + 1000, digest="b" * 64))
 
-        monkeypatch.setattr(app.state.searcher, "_read_state", read_before_the_switch)
+        monkeypatch.setattr(searcher, "_read_state", read_before_the_switch)
 
         found = await answer(api, "plum quince", explain=True, weight=0.1)
 

@@ -18,7 +18,7 @@ class Shelf:
     def __init__(self, database: Database, tenant: str) -> None:
         self.database = database
         self.tenant = tenant
-        self.leg = LexicalLeg(BlockMemory(MEMORY, smallest=1))
+        self.leg = LexicalLeg(BlockMemory(MEMORY))
 
     async def save(self, *items: Item) -> None:
         async with self.database.transaction(self.tenant) as connection:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from services.search.lexical.blocks import Block, BlockMemory, read_block
+from services.search.lexical.blocks import BLOCK_BYTES, TERM_BYTES, Block, BlockMemory, read_block
 
 POSTING = 8
 """Bytes."""
+ROOM = 100_000
 
 
 def block(postings: int, dead: int = 0) -> Block:
@@ -30,30 +31,45 @@ class TestReadBlock:
 
 class TestBlockMemory:
     def test_what_is_kept_is_found_for_its_tenant_only(self) -> None:
-        memory = BlockMemory(1000, smallest=1)
-        memory.keep("acme", "wing", {1: block(3)})
+        memory = BlockMemory(ROOM)
+        memory.keep("acme", "wing", {1: block(3)}, (1,))
         assert list(memory.find("acme", ["wing", "tail"])) == ["wing"]
         assert memory.find("other", ["wing"]) == {}
 
     def test_what_was_asked_for_longest_ago_goes_first(self) -> None:
-        memory = BlockMemory(17 * POSTING, smallest=1)
+        one = TERM_BYTES + BLOCK_BYTES + 4 * POSTING
+        memory = BlockMemory(5 * one - 1)
         for term in ("wing", "tail", "nose", "rotor"):
-            memory.keep("acme", term, {1: block(4)})
+            memory.keep("acme", term, {1: block(4)}, (1,))
         memory.find("acme", ["wing"])
-        memory.keep("acme", "flap", {1: block(4)})
+        memory.keep("acme", "flap", {1: block(4)}, (1,))
         assert set(memory.find("acme", ["wing", "tail", "nose", "rotor", "flap"])) == {"wing", "nose", "rotor", "flap"}
-        assert memory.size == 16 * POSTING
+        assert memory.size == 4 * one
 
     def test_a_term_has_what_was_kept_last(self) -> None:
-        memory = BlockMemory(1000, smallest=1)
-        memory.keep("acme", "wing", {1: block(3), 2: block(4, dead=1)})
-        memory.keep("acme", "wing", {3: block(7)})
+        memory = BlockMemory(ROOM)
+        memory.keep("acme", "wing", {1: block(3), 2: block(4, dead=1)}, (1,))
+        memory.keep("acme", "wing", {3: block(7)}, (2,))
         assert set(memory.find("acme", ["wing"])["wing"]) == {3}
-        assert memory.size == 7 * POSTING
+        assert memory.size == TERM_BYTES + BLOCK_BYTES + 7 * POSTING
 
-    def test_small_blocks_and_those_that_drive_out_too_much_are_not_kept(self) -> None:
-        memory = BlockMemory(40 * POSTING, smallest=4)
-        memory.keep("acme", "wing", {1: block(3)})
-        memory.keep("acme", "tail", {1: block(11)})
-        assert memory.find("acme", ["wing", "tail"]) == {}
+    def test_what_drives_out_too_much_is_not_kept(self) -> None:
+        memory = BlockMemory(4 * (TERM_BYTES + BLOCK_BYTES + 3 * POSTING))
+        memory.keep("acme", "wing", {1: block(3)}, (1,))
+        memory.keep("acme", "tail", {1: block(4)}, (1,))
+        assert list(memory.find("acme", ["wing", "tail"])) == ["wing"]
+
+    def test_nothing_is_kept_where_there_is_no_room(self) -> None:
+        memory = BlockMemory(0)
+        memory.keep("acme", "wing", {}, (1,))
+        assert memory.current("acme", ["wing"], (1,)) is None
         assert memory.size == 0
+
+    def test_terms_are_current_when_all_are_known_in_the_version(self) -> None:
+        memory = BlockMemory(ROOM)
+        memory.keep("acme", "wing", {1: block(3)}, (1, 1))
+        memory.keep("acme", "tail", {}, (1, 1))
+        assert set(memory.current("acme", ["wing", "tail"], (1, 1)) or {}) == {"wing", "tail"}
+        assert memory.current("acme", ["wing", "nose"], (1, 1)) is None
+        assert memory.current("acme", ["wing"], (2, 1)) is None
+        assert memory.current("other", ["wing"], (1, 1)) is None
