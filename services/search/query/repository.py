@@ -51,7 +51,7 @@ WORK_MEMORY = "32MB"
 BREADTH = 100
 """Vectors that a walk of a small index keeps in sight."""
 SMALL_INDEX = 10_000
-BROADER = 40
+BROADER = 30
 """How many more for each ten times the vectors."""
 COMPARING = {"work_mem": WORK_MEMORY}
 """Settings of a transaction that compares vectors."""
