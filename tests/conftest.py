@@ -10,13 +10,14 @@ from mlplatform.events import streams
 from tests.fixtures.database import database_urls, template_database
 from tests.fixtures.pools import database, owner, owner_database
 from tests.fixtures.redis import redis_url
-from tests.fixtures.settings import settings_env, unique
+from tests.fixtures.settings import module_env, settings_env, unique
 from tests.fixtures.stack import RUN, stack_env, test_run
 from tests.fixtures.users import unnamed_user
 
 __all__ = [
     "database",
     "database_urls",
+    "module_env",
     "owner",
     "owner_database",
     "redis_url",
