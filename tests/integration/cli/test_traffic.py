@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 import uvicorn
 
-from tests.fixtures.programs import run_mlp
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import eventually, serving
@@ -39,9 +39,15 @@ class Shell:
     async def type(self, *words: str, **changes: str) -> Typed:
         """Run a command, as a process of its own since the service logs to this one's standard output."""
         words = ("traffic", words[0], self.model, *words[1:])
-        environment = os.environ | self.environment | changes
-        done = await asyncio.to_thread(run_mlp, *words, environment=environment)
-        return Typed(done.returncode, done.stdout, done.stderr)
+        program = "from mlplatform.cli.app import main; main()"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, *words),
+            env=os.environ | self.environment | changes,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stdout, stderr = await process.communicate()
+        return Typed(process.returncode, stdout.decode(), stderr.decode())
 
     async def json(self, *words: str) -> dict[str, Any]:
         """Run a command that succeeds, and return its document."""
