@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a test does not configure logs errors with every local variable in them, which takes seconds for each.
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
     # The end of each service of a test waits for the reads of its streams, one after another.
-    streams.LONGEST_BLOCK = 0.05
+    streams.LONGEST_BLOCK = 0.2
     if not hasattr(config, "workerinput"):  # not in the workers of pytest-xdist: they inherit the folder
         config.stash[RESOURCES] = ExitStack()
         os.environ[RUN] = str(config.stash[RESOURCES].enter_context(test_run()))
