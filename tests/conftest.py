@@ -6,16 +6,18 @@ from contextlib import ExitStack
 import pytest
 import structlog
 
+from mlplatform.events import streams
 from tests.fixtures.database import database_urls, template_database
 from tests.fixtures.pools import database, owner, owner_database
 from tests.fixtures.redis import redis_url
-from tests.fixtures.settings import settings_env, unique
+from tests.fixtures.settings import module_env, settings_env, unique
 from tests.fixtures.stack import RUN, stack_env, test_run
 from tests.fixtures.users import unnamed_user
 
 __all__ = [
     "database",
     "database_urls",
+    "module_env",
     "owner",
     "owner_database",
     "redis_url",
@@ -38,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     # What a test does not configure logs errors with every local variable in them, which takes seconds for each.
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+    # The end of each service of a test waits for the reads of its streams, one after another.
+    streams.LONGEST_BLOCK = 0.2
     if not hasattr(config, "workerinput"):  # not in the workers of pytest-xdist: they inherit the folder
         config.stash[RESOURCES] = ExitStack()
         os.environ[RUN] = str(config.stash[RESOURCES].enter_context(test_run()))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from uuid import uuid4
 
 import httpx
 import mlflow
@@ -23,15 +24,16 @@ def served_version(serving: str, model: str) -> str | None:
     return next((found["version"] for found in answer.json()["loaded"] if found["role"] == "production"), None)
 
 
-@pytest.fixture
-def model(stack_env: dict[str, str], unique: str) -> str:
-    """A forecaster whose version 1 was trained, promoted and is served."""
-    trained = train(stack_env, *QUICK, "--model-name", unique, "--seed", "1")
+@pytest.fixture(scope="module")
+def model(stack_env: dict[str, str]) -> str:
+    """A forecaster whose version 1 was trained, promoted and is served, before and after each test."""
+    name = f"t{uuid4().hex[:12]}"
+    trained = train(stack_env, *QUICK, "--model-name", name, "--seed", "1")
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    promoted = promote(stack_env, "--model", unique, "--stage", "Production", "--json")
+    promoted = promote(stack_env, "--model", name, "--stage", "Production", "--json")
     assert promoted.returncode == 0, promoted.stdout + promoted.stderr
-    until(lambda: served_version(stack_env["ML_SERVING_URL"], unique) == "1", "version 1 being served")
-    return unique
+    until(lambda: served_version(stack_env["ML_SERVING_URL"], name) == "1", "version 1 being served")
+    return name
 
 
 class TestForecaster:

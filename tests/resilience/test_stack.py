@@ -1,4 +1,7 @@
-"""The stack is started twice, killed in every part, and stopped, and keeps what it acknowledged."""
+"""The stack is started twice, killed in every part, and stopped, and keeps what it acknowledged.
+
+One stack for all of it, since its start is slow.
+"""
 
 import os
 import signal
@@ -13,6 +16,7 @@ import pytest
 from mlplatform.stack import Stack
 from mlplatform.stack.files import read_tail
 from tests.integration.model_serving.publisher import frame_of, records_of
+from tests.resilience.bulk import LEGS, BulkUpload
 from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
 
 PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search")
@@ -20,6 +24,12 @@ PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search")
 RECOVERY_SECONDS = 90.0
 POLL_SECONDS = 0.2
 INPUTS = records_of(frame_of(2))
+UPLOADED_OVER = ("embedding", "search", "redis", "postgres")
+"""Parts that are killed while items are indexed by the thousand."""
+ITEMS = 1500
+BEFORE = 300
+"""Lines that are acknowledged before the kill."""
+UPLOAD_SECONDS = 150.0
 
 
 def pids_of(stack: Stack) -> dict[str, int | None]:
@@ -81,6 +91,30 @@ class TestKill:
             assert traffic.wait_for_success(since=time.monotonic(), seconds=RECOVERY_SECONDS) == []
         assert {name: outcomes.wrong for name, outcomes in traffic.outcomes.items() if outcomes.wrong} == {}
         assert lost(stack, traffic.acknowledged) == []
+
+
+class TestKillDuringUpload:
+    @pytest.mark.parametrize("part", UPLOADED_OVER)
+    def test_every_acknowledged_item_is_found_and_no_deleted_one(self, stack: Stack, part: str) -> None:
+        wait_healthy(stack)
+        with BulkUpload(stack.env()["ML_SEARCH_URL"], ITEMS, UPLOAD_SECONDS) as upload:
+            upload.wait_for(BEFORE)
+            early = upload.keys[0:BEFORE:20]
+            upload.delete(early)
+            pid = pids_of(stack)[part]
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            late = upload.keys[10:BEFORE:20]
+            upload.delete(late)
+        deleted = {*early, *late}
+
+        assert upload.wrong == []
+        assert (upload.end.get("status"), upload.end.get("stored")) == ("complete", ITEMS)
+        assert upload.unfinished() == {"pending": 0, "failed": 0}
+        for leg in LEGS:
+            assert upload.found(leg) == set(upload.keys) - deleted
+        assert upload.existing(deleted) == set()
+        wait_healthy(stack, killed=pid)
 
 
 class TestDown:

@@ -16,6 +16,7 @@ from tests.integration.search.conftest import (
     client,
     embedding_server,
     kernel,
+    listening,
     node,
     settings,
     space,
@@ -23,7 +24,7 @@ from tests.integration.search.conftest import (
 from tests.integration.search.test_bulk import line
 from tests.integration.search.test_bulk_connection import port
 
-__all__ = ["api", "app", "client", "embedding_server", "kernel", "node", "port", "settings", "space"]
+__all__ = ["api", "app", "client", "embedding_server", "kernel", "listening", "node", "port", "settings", "space"]
 
 Mlp = Callable[..., Awaitable[tuple[int | None, str, str]]]
 

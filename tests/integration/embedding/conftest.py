@@ -1,8 +1,11 @@
 """A database, Redis and relay of the test's own, with a fast encoder before them."""
 
+import os
 from collections.abc import AsyncIterator
+from unittest import mock
 
 import pytest
+import pytest_asyncio
 
 from mlplatform.events import running
 from mlplatform.service.kernel import Kernel, open_kernel
@@ -11,11 +14,15 @@ from services.embedding.batcher import Batcher
 from services.embedding.consumer import Indexer
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
+from tests.integration.embedding.changing import ready
 from tests.integration.embedding.cross_encoders import rerankers
-from tests.integration.embedding.tiny import embedders
+from tests.integration.embedding.tiny import Service, embedders, serving
 from tests.unit.embedding.encoders import DIMENSION, WordEncoder
 
 __all__ = ["embedders", "rerankers"]
+
+BACKEND = "torch-fp32"
+"""Each test has its own cache: all would measure anew."""
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def settings(settings_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
     for name, value in settings_env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ML_HOME", str(tmp_path))
-    monkeypatch.setenv("ML_EMBEDDING_BACKEND", "torch-fp32")  # each test has its own cache: all would measure anew
+    monkeypatch.setenv("ML_EMBEDDING_BACKEND", BACKEND)
     return EmbeddingSettings()
 
 
@@ -39,6 +46,22 @@ def quick(settings: EmbeddingSettings, monkeypatch) -> EmbeddingSettings:
     }.items():
         monkeypatch.setenv(name, value)
     return EmbeddingSettings()
+
+
+@pytest.fixture(scope="module")
+def module_settings(module_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> EmbeddingSettings:
+    """Settings for a service that all tests of a module ask."""
+    own = {"ML_HOME": str(tmp_path_factory.mktemp("home")), "ML_EMBEDDING_BACKEND": BACKEND}
+    with mock.patch.dict(os.environ, module_env | own):
+        return EmbeddingSettings()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def real_model(module_settings: EmbeddingSettings) -> AsyncIterator[Service]:
+    """The service with the real model, whose loading takes seconds, for tests that leave it as it is."""
+    async with serving(module_settings) as service:
+        await ready(service)
+        yield service
 
 
 @pytest.fixture

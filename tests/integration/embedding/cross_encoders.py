@@ -1,6 +1,7 @@
 """Small cross-encoders of random weights, in the registry."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,15 @@ class Rerankers:
 @pytest.fixture
 def rerankers(stack_env: dict[str, str], unique: str, tmp_path: Path) -> Iterator[Rerankers]:
     """A registry in which the re-ranker has a name of its own, with no version yet."""
+    with own_rerankers(stack_env["ML_MLFLOW_URL"], unique, tmp_path) as rerankers:
+        yield rerankers
+
+
+@contextmanager
+def own_rerankers(tracking_url: str, unique: str, folder: Path) -> Iterator[Rerankers]:
+    """Have a name for the re-ranker for the time of the block."""
     name = f"{unique}-text-reranker"
-    yield Rerankers(Registry(stack_env["ML_MLFLOW_URL"]), name, tmp_path)
-    client = mlflow.MlflowClient(stack_env["ML_MLFLOW_URL"])
+    yield Rerankers(Registry(tracking_url), name, folder)
+    client = mlflow.MlflowClient(tracking_url)
     for model in client.search_registered_models(f"name = '{name}'"):
         client.delete_registered_model(model.name)

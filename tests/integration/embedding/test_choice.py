@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 from services.embedding.settings import EmbeddingSettings
 from tests.integration.embedding.changing import index, new_space, ready
@@ -35,10 +36,15 @@ async def embed(service: Service) -> np.ndarray:
 
 
 class TestChoice:
-    async def test_each_model_in_memory_has_its_own(self, chosen, kernel, embedders):
+    async def test_each_model_in_memory_has_its_own_with_the_vectors_of_the_reference(self, chosen, kernel, embedders):
+        model = SentenceTransformer(str(embedders.made(1)), device="cpu", local_files_only=True)
+        expected = model.encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+
         async with serving(chosen) as service:
             await ready(service)
             await have(service, "openvino-fp32", 1)
+            found = await embed(service)
+            text, ids = await both_forms(service)
             await index(kernel, "acme", "1")
 
             embedders.promote("2")
@@ -48,18 +54,6 @@ class TestChoice:
             info = (await service.client.get("/info")).json()
             assert (info["encoder"]["backend"], info["encoder"]["choice"]["complete"]) == ("openvino-fp32", True)
 
-    async def test_vectors_are_those_of_the_reference(self, quick, chosen, embedders):
-        async with serving(quick) as service:
-            await ready(service)
-            expected = await embed(service)
-
-        async with serving(chosen) as service:
-            await ready(service)
-            await have(service, "openvino-fp32", 1)
-            found = await embed(service)
-            text, ids = await both_forms(service)
-
-        assert embedders
         assert np.allclose(found, expected, atol=1e-3)
         assert np.allclose(text, ids, atol=1e-3)
 

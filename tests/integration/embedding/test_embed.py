@@ -1,13 +1,10 @@
 """The service with the real model, over HTTP."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import numpy as np
 import pytest
 
-from services.embedding.app import create_app
-from tests.integration.embedding.waiting import eventually
+from tests.integration.embedding.tiny import Service
 
 WRONG = [
     ("body.texts#none", {"texts": []}),
@@ -32,19 +29,12 @@ WRONG = [
 """The field that the answer names, made unique after `#`, and the body."""
 
 
-@pytest.fixture
-async def client(settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://embedding") as client,
-    ):
-        await eventually(lambda: is_ready(client))
-        yield client
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def is_ready(client: httpx.AsyncClient) -> bool:
-    return (await client.get("/health/ready")).status_code == 200
+@pytest.fixture(scope="module")
+def client(real_model: Service) -> httpx.AsyncClient:
+    return real_model.client
 
 
 async def embed(client: httpx.AsyncClient, **body: object) -> httpx.Response:

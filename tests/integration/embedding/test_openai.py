@@ -5,7 +5,6 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx
 import httpx2
 import numpy as np
 import openai
@@ -16,10 +15,10 @@ from openai import AsyncOpenAI
 from mlplatform.auth import Role, mint_token
 from mlplatform.auth.issuer import KeyIssuer
 from mlplatform.database import Database
-from services.embedding.app import create_app
 from services.embedding.settings import EmbeddingSettings
 from tests.fixtures.database import DatabaseUrls
 from tests.integration.embedding.running import Running, serve
+from tests.integration.embedding.tiny import Service
 from tests.integration.embedding.waiting import eventually
 from tests.unit.embedding.encoders import HeldEncoder, WordEncoder
 
@@ -41,19 +40,10 @@ def client_of(app: FastAPI, key: str | None = None) -> AsyncOpenAI:
 
 
 @pytest.fixture
-async def real(settings: EmbeddingSettings) -> AsyncIterator[AsyncOpenAI]:
+def real(real_model: Service, module_settings: EmbeddingSettings) -> AsyncOpenAI:
     """A client of the service with the real model."""
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://embedding") as http,
-    ):
-
-        async def is_ready() -> bool:
-            return (await http.get("/health/ready")).status_code == 200
-
-        await eventually(is_ready)
-        yield client_of(app)
+    token = mint_token(module_settings, subject="test", tenant="default", roles=[Role.USER], ttl=HOUR)
+    return client_of(real_model.app, token)
 
 
 @pytest.fixture
@@ -68,6 +58,7 @@ def client(running: Running) -> AsyncOpenAI:
     return client_of(running.app)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 class TestRealModel:
     async def test_a_list_of_texts(self, real):
         answer = await real.embeddings.create(model=MODEL, input=["a cat on a mat", "a kitten on a rug", "shares fell"])

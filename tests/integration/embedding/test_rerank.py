@@ -3,31 +3,34 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 from sentence_transformers import CrossEncoder
 from torch import nn
 
 from mlplatform.embedders.publishing import publish
 from mlplatform.embedders.source import opened
 from services.embedding.reranking.reranker import Reranker
-from services.embedding.settings import EmbeddingSettings
+from tests.integration.embedding.cross_encoders import Rerankers, own_rerankers
 from tests.integration.embedding.tiny import Service, serving, write_model
 from tests.integration.embedding.waiting import eventually
 
 QUERY = "how do heat shields protect a spacecraft"
 DOCUMENTS = ["a cat on a mat", "heat shields ablate", "shares fell " * 200, "a spacecraft", "x"]
+SHORT = {
+    "embedding_promotion_interval": timedelta(seconds=0.1),
+    "embedding_rerank_documents": 20,
+    "embedding_rerank_queue": 6,
+}
 
 
 @pytest.fixture
-async def service(settings, rerankers, monkeypatch) -> AsyncIterator[Service]:
-    monkeypatch.setenv("ML_EMBEDDING_RERANKER", rerankers.name)
-    short = EmbeddingSettings(
-        embedding_promotion_interval=timedelta(seconds=0.1), embedding_rerank_documents=20, embedding_rerank_queue=6
-    )
-    async with serving(short) as service:
+async def service(settings, rerankers) -> AsyncIterator[Service]:
+    async with serving(settings.model_copy(update=SHORT | {"embedding_reranker": rerankers.name})) as service:
         yield service
 
 
@@ -38,6 +41,19 @@ async def client(service, rerankers) -> httpx.AsyncClient:
     rerankers.promote(version)
     await until_served(service, version)
     return service.client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asked(module_settings, tmp_path_factory) -> AsyncIterator[tuple[httpx.AsyncClient, Rerankers]]:
+    """A service that has its first re-ranker, and the registry, for tests that leave both as they are."""
+    name, folder = f"t{uuid4().hex[:12]}", tmp_path_factory.mktemp("rerankers")
+    with own_rerankers(module_settings.mlflow_url, name, folder) as rerankers:
+        version, _ = rerankers.add(1)
+        rerankers.promote(version)
+        settings = module_settings.model_copy(update=SHORT | {"embedding_reranker": rerankers.name})
+        async with serving(settings) as service:
+            await until_served(service, version)
+            yield service.client, rerankers
 
 
 async def until_served(service: Service, version: str | None) -> None:
@@ -52,7 +68,16 @@ async def rerank(client: httpx.AsyncClient, **body: object) -> httpx.Response:
     return await client.post("/api/v1/rerank", json={"query": QUERY, "documents": DOCUMENTS} | body)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 class TestRerank:
+    @pytest.fixture
+    def client(self, asked):
+        return asked[0]
+
+    @pytest.fixture
+    def rerankers(self, asked):
+        return asked[1]
+
     async def test_documents_come_in_the_order_of_the_model(self, client, rerankers):
         answer = (await rerank(client)).json()
 
@@ -76,37 +101,6 @@ class TestRerank:
         assert [result["index"] for result in answer["results"]] == [one["index"] for one in plain["results"][:2]]
         for result in answer["results"]:
             assert result["document"]["text"] == DOCUMENTS[result["index"]]
-
-    async def test_another_version_is_served_once_it_is_promoted(self, client, service, rerankers):
-        second, _ = rerankers.add(2)
-        first = (await rerank(client)).json()
-        rerankers.promote(second)
-        await until_served(service, second)
-
-        answer = (await rerank(client)).json()
-
-        assert (first["version"], answer["version"]) == ("1", "2")
-        assert answer["digest"] != first["digest"]
-
-    async def test_none_in_production_is_not_found(self, client, service, rerankers):
-        rerankers.withdraw()
-        await until_served(service, None)
-
-        answer = await rerank(client)
-
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_reranker")
-        assert "register-reranker" in answer.json()["detail"]
-
-    async def test_one_that_is_no_re_ranker_leaves_the_former_one(self, client, service, rerankers):
-        with opened(str(write_model(rerankers.folder / "embedder", seed=3)), None) as folder:
-            wrong = publish(rerankers.registry, rerankers.name, folder, metadata={}, description="an embedder")
-        rerankers.promote(wrong.version.version)
-        reranker = service.app.state.service.reranker
-        await eventually(lambda: reranker.problem is not None)
-
-        answer = await rerank(client)
-
-        assert (answer.status_code, answer.json()["version"]) == (200, "1")
 
     @pytest.mark.parametrize(
         ("field", "body"),
@@ -141,6 +135,39 @@ class TestRerank:
         reranker = (await client.get("/info")).json()["reranker"]
 
         assert reranker == {"name": rerankers.name, "version": "1", "problem": None}
+
+
+class TestPromotion:
+    async def test_another_version_is_served_once_it_is_promoted(self, client, service, rerankers):
+        second, _ = rerankers.add(2)
+        first = (await rerank(client)).json()
+        rerankers.promote(second)
+        await until_served(service, second)
+
+        answer = (await rerank(client)).json()
+
+        assert (first["version"], answer["version"]) == ("1", "2")
+        assert answer["digest"] != first["digest"]
+
+    async def test_none_in_production_is_not_found(self, client, service, rerankers):
+        rerankers.withdraw()
+        await until_served(service, None)
+
+        answer = await rerank(client)
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_reranker")
+        assert "register-reranker" in answer.json()["detail"]
+
+    async def test_one_that_is_no_re_ranker_leaves_the_former_one(self, client, service, rerankers):
+        with opened(str(write_model(rerankers.folder / "embedder", seed=3)), None) as folder:
+            wrong = publish(rerankers.registry, rerankers.name, folder, metadata={}, description="an embedder")
+        rerankers.promote(wrong.version.version)
+        reranker = service.app.state.service.reranker
+        await eventually(lambda: reranker.problem is not None)
+
+        answer = await rerank(client)
+
+        assert (answer.status_code, answer.json()["version"]) == (200, "1")
 
 
 class TestQueue:

@@ -60,10 +60,13 @@ class Embedders:
 
     def add(self, seed: int, *, width: int = 32) -> str:
         """Register a model and return the number of its version."""
-        made = self.folder / f"{seed}-{width}"
-        if not made.is_dir():
-            write_model(made, seed=seed, width=width)
-        return self._register(made / "model", width)
+        if not self.made(seed, width=width).is_dir():
+            write_model(self.folder / f"{seed}-{width}", seed=seed, width=width)
+        return self._register(self.made(seed, width=width), width)
+
+    def made(self, seed: int, *, width: int = 32) -> Path:
+        """Return where the model of a seed is made."""
+        return self.folder / f"{seed}-{width}" / "model"
 
     def add_damaged(self, damaged: str) -> str:
         """Register a model of which a file is spoilt, and return the number of its version."""

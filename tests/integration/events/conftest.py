@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from mlplatform.events import CloudEvent, ItemRef, ReindexRequest
+from mlplatform.events import CloudEvent, ItemRef, ReindexRequest, streams
 
 TYPE = ReindexRequest.event_type
 
@@ -23,3 +23,9 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = Redis.from_url(redis_url, socket_timeout=0.4)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(autouse=True)
+def block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have reads wait as long as they do outside of tests."""
+    monkeypatch.setattr(streams, "LONGEST_BLOCK", 1.0)

@@ -1,22 +1,25 @@
 """Two people promote at once."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
 import redis
 
-from tests.integration.registry.programs import start
+from tests.integration.registry.programs import promote
 from tests.integration.registry.requests import to_production
 
 
 def race(bench, *options: str) -> list[int]:
     """Promote versions 2 and 3 by two processes, and return their exit codes."""
     common = ("--model", bench.name, "--stage", "Production", *options)
-    started = [start(*common, "--version", version, "--actor", f"racer-{version}") for version in ("2", "3")]
-    for process in started:
-        process.communicate(timeout=240)
-    return [process.returncode for process in started]
+
+    def run(version: str) -> int:
+        return promote(*common, "--version", version, "--actor", f"racer-{version}").returncode
+
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(run, ("2", "3")))
 
 
 @pytest.fixture

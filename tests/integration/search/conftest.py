@@ -21,10 +21,18 @@ from tests.unit.embedding.encoders import DIMENSION, WordEncoder
 SECRET = "a secret for tests only, long enough"
 
 
-@pytest.fixture
-def embedding_server() -> Iterator[EmbeddingServer]:
+@pytest.fixture(scope="module")
+def listening() -> Iterator[EmbeddingServer]:
     with serving() as server:
         yield server
+
+
+@pytest.fixture
+def embedding_server(listening: EmbeddingServer) -> Iterator[EmbeddingServer]:
+    """Return the embedding service as it began, whatever the test before has made of it."""
+    listening.reset()
+    yield listening
+    listening.reranking.set()  # nobody waits on after the test
 
 
 @pytest.fixture

@@ -43,6 +43,12 @@ class EmbeddingServer:
     favourite: str | None = None
     reranking: threading.Event = field(default_factory=threading.Event)
 
+    def reset(self) -> None:
+        """Answer as at first, and forget what was asked."""
+        anew = EmbeddingServer(url=self.url)
+        anew.reranking.set()
+        vars(self).update(vars(anew))
+
     async def embed(self, request: Request) -> JSONResponse:
         self.authorizations.append(request.headers.get("authorization"))
         if self.status != 200:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mlplatform.spaces import changes
+from tests.fixtures.programs import run_mlp
 from tests.integration.embedding.tiny import write_model
 from tests.integration.embedding.waiting import eventually
 from tests.integration.spaces.conftest import Platform
@@ -26,14 +26,9 @@ class Typed:
 
 async def type_in(platform: Platform, *words: str, **changed: str) -> Typed:
     """Run a command as a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from mlplatform.cli.app import main; main()", *words),
-        env=os.environ | platform.environment | {"COLUMNS": "200"} | changed,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    stdout, stderr = await process.communicate()
-    return Typed(process.returncode, stdout.decode(), stderr.decode())
+    environment = os.environ | platform.environment | {"COLUMNS": "200"} | changed
+    done = await asyncio.to_thread(run_mlp, *words, environment=environment)
+    return Typed(done.returncode, done.stdout, done.stderr)
 
 
 async def json_of(platform: Platform, *words: str) -> dict:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from tests.fixtures.programs import run_mlp
 from tests.integration.model_serving.monitoring.watched import Watched, shifted, watched
 from tests.integration.model_serving.publisher import Publisher, frame_of
 from tests.integration.model_serving.running import eventually
@@ -47,14 +47,8 @@ class Done:
 
 async def mlp(environment: dict[str, str], *arguments: str) -> Done:
     """Run a command as a user does."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from mlplatform.cli.app import main; main()", *arguments),
-        env=os.environ | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, error = await process.communicate()
-    return Done(process.returncode or 0, output.decode(), error.decode())
+    done = await asyncio.to_thread(run_mlp, *arguments, environment=os.environ | environment)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
