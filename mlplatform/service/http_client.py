@@ -2,7 +2,7 @@
 
 import aiohttp
 from opentelemetry import trace
-from opentelemetry.instrumentation.aiohttp_client import create_trace_config
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
 from mlplatform.settings import PlatformSettings
@@ -21,10 +21,12 @@ def connect_http(settings: PlatformSettings) -> aiohttp.ClientSession:
         settings: How long to wait for a connection, and for each part of an answer.
     """
     seconds = settings.dependency_timeout.total_seconds()
+    instrumentor = AioHttpClientInstrumentor()
     is_traced = isinstance(trace.get_tracer_provider(), TracerProvider)
+    if is_traced and not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument()
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=IDLE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds, sock_read=seconds),
-        trace_configs=[create_trace_config()] if is_traced else [],
     )

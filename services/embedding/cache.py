@@ -127,10 +127,12 @@ class VectorCache:
             while self._gathered:
                 await asyncio.sleep(GATHERED_SECONDS)
                 rows = dict(self._gathered)
-                with unless_kept():
-                    await self._store(rows)
-                for key in rows:  # they are found here until they are found there
-                    del self._gathered[key]
+                try:
+                    with unless_kept():
+                        await self._store(rows)
+                finally:
+                    for key in rows:  # they are found here until they are found there
+                        del self._gathered[key]
         finally:
             self._gatherer = None
 

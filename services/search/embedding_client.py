@@ -142,7 +142,9 @@ class EmbeddingClient:
         try:
             try:
                 return await self._send(path, body, principal)
-            except aiohttp.ServerDisconnectedError:
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError):
                 return await self._send(path, body, principal)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise DependencyUnavailable(NAME) from error

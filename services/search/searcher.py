@@ -79,7 +79,7 @@ class Searcher:
             state = await _read_state(course.first)
         weight = self._choose_weight(query, state)
         wanted = replace(query, rerank=self._choose_rerank(query, state))
-        depth = self._ranker.depth_of(wanted) if begin is None else min(begin.depth, self._ranker.window)
+        depth = self._ranker.depth_of(wanted, state) if begin is None else min(begin.depth, self._ranker.window)
         query, wanted = replace(query, depth=depth), replace(wanted, depth=depth)
         current = ranking_key(wanted, state, weight, self._ranker.window)
         key = current if begin is None else begin.ranking
@@ -139,7 +139,7 @@ class Searcher:
 
 async def _read_state(reading: Reading) -> State:
     row = await repository.read_state(await reading.connection())
-    return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"])
+    return State(space_of(row), row["generation"], row["pending"], row["weights"], row["reranks"], row["failed"])
 
 
 def _explain(ranked: Ranked, state: State, steps: Steps) -> dict[str, Any]:

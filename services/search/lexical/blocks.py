@@ -15,9 +15,9 @@ TF_SHIFT = 18
 NUMBER_SHIFT = 26
 LENGTHS = (1 << TF_SHIFT) - 1
 OCCURRENCES = (1 << (NUMBER_SHIFT - TF_SHIFT)) - 1
-TERM_BYTES = 300
+TERM_BYTES = 600
 BLOCK_BYTES = 500
-"""Of the objects around postings, about."""
+"""Of the objects around postings, about; a term takes its letters besides."""
 LARGEST_SHARE = 4
 """What is larger than the memory divided by this is not kept: it would drive out too much."""
 
@@ -82,17 +82,19 @@ class _Held:
     """What a term had.
 
     Attributes:
+        letters: Bytes of the term.
         version: Of the tenant's postings.
         blocks: All that the term had in it.
     """
 
+    letters: int
     version: Version
     blocks: Blocks
 
     @property
     def size(self) -> int:
         """Bytes, with those of the objects around the postings."""
-        return TERM_BYTES + sum(BLOCK_BYTES + block.size for block in self.blocks.values())
+        return TERM_BYTES + self.letters + sum(BLOCK_BYTES + block.size for block in self.blocks.values())
 
 
 class BlockMemory:
@@ -131,7 +133,7 @@ class BlockMemory:
     def keep(self, tenant: str, term: str, blocks: Blocks, version: Version) -> None:
         """Keep all that a term has now, in place of what it had."""
         self._drop((tenant, term))
-        held = _Held(version, blocks)
+        held = _Held(len(term.encode()), version, blocks)
         if held.size <= self._most // LARGEST_SHARE:
             self._terms[tenant, term] = held
             self.size += held.size

@@ -34,11 +34,12 @@ LANGUAGES = sql.SQL(
 TOTALS = sql.SQL(
     """
     SELECT coalesce(sum(documents), 0)::bigint AS items, coalesce(sum(tokens), 0)::bigint AS tokens,
-        ARRAY[max(segment), count(*), sum(entries)::bigint, sum(removed)::bigint] AS version
+        ARRAY[max(segment), sum(segment)::bigint, count(*), sum(entries)::bigint, sum(removed)::bigint] AS version
     FROM search_segments WHERE tenant_id = current_setting('ml.tenant')
     """
 )
-"""Of the tenant. Segments are numbered as they are written, so what they hold cannot change and these numbers not."""
+"""Of the tenant. The version tells one set of segments from the next: a write adds one, a merge puts a new one in the
+place of some, and a purge leaves fewer entries in them; no number is given twice."""
 KNOWN_POSTINGS = 512
 """Postings from which Postgres is told that a block is known; it takes longer to look after a smaller one than to read
 it."""
@@ -131,7 +132,7 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
     """
     current = memory.current(tenant, words.counts, words.version)
     if current is not None:
-        terms = [_term(words, term, blocks) for term, blocks in current.items() if blocks]
+        terms = [_term(words, term, blocks) for term, blocks in sorted(current.items()) if blocks]
         present = [term for term in terms if term.items]
         if len(present) <= MOST_TERMS and sum(term.postings for term in present) <= MOST_POSTINGS:
             if sum(term.required for term in present) < len(words.required):

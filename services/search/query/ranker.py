@@ -114,9 +114,13 @@ class Ranker:
         self.window = window
         self._few = min(few, window)
 
-    def depth_of(self, query: Query) -> int:
-        """Return how many candidates each leg is to propose: few where few are shown, and none far down."""
+    def depth_of(self, query: Query, state: State) -> int:
+        """Return how many candidates each leg is to propose: few where few are shown, and none far down.
+
+        Items that could not be embedded are reached by words only, and only among the candidates.
+        """
         is_first = 2 * max(query.position + query.limit, query.rerank or 0) <= self._few and not query.facets
+        is_first = is_first and not state.failed
         return self._few if is_first else self.window
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, course: Course) -> Ranked:
@@ -144,6 +148,8 @@ class Ranker:
         except BaseException:
             await _end(words)
             raise
+        if not words.done():
+            await course.last.close()
         worded = await words
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]

@@ -37,14 +37,15 @@ EMBEDDED = sql.SQL(
                     WHERE f.tenant_id = current_setting('ml.tenant') AND f.state = 'failed')
         ) OR EXISTS (
             SELECT FROM search_items i WHERE i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
-                AND i.entity_id = e.entity_id AND i.state = 'embedded'
+                AND i.entity_id = e.entity_id AND i.state = 'embedded' OFFSET 0
         )
     )
     """
 )
 """Whether the item of `e`, a vector, is embedded and does not wait for another vector.
 
-Items are looked up one by one only where the tenant has some that wait or failed; two small indexes tell.
+Items are looked up only where the tenant has some that wait or failed; two small indexes tell. `OFFSET 0` has them
+looked up one by one: without it Postgres would read all of the tenant's, for a hash.
 """
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
@@ -58,7 +59,7 @@ COMPARING = {"work_mem": WORK_MEMORY}
 
 
 async def read_state(connection: Connection) -> DictRow:
-    """Return the active space, the tenant's generation and settings, and whether items wait for their embedding.
+    """Return the active space, the tenant's generation and settings, and whether items wait for an embedding or failed.
 
     The number of vectors is the planner's estimate, of all tenants.
     """
@@ -71,6 +72,8 @@ async def read_state(connection: Connection) -> DictRow:
                 WHERE g.tenant_id = current_setting('ml.tenant')), 0)::bigint AS generation,
             EXISTS (SELECT FROM search_items i
                 WHERE i.tenant_id = current_setting('ml.tenant') AND i.state = 'pending') AS pending,
+            EXISTS (SELECT FROM search_items i
+                WHERE i.tenant_id = current_setting('ml.tenant') AND i.state = 'failed') AS failed,
             coalesce((SELECT jsonb_object_agg(w.entity_type, w.weight) FROM search_settings w
                 WHERE w.tenant_id = current_setting('ml.tenant') AND w.weight IS NOT NULL), '{}') AS weights,
             coalesce((SELECT jsonb_object_agg(r.entity_type, r.rerank) FROM search_settings r

@@ -41,6 +41,7 @@ class State:
         pending: Whether items wait for their embedding.
         weights: Weight of the vectors by entity type; `*` for all others.
         reranks: How many results are re-ranked, the same way.
+        failed: Whether there are items that could not be embedded.
     """
 
     space: Space | None
@@ -48,6 +49,7 @@ class State:
     pending: bool
     weights: Mapping[str, float] = field(default_factory=dict)
     reranks: Mapping[str, int] = field(default_factory=dict)
+    failed: bool = False
 
     def weight(self, filters: Filters) -> float | None:
         """Return the weight of the only entity type asked for, else that of all types; None when none is set."""

@@ -173,3 +173,19 @@ class TestTenant:
         with pytest.raises(TimeoutError):
             await wait_long()
         assert await self.tenant(database) == "acme"
+
+    async def test_a_block_may_ask_for_its_roll_back(self, database: Database) -> None:
+        async with database.transaction("acme") as connection:
+            await connection.execute("INSERT INTO tenants (tenant_id) VALUES ('lost')")
+            raise psycopg.Rollback
+        async with database.transaction() as connection:
+            cursor = await connection.execute("SELECT count(*) AS tenants FROM tenants WHERE tenant_id = 'lost'")
+            assert (await cursor.fetchone())["tenants"] == 0
+
+    async def test_a_part_of_it_may_be_rolled_back_alone(self, database: Database) -> None:
+        async with database.transaction("acme") as connection:
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                async with connection.transaction():
+                    await connection.execute("SELECT 1 / 0")
+            cursor = await connection.execute(self.SEEN)
+            assert (await cursor.fetchone())["tenant"] == "acme"

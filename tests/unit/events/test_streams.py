@@ -1,6 +1,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from mlplatform.events import streams
 from mlplatform.events.streams import Entry, block, entries, milliseconds
 
 
@@ -24,5 +25,8 @@ class TestMilliseconds:
 
 class TestBlock:
     @pytest.mark.parametrize(("socket_timeout", "expected"), [(None, 1000), (5.0, 1000), (0.4, 200)])
-    def test_stays_below_the_socket_timeout(self, socket_timeout: float | None, expected: int) -> None:
+    def test_stays_below_the_socket_timeout(
+        self, socket_timeout: float | None, expected: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(streams, "LONGEST_BLOCK", 1.0)
         assert block(Redis(socket_timeout=socket_timeout)) == expected

@@ -8,8 +8,8 @@ from services.search.filters import Filters
 from services.search.items import Item
 from services.search.lexical import BlockMemory, LexicalHits, LexicalLeg, parse_query
 
-MEMORY = 10_000
-"""Bytes; tests of many texts have more postings than that."""
+MEMORY = 200_000
+"""Bytes; a term may take a fourth of it."""
 
 
 class Shelf:

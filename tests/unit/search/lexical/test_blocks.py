@@ -37,13 +37,13 @@ class TestBlockMemory:
         assert memory.find("other", ["wing"]) == {}
 
     def test_what_was_asked_for_longest_ago_goes_first(self) -> None:
-        one = TERM_BYTES + BLOCK_BYTES + 4 * POSTING
+        one = TERM_BYTES + 4 + BLOCK_BYTES + 4 * POSTING
         memory = BlockMemory(5 * one - 1)
-        for term in ("wing", "tail", "nose", "rotor"):
+        for term in ("wing", "tail", "nose", "fins"):
             memory.keep("acme", term, {1: block(4)}, (1,))
         memory.find("acme", ["wing"])
         memory.keep("acme", "flap", {1: block(4)}, (1,))
-        assert set(memory.find("acme", ["wing", "tail", "nose", "rotor", "flap"])) == {"wing", "nose", "rotor", "flap"}
+        assert set(memory.find("acme", ["wing", "tail", "nose", "fins", "flap"])) == {"wing", "nose", "fins", "flap"}
         assert memory.size == 4 * one
 
     def test_a_term_has_what_was_kept_last(self) -> None:
@@ -51,10 +51,10 @@ class TestBlockMemory:
         memory.keep("acme", "wing", {1: block(3), 2: block(4, dead=1)}, (1,))
         memory.keep("acme", "wing", {3: block(7)}, (2,))
         assert set(memory.find("acme", ["wing"])["wing"]) == {3}
-        assert memory.size == TERM_BYTES + BLOCK_BYTES + 7 * POSTING
+        assert memory.size == TERM_BYTES + 4 + BLOCK_BYTES + 7 * POSTING
 
     def test_what_drives_out_too_much_is_not_kept(self) -> None:
-        memory = BlockMemory(4 * (TERM_BYTES + BLOCK_BYTES + 3 * POSTING))
+        memory = BlockMemory(4 * (TERM_BYTES + 4 + BLOCK_BYTES + 3 * POSTING))
         memory.keep("acme", "wing", {1: block(3)}, (1,))
         memory.keep("acme", "tail", {1: block(4)}, (1,))
         assert list(memory.find("acme", ["wing", "tail"])) == ["wing"]
