@@ -207,7 +207,8 @@ class TestSearch:
         ranker.window = ranker._few = 140  # nearly all that are far, which the first step of a walk never has
         near = [item(f"near{number}", f"red fruit number{number}") for number in range(900)]
         far = [item(f"far{number}", f"grey stone number{number}", tags=["far"]) for number in range(150)]
-        await api.index_and_wait(*near, *far)
+        await api.index_and_wait(*near)
+        await api.index_and_wait(*far)
 
         answer = (await api.search("red fruit", tags=["far"], limit=145)).json()
 
