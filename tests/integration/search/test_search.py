@@ -82,8 +82,8 @@ async def fruit(api, node):
     return api
 
 
-async def count_reads(connection, space_id):
-    """Return how many vectors this connection has read, by whatever index or none."""
+async def count_reads(connection, table):
+    """Return how many rows of a table this connection has read, by whatever index or none."""
     cursor = await connection.execute(
         """
         SELECT sum(pg_stat_get_xact_tuples_returned(oid))::int AS read FROM (
@@ -91,7 +91,7 @@ async def count_reads(connection, space_id):
             UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = %(table)s::regclass
         ) t
         """,
-        {"table": f"embeddings_{space_id}"},
+        {"table": table},
     )
     return (await cursor.fetchone())["read"]
 
@@ -179,9 +179,20 @@ class TestSearch:
         with psycopg.connect(database_urls.owner, autocommit=True) as owner:
             owner.execute(f"ANALYZE embeddings_{space.id}")
         async with kernel.database.reading("acme", repository.COMPARING) as connection:
-            before = await count_reads(connection, space.id)
+            before = await count_reads(connection, f"embeddings_{space.id}")
             await repository.search_exact(connection, space.id, vector, Filters(tags=["rare"]), 10)
-            assert await count_reads(connection, space.id) == before + 1
+            assert await count_reads(connection, f"embeddings_{space.id}") == before + 1
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_an_item_that_failed_does_not_have_all_others_read(self, kernel, space, database_urls):
+        vector = "[" + ",".join(["1"] * space.dimension) + "]"
+        with psycopg.connect(database_urls.owner, autocommit=True) as owner:
+            owner.execute("UPDATE search_items SET state = 'failed', error = 'too long' WHERE entity_id = '042'")
+            owner.execute(f"ANALYZE search_items, embeddings_{space.id}")
+        async with kernel.database.reading("acme", repository.walk_settings(10, 1000, 20_000)) as connection:
+            before = await count_reads(connection, "search_items")
+            await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
+            assert await count_reads(connection, "search_items") < before + 120
 
     @pytest.mark.usefixtures("fruit")
     async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
