@@ -1,14 +1,12 @@
 """Transactions that the steps of a query share."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
 from mlplatform.database import Database
 from services.search.query.reading import Reading
-from tests.fixtures.database import DatabaseUrls
 from tests.integration.search.api import item
 
 
@@ -16,14 +14,6 @@ from tests.integration.search.api import item
 def settings(settings):
     """Settings with one connection for everything."""
     return settings.model_copy(update={"database_pool_size": 1})
-
-
-@pytest.fixture
-async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    pool = Database(database_urls.app, max_size=1)
-    await pool.open()
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture
