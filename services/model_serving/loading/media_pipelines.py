@@ -9,15 +9,15 @@ example goes past them.
 """
 
 import base64
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PyFuncModel
 from PIL.Image import Image
 
-from mlplatform.media.pixels import UnreadableImage, open_image
+from mlplatform.media.pixels import UnreadableImage, count_pixels, open_image
 from services.model_serving.errors import InputsRefused
 
 ENCODERS, PIPELINES = "mlflow.sentence_transformers", "mlflow.transformers"
@@ -43,13 +43,19 @@ IMAGE_PIPELINES = frozenset({"ImageClassificationPipeline"})
 MEDIA = frozenset({"audio", "image", "video"})
 LARGEST_IMAGE = 25_000_000
 """Pixels of an image that is sent to be answered at once."""
+MOST_PIXELS = 4 * LARGEST_IMAGE
+"""Of all images of a call together, for a file of a few bytes can hold as many as the largest."""
+NUMBERS = "biufcmM"
+"""Kinds of arrays that hold no texts."""
 
 NO_ADDRESSES = "Addresses and paths of files are not read: read the file yourself and send what it holds."
 NO_TEXT = f"This model takes no text for what it is to hear or see. {NO_ADDRESSES}"
 NO_OBJECTS = f"This model takes texts and no objects. {NO_ADDRESSES}"
+NO_PAIRS = f"This model takes texts and no pairs of them. {NO_ADDRESSES}"
+TOO_MANY = f"The images have more than {MOST_PIXELS:,} pixels together; send them in several calls."
 
-Judge = Callable[[object], None]
-"""Raises `InputsRefused` for a value that is not handed on."""
+Judge = Callable[[Iterable[object]], None]
+"""Is given the values of a call; raises `InputsRefused` if one is not handed on."""
 
 
 class Implementation(Protocol):
@@ -67,7 +73,7 @@ class Guarded:
 
     Args:
         wrapper: MLflow's.
-        judge: Is given every value of the inputs.
+        judge: Is given all values of the inputs.
     """
 
     def __init__(self, wrapper: Implementation, judge: Judge) -> None:
@@ -84,8 +90,7 @@ class Guarded:
         Raises:
             InputsRefused: The inputs name something instead of being it.
         """
-        for value in _values(data):
-            self._judge(value)
+        self._judge(_values(data))
         return self._wrapper.predict(data, params=params)
 
 
@@ -110,25 +115,29 @@ def _guard_pipeline(model: PyFuncModel) -> PyFuncModel:
 
     def open_and_preprocess(value: object, *args: Any, **options: Any) -> Any:  # noqa: ANN401 (the library's own form)
         given = _opened(value) if images and isinstance(value, str) else value
-        for part in _values(given):
-            _no_text(part)
+        _no_texts(_values(given))
         return preprocess(given, *args, **options)
 
     pipeline.preprocess = open_and_preprocess
-    return _with(model, _base64 if images else _no_text)
+    return _with(model, _images if images else _no_texts)
 
 
 def _guard_encoder(model: PyFuncModel) -> PyFuncModel:
-    """Have an encoder of several kinds of input take every text for a text."""
+    """Have an encoder of several kinds of input take every text for a text, as if it knew no other kind."""
     media = False
     for module in model.get_raw_model().modules():
-        formatter = getattr(module, "input_formatter", None)
-        known = getattr(formatter, "supported_modalities", None) or ()
-        texts = [kind for kind in known if not MEDIA.intersection((kind,) if isinstance(kind, str) else kind)]
-        if formatter is not None and len(texts) < len(known):
-            formatter.supported_modalities = texts
+        known = getattr(module, "modality_config", None) or {}
+        texts = {kind: known[kind] for kind in known if not MEDIA.intersection(_parts(kind))}
+        if len(texts) < len(known):
+            module.modality_config = texts
+            module.input_formatter.supported_modalities = list(texts)
+            module.input_formatter.pair_to_messages = _no_pair  # it would ask of every part what kind it is
             media = True
-    return _with(model, _no_object) if media else model
+    return _with(model, _no_objects) if media else model
+
+
+def _parts(kind: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (kind,) if isinstance(kind, str) else kind
 
 
 def _with(model: PyFuncModel, judge: Judge) -> PyFuncModel:
@@ -146,7 +155,7 @@ def _values(given: object) -> Iterator[object]:
         if isinstance(part, pd.DataFrame):
             waiting.extend(column.to_numpy() for _, column in part.items())
         elif isinstance(part, np.ndarray):
-            if part.dtype.kind in "OSU":
+            if part.dtype.kind not in NUMBERS:
                 waiting.extend(part.reshape(-1).tolist())
         elif isinstance(part, list | tuple):
             waiting.extend(part)
@@ -156,9 +165,20 @@ def _values(given: object) -> Iterator[object]:
                 waiting.extend(part.values())
 
 
-def _base64(value: object) -> None:
-    if isinstance(value, str):
-        _decoded(value)
+def _images(values: Iterable[object]) -> None:
+    pixels = 0
+    for value in values:
+        if isinstance(value, str):
+            pixels += _counted(value)
+            if pixels > MOST_PIXELS:
+                raise InputsRefused(TOO_MANY)
+
+
+def _counted(text: str) -> int:
+    try:
+        return count_pixels(_decoded(text))
+    except UnreadableImage as error:
+        raise InputsRefused(_no_image(str(error))) from error
 
 
 def _opened(text: str) -> Image:
@@ -169,21 +189,29 @@ def _opened(text: str) -> Image:
 
 
 def _decoded(text: str) -> bytes:
+    """Decode base64 as Python writes it: of a text with other spaces or endings, MLflow asks whether it is a file."""
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        content = base64.b64decode(text)
     except ValueError as error:  # base64's own error, or that of a character beyond ASCII
         raise InputsRefused(_no_image("is no base64 text")) from error
+    if text not in (base64.b64encode(content).decode(), base64.encodebytes(content).decode()):
+        raise InputsRefused(_no_image("is no base64 text"))
+    return content
 
 
 def _no_image(fault: str) -> str:
     return f"An input {fault}. This model takes images, each as the base64 text of its file. {NO_ADDRESSES}"
 
 
-def _no_text(value: object) -> None:
-    if isinstance(value, str):
+def _no_texts(values: Iterable[object]) -> None:
+    if any(isinstance(value, str) for value in values):
         raise InputsRefused(NO_TEXT)
 
 
-def _no_object(value: object) -> None:
-    if isinstance(value, dict):
+def _no_objects(values: Iterable[object]) -> None:
+    if any(isinstance(value, dict) for value in values):
         raise InputsRefused(NO_OBJECTS)
+
+
+def _no_pair(_: object) -> NoReturn:
+    raise InputsRefused(NO_PAIRS)

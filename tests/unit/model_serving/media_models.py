@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 WORDS = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "a": 5}
+CHAT = (
+    "{% for said in messages %}{% for part in said['content'] %}{{ part['text'] or 'film' }} {% endfor %}{% endfor %}"
+)
 
 
 def speech_recognizer() -> Any:
@@ -70,3 +73,22 @@ def image_encoder(folder: Path) -> Any:
     pixels = transformers.CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     transformers.CLIPProcessor(image_processor=pixels, tokenizer=tokenizer).save_pretrained(folder)
     return sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+
+
+def chat_encoder(folder: Path) -> Any:
+    """Return an encoder of texts and images that takes conversations, and makes them of pairs.
+
+    The template `CHAT` of its processor is to be set after it is loaded: CLIP's processor does not read it.
+
+    Args:
+        folder: Where its parts are written.
+    """
+    # Plain imports would load PyTorch for tests of other libraries too, or fail where it is not installed.
+    import sentence_transformers  # noqa: PLC0415 (the reason is above)
+    from sentence_transformers.sentence_transformer.modules import Transformer  # noqa: PLC0415 (the same)
+
+    image_encoder(folder)
+    features = {"method": "get_text_features", "method_output_name": "pooler_output"}
+    kinds = {"text": features, "image": features, "message": {**features, "format": "structured"}}
+    spoken = Transformer(str(folder), modality_config=kinds, module_output_name="sentence_embedding")
+    return sentence_transformers.SentenceTransformer(modules=[spoken], device="cpu")

@@ -7,15 +7,16 @@ from typing import Any
 import mlflow
 import numpy as np
 import orjson
+import pandas as pd
 import pytest
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import InputsRefused
 from services.model_serving.loading.example import SERVING_EXAMPLE
-from services.model_serving.loading.media_pipelines import LARGEST_IMAGE
-from tests.unit.model_serving.media_models import image_encoder, speech_recognizer
+from services.model_serving.loading.media_pipelines import LARGEST_IMAGE, MOST_PIXELS, guard
+from tests.unit.model_serving.media_models import CHAT, chat_encoder, image_encoder, speech_recognizer
 from tests.unit.model_serving.pipelines import image_classifier, text_classifier
 from tests.unit.model_serving.saved import load
 from tests.unit.model_serving.temptation import Listener, encoded, listening, picture
@@ -56,6 +57,14 @@ def save_images(folder: Path, **options: Any) -> Path:
     return folder
 
 
+def without_signature(folder: Path) -> Path:
+    """Have a model take anything."""
+    description = Model.load(folder)
+    description.signature = None
+    description.save(str(folder / "MLmodel"))
+    return folder
+
+
 class TestImages:
     @pytest.fixture(scope="class")
     @staticmethod
@@ -89,6 +98,15 @@ class TestImages:
         monkeypatch.chdir(tmp_path)
         assert refused(images, ["abcd"]) == refused(images, ["efgh"])
 
+    @pytest.mark.parametrize("name", ["ab cd", "abcd\n", "ab==", "ab=c", " abcd"])
+    def test_a_path_that_is_nearly_base64(
+        self, images: LoadedModel, tmp_path: Path, monkeypatch: Any, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        absent = refused(images, [name])
+        (tmp_path / name).write_bytes(picture())
+        assert refused(images, [name]) == absent
+
     def test_one_among_many(self, images: LoadedModel, listener: Listener) -> None:
         refused(images, [encoded(picture()), listener.url, encoded(picture())])
         assert not listener.asked
@@ -107,6 +125,12 @@ class TestImages:
     def test_more_pixels_than_are_decoded(self, images: LoadedModel) -> None:
         side = int(LARGEST_IMAGE**0.5) + 1
         assert f"has {side} x {side} pixels" in refused(images, [encoded(picture(side, side))])
+
+    def test_more_pixels_together_than_are_decoded_in_a_call(self, images: LoadedModel) -> None:
+        side = int(LARGEST_IMAGE**0.5)
+        large = encoded(picture(side, side))
+        assert side**2 <= LARGEST_IMAGE
+        assert "100,000,000 pixels together" in refused(images, [large] * (MOST_PIXELS // side**2 + 1))
 
     def test_one_that_is_cut_short(self, images: LoadedModel) -> None:
         assert "damaged" in refused(images, [encoded(picture()[:50])])
@@ -137,11 +161,7 @@ class TestOtherInputs:
 
     @pytest.mark.parametrize("shape", ["{0}", "[{0}]", "{{'image': {0}}}", "{{'a': [{{'images': [{0}]}}]}}"])
     def test_without_a_signature(self, tmp_path: Path, listener: Listener, shape: str) -> None:
-        folder = save_images(tmp_path / "m", input_example=None)
-        description = (folder / "MLmodel").read_text()
-        start, end = description.index("signature:"), description.index("transformers_version:")
-        (folder / "MLmodel").write_text(description[:start] + description[end:])
-        images = load(folder)
+        images = load(without_signature(save_images(tmp_path / "m", input_example=None)))
         named = orjson.loads(shape.format(f"'{listener.url}'").replace("'", '"'))
         refused(images, [{"image": named}])
         refused(images, {"image": [named]})
@@ -193,7 +213,19 @@ class TestEncoder:
 
     def test_a_path_is_a_text(self, encoder: LoadedModel, secret: Path) -> None:
         there, absent = encoder.score([str(secret), str(secret.with_name("absent.png"))], {})
-        assert there == absent  # both are words that it does not know
+        assert there.tolist() == absent.tolist()  # both are words that it does not know
+
+    def test_a_pair_of_texts(self, tmp_path: Path, listener: Listener) -> None:
+        mlflow.sentence_transformers.save_model(
+            chat_encoder(tmp_path / "chat"), tmp_path / "m", pip_requirements=REQUIREMENTS
+        )
+        loaded = mlflow.pyfunc.load_model(str(without_signature(tmp_path / "m")))
+        loaded.get_raw_model()[0].processor.chat_template = CHAT
+        guarded = guard(loaded)
+        assert guarded.predict(pd.DataFrame({"text": ["good film"]})).shape == (1, 8)
+        with pytest.raises(InputsRefused, match="no pairs"):
+            guarded.predict(pd.DataFrame({"text": [[["good", listener.url]]]}))
+        assert not listener.asked
 
 
 class TestTexts:
