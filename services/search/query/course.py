@@ -51,6 +51,6 @@ class Course:
 
     def hand_over(self) -> None:
         """Have the last steps go on in the first transaction, if it is still open and they have none of their own."""
-        self.first.keep()
         if self.first.is_open and not self.last.is_open:
+            self.first.keep()
             self.first, self.last = self.last, self.first

@@ -4,9 +4,12 @@ import asyncio
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from psycopg.pq import TransactionStatus
 
 from mlplatform.database import Database
+from services.search.lexical import repository as lexical_repository
+from services.search.query import vector_repository
 from services.search.query.course import Course
 from services.search.query.reading import Reading
 from tests.integration.embedding.waiting import eventually
@@ -44,6 +47,49 @@ class TestOneConnection:
         answer = (await many.search("ripe fruit", limit=5)).json()
 
         assert (answer["degraded"], len(answer["results"])) == (["vector"], 5)
+
+
+class TestTwoTransactions:
+    """Words that take longer than the query's vector are searched in a transaction of their own."""
+
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"database_pool_size": 4})
+
+    async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
+        """Words are found while vectors are searched."""
+        embedding_server.favourite = "ripe"
+        walking, found = asyncio.Event(), asyncio.Event()
+        walk, keep = vector_repository.search_hnsw, lexical_repository.keep_matching
+        apply = app.state.searcher._reranking.apply
+        used = []
+
+        async def slow_walk(*given):
+            walking.set()
+            await found.wait()
+            return await walk(*given)
+
+        async def slow_keep(*given):
+            await walking.wait()
+            rows = await keep(*given)
+            found.set()
+            return rows
+
+        async def look(*given):
+            await eventually(lambda: connections() == 0, 10)
+            used.append(connections())
+            return await apply(*given)
+
+        def connections():
+            return REGISTRY.get_sample_value("ml_database_pool_connections", {"state": "used"})
+
+        monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
+        monkeypatch.setattr(lexical_repository, "keep_matching", slow_keep)
+        monkeypatch.setattr(app.state.searcher._reranking, "apply", look)
+
+        answer = (await many.search("ripe fruit", limit=5, rerank=5)).json()
+
+        assert (answer["degraded"], answer["reranker"], used) == ([], "text-reranker:7", [0])
 
 
 class TestReading:
@@ -120,6 +166,16 @@ class TestCourse:
 
             assert await course.last.connection() is last
             assert await course.first.connection() is first
+
+    async def test_one_that_rests_ends_though_the_last_steps_have_their_own(self, database: Database):
+        async with Course(database, "acme") as course:
+            await course.first.connection()
+            await course.last.connection()
+            course.rest()
+            course.hand_over()
+
+            await eventually(lambda: not course.first.is_open, 10)
+            assert course.last.is_open
 
     async def test_afterwards_no_connection_is_left(self, database: Database):
         for _ in range(30):  # more than the pool has
