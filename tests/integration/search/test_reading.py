@@ -91,6 +91,31 @@ class TestTwoTransactions:
 
         assert (answer["degraded"], answer["reranker"], used) == ([], "text-reranker:7", [0])
 
+    async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
+        """Else they would be searched on a connection that somebody else has by then."""
+        searching, ended = asyncio.Event(), []
+        close = Reading.close
+
+        async def wait(*_):
+            searching.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        async def leave(reading):
+            await searching.wait()
+            asyncio.current_task().cancel()
+            await close(reading)
+
+        monkeypatch.setattr(lexical_repository, "keep_matching", wait)
+        monkeypatch.setattr(Reading, "close", leave)
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(many.search("ripe fruit", limit=5))
+
+        assert ended == [True]
+
 
 class TestReading:
     async def test_steps_share_a_transaction(self, database: Database):
