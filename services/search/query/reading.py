@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
+
+import psycopg
 
 from mlplatform.database import Database, apply_settings
 from mlplatform.database.pool import NO_SETTINGS
@@ -39,7 +41,7 @@ class Reading:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._detach().__aexit__(kind, error, trace)
+        await _end(self._detach(), kind, error, trace)
         if self._closing is not None:
             await self._closing
 
@@ -91,10 +93,21 @@ class Reading:
             self._deadline = None
 
     def _expire(self) -> None:
-        self._closing = asyncio.ensure_future(self._detach().aclose())
+        self._closing = asyncio.ensure_future(_end(self._detach()))
 
     def _detach(self) -> AsyncExitStack:
         """Return what ends the transaction, and know of it no more."""
         self.keep()
         self._connection = None
         return self._stack.pop_all()
+
+
+async def _end(
+    stack: AsyncExitStack,
+    kind: type[BaseException] | None = None,
+    error: BaseException | None = None,
+    trace: TracebackType | None = None,
+) -> None:
+    """End a transaction; what was read in it has been read, though the connection is lost by now."""
+    with suppress(psycopg.Error):
+        await stack.__aexit__(kind, error, trace)

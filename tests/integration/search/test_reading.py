@@ -173,6 +173,22 @@ class TestReading:
             assert reading.is_open
             assert first is second
 
+    @pytest.mark.parametrize("waiting", [True, False])
+    async def test_the_loss_of_a_connection_that_nobody_needs_any_more_is_no_failure(
+        self, database: Database, database_urls, waiting
+    ):
+        async with Reading(database, "acme") as reading:
+            connection = await reading.connection()
+            with psycopg.connect(database_urls.app, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+            if waiting:
+                reading.close_in(0)
+                await eventually(lambda: not reading.is_open)
+            await reading.close()
+            row = await (await (await reading.connection()).execute("SELECT 1 AS one")).fetchone()
+
+        assert row == {"one": 1}
+
 
 class TestCourse:
     async def test_the_last_steps_go_on_in_the_first_transaction(self, database: Database):
