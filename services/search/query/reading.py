@@ -31,6 +31,7 @@ class Reading:
         self._settings: Mapping[str, str] = NO_SETTINGS
         self._stack = AsyncExitStack()
         self._connection: Connection | None = None
+        self._opening = False
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -58,7 +59,11 @@ class Reading:
         if self._connection is None:
             self._settings = {**self._first, **settings}
             opening = self._database.reading(self._tenant, self._settings)
-            self._connection = await self._stack.enter_async_context(opening)
+            self._opening = True
+            try:
+                self._connection = await self._stack.enter_async_context(opening)
+            finally:
+                self._opening = False
             return self._connection
         self.keep()
         missing = {name: value for name, value in settings.items() if self._settings.get(name) != value}
@@ -83,8 +88,8 @@ class Reading:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a transaction."""
-        return self._connection is not None
+        """Whether there is a transaction, or somebody waits for one."""
+        return self._opening or self._connection is not None
 
     def keep(self) -> None:
         """Take back what `close_in` said."""

@@ -218,6 +218,17 @@ class TestCourse:
             await eventually(lambda: not course.first.is_open, 10)
             assert course.last.is_open
 
+    async def test_the_first_does_not_rest_while_the_last_steps_wait_for_a_connection(self, kernel, monkeypatch):
+        """There is one, and the first has it."""
+        monkeypatch.setattr("services.search.query.course.PATIENCE_SECONDS", 3600)
+        async with Course(kernel.database, "acme") as course:
+            first = await course.first.connection()
+            opening = asyncio.create_task(course.last.connection())
+            await asyncio.sleep(0)
+            course.rest()
+
+            assert await opening is first
+
     async def test_afterwards_no_connection_is_left(self, database: Database):
         for _ in range(30):  # more than the pool has
             async with Course(database, "acme") as course:
