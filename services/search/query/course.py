@@ -46,11 +46,11 @@ class Course:
         await self._stack.__aexit__(kind, error, trace)
 
     def rest(self) -> None:
-        """Let the first transaction wait for what comes next, though not for long."""
-        self.first.close_in(PATIENCE_SECONDS)
+        """Let the first transaction wait for what comes next, though not for long, and not for steps that go alone."""
+        self.first.close_in(0.0 if self.last.is_open else PATIENCE_SECONDS)
 
     def hand_over(self) -> None:
         """Have the last steps go on in the first transaction, if it is still open and they have none of their own."""
-        self.first.keep()
         if self.first.is_open and not self.last.is_open:
+            self.first.keep()
             self.first, self.last = self.last, self.first

@@ -149,12 +149,12 @@ class Ranker:
         words = asyncio.create_task(self._ask_words(principal.tenant, query, course))
         try:
             vectors = await self._ask_vectors(principal, query, state, words, course)
+            if not words.done():
+                await course.last.close()
+            worded = await words
         except BaseException:
-            await _end(words)
+            await _end(words)  # before the course ends the transaction that it searches in
             raise
-        if not words.done():
-            await course.last.close()
-        worded = await words
         course.hand_over()
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]

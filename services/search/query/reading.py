@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
+
+import psycopg
 
 from mlplatform.database import Database, apply_settings
 from mlplatform.database.pool import NO_SETTINGS
@@ -29,6 +31,7 @@ class Reading:
         self._settings: Mapping[str, str] = NO_SETTINGS
         self._stack = AsyncExitStack()
         self._connection: Connection | None = None
+        self._opening = False
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -39,7 +42,7 @@ class Reading:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._detach().__aexit__(kind, error, trace)
+        await _end(self._detach(), kind, error, trace)
         if self._closing is not None:
             await self._closing
 
@@ -56,7 +59,11 @@ class Reading:
         if self._connection is None:
             self._settings = {**self._first, **settings}
             opening = self._database.reading(self._tenant, self._settings)
-            self._connection = await self._stack.enter_async_context(opening)
+            self._opening = True
+            try:
+                self._connection = await self._stack.enter_async_context(opening)
+            finally:
+                self._opening = False
             return self._connection
         self.keep()
         missing = {name: value for name, value in settings.items() if self._settings.get(name) != value}
@@ -81,8 +88,8 @@ class Reading:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a transaction."""
-        return self._connection is not None
+        """Whether there is a transaction, or somebody waits for one."""
+        return self._opening or self._connection is not None
 
     def keep(self) -> None:
         """Take back what `close_in` said."""
@@ -91,10 +98,21 @@ class Reading:
             self._deadline = None
 
     def _expire(self) -> None:
-        self._closing = asyncio.ensure_future(self._detach().aclose())
+        self._closing = asyncio.ensure_future(_end(self._detach()))
 
     def _detach(self) -> AsyncExitStack:
         """Return what ends the transaction, and know of it no more."""
         self.keep()
         self._connection = None
         return self._stack.pop_all()
+
+
+async def _end(
+    stack: AsyncExitStack,
+    kind: type[BaseException] | None = None,
+    error: BaseException | None = None,
+    trace: TracebackType | None = None,
+) -> None:
+    """End a transaction; what was read in it has been read, though the connection is lost by now."""
+    with suppress(psycopg.Error):
+        await stack.__aexit__(kind, error, trace)

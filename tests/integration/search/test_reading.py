@@ -4,9 +4,12 @@ import asyncio
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from psycopg.pq import TransactionStatus
 
 from mlplatform.database import Database
+from services.search.lexical import repository as lexical_repository
+from services.search.query import vector_repository
 from services.search.query.course import Course
 from services.search.query.reading import Reading
 from tests.integration.embedding.waiting import eventually
@@ -44,6 +47,74 @@ class TestOneConnection:
         answer = (await many.search("ripe fruit", limit=5)).json()
 
         assert (answer["degraded"], len(answer["results"])) == (["vector"], 5)
+
+
+class TestTwoTransactions:
+    """Words that take longer than the query's vector are searched in a transaction of their own."""
+
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"database_pool_size": 4})
+
+    async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
+        """Words are found while vectors are searched."""
+        embedding_server.favourite = "ripe"
+        walking, found = asyncio.Event(), asyncio.Event()
+        walk, keep = vector_repository.search_hnsw, lexical_repository.keep_matching
+        apply = app.state.searcher._reranking.apply
+        used = []
+
+        async def slow_walk(*given):
+            walking.set()
+            await found.wait()
+            return await walk(*given)
+
+        async def slow_keep(*given):
+            await walking.wait()
+            rows = await keep(*given)
+            found.set()
+            return rows
+
+        async def look(*given):
+            await eventually(lambda: connections() == 0, 10)
+            used.append(connections())
+            return await apply(*given)
+
+        def connections():
+            return REGISTRY.get_sample_value("ml_database_pool_connections", {"state": "used"})
+
+        monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
+        monkeypatch.setattr(lexical_repository, "keep_matching", slow_keep)
+        monkeypatch.setattr(app.state.searcher._reranking, "apply", look)
+
+        answer = (await many.search("ripe fruit", limit=5, rerank=5)).json()
+
+        assert (answer["degraded"], answer["reranker"], used) == ([], "text-reranker:7", [0])
+
+    async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
+        """Else they would be searched on a connection that somebody else has by then."""
+        searching, ended = asyncio.Event(), []
+        close = Reading.close
+
+        async def wait(*_):
+            searching.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        async def leave(reading):
+            await searching.wait()
+            asyncio.current_task().cancel()
+            await close(reading)
+
+        monkeypatch.setattr(lexical_repository, "keep_matching", wait)
+        monkeypatch.setattr(Reading, "close", leave)
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(many.search("ripe fruit", limit=5))
+
+        assert ended == [True]
 
 
 class TestReading:
@@ -102,6 +173,22 @@ class TestReading:
             assert reading.is_open
             assert first is second
 
+    @pytest.mark.parametrize("waiting", [True, False])
+    async def test_the_loss_of_a_connection_that_nobody_needs_any_more_is_no_failure(
+        self, database: Database, database_urls, waiting
+    ):
+        async with Reading(database, "acme") as reading:
+            connection = await reading.connection()
+            with psycopg.connect(database_urls.app, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+            if waiting:
+                reading.close_in(0)
+                await eventually(lambda: not reading.is_open)
+            await reading.close()
+            row = await (await (await reading.connection()).execute("SELECT 1 AS one")).fetchone()
+
+        assert row == {"one": 1}
+
 
 class TestCourse:
     async def test_the_last_steps_go_on_in_the_first_transaction(self, database: Database):
@@ -120,6 +207,27 @@ class TestCourse:
 
             assert await course.last.connection() is last
             assert await course.first.connection() is first
+
+    async def test_one_that_rests_ends_though_the_last_steps_have_their_own(self, database: Database):
+        async with Course(database, "acme") as course:
+            await course.first.connection()
+            await course.last.connection()
+            course.rest()
+            course.hand_over()
+
+            await eventually(lambda: not course.first.is_open, 10)
+            assert course.last.is_open
+
+    async def test_the_first_does_not_rest_while_the_last_steps_wait_for_a_connection(self, kernel, monkeypatch):
+        """There is one, and the first has it."""
+        monkeypatch.setattr("services.search.query.course.PATIENCE_SECONDS", 3600)
+        async with Course(kernel.database, "acme") as course:
+            first = await course.first.connection()
+            opening = asyncio.create_task(course.last.connection())
+            await asyncio.sleep(0)
+            course.rest()
+
+            assert await opening is first
 
     async def test_afterwards_no_connection_is_left(self, database: Database):
         for _ in range(30):  # more than the pool has
