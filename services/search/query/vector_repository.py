@@ -1,6 +1,5 @@
 """SQL of vectors. Every statement sees the rows of the transaction's tenant only."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,9 +38,11 @@ WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
 BREADTH = 100
 """Vectors that a walk of a small index keeps in sight."""
-SMALL_INDEX = 10_000
-BROADER = 20
-"""How many more for each ten times the vectors."""
+LARGE_INDEX = 100_000
+LARGE_BREADTH = 120
+GROWTH = 0.7
+"""Exponent by which more are kept in sight in a larger index. Of clustered vectors, recall@10 was 0.96 with 120 of
+100,000 in sight, and of a million 0.73 with 140, 0.91 with 400 and 0.97 with 600."""
 COMPARING = {"work_mem": WORK_MEMORY}
 """Settings of a transaction that compares vectors."""
 
@@ -89,7 +90,7 @@ def walk_settings(limit: int, vectors: int, max_tuples: int) -> dict[str, str]:
         vectors: In the index.
         max_tuples: Vectors that may be visited.
     """
-    breadth = BREADTH + round(BROADER * max(math.log10(max(vectors, 1) / SMALL_INDEX), 0.0))
+    breadth = max(BREADTH, round(LARGE_BREADTH * (vectors / LARGE_INDEX) ** GROWTH))
     return {
         **COMPARING,
         "enable_sort": "off",

@@ -1,0 +1,22 @@
+"""How much of an index a walk keeps in sight."""
+
+import pytest
+
+from services.search.query.vector_repository import walk_settings
+
+
+def breadth(vectors: int, limit: int = 64) -> int:
+    """Return how many vectors a walk keeps in sight."""
+    return int(walk_settings(limit, vectors, 20_000)["hnsw.ef_search"])
+
+
+class TestBreadth:
+    @pytest.mark.parametrize(("vectors", "kept"), [(0, 100), (10_000, 100), (100_000, 120), (1_000_000, 601)])
+    def test_grows_with_the_index(self, vectors, kept):
+        assert breadth(vectors) == kept
+
+    def test_is_never_more_than_postgres_takes(self):
+        assert breadth(10**9) == breadth(10, limit=5000) == 1000
+
+    def test_is_never_less_than_what_is_asked_for(self):
+        assert breadth(10_000, limit=300) == 300
