@@ -10,7 +10,7 @@ from mlplatform.auth import Permission, Principal, require
 from mlplatform.idempotency import IdempotentRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
 from mlplatform.service.json_route import JsonResponse
-from services.model_serving.batch.jobs.describing import describe, describe_result
+from services.model_serving.batch.jobs.describing import describe, describe_result, view
 from services.model_serving.batch.jobs.events import progress
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Jobs, Order
@@ -62,15 +62,18 @@ async def submit_job(
     The version is the one that the alias names now, and stays so. An item that cannot be scored has an error in its
     place, and the others are scored.
     """
-    serving.batch.jobs.check(wanted.inputs)
-    model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
-    order = Order(model, wanted.inputs, wanted.alias, wanted.params)
-    submitted = await serving.batch.jobs.submit(principal, order, repeatable, request.state.request_id)
-    if isinstance(submitted, StoredResponse):
-        answer = replayed(submitted)
-        answer.headers["Location"] = _location(str(submitted.body["id"]))
-        return answer
-    return _accepted(submitted)
+    jobs = serving.batch.jobs
+    jobs.check(wanted.inputs)
+    submitted: Job | StoredResponse | None = await jobs.replay(principal.tenant, repeatable)
+    if submitted is None:
+        model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
+        order = Order(model, wanted.inputs, wanted.alias, wanted.params)
+        submitted = await jobs.submit(principal, order, repeatable, request.state.request_id)
+    if isinstance(submitted, Job):
+        return _accepted(submitted)
+    answer = replayed(submitted)
+    answer.headers["Location"] = _location(str(submitted.body["id"]))
+    return answer
 
 
 @router.get("/jobs", summary="List jobs")
@@ -85,13 +88,13 @@ async def list_jobs(
 ) -> BatchJobPage:
     """List the jobs of the caller's tenant, newest first."""
     found, following = await jobs.page(principal.tenant, limit=limit, cursor=cursor, state=state, model=model)
-    return BatchJobPage(jobs=[_view(job) for job in found], next_cursor=following)
+    return BatchJobPage(jobs=[view(job) for job in found], next_cursor=following)
 
 
 @router.get("/jobs/{job}", summary="See how far a job is")
 async def read_job(job: UUID, principal: Caller, jobs: OwnJobs) -> BatchJob:
     """Read a job of the caller's tenant."""
-    return _view(await jobs.find(principal.tenant, job))
+    return view(await jobs.find(principal.tenant, job))
 
 
 @router.get("/jobs/{job}/results", summary="Read the results of a job", response_model=ItemResultPage)
@@ -127,7 +130,7 @@ async def watch_job(job: UUID, principal: Caller, jobs: OwnJobs) -> Response:
 @router.post("/jobs/{job}/cancel", summary="Cancel a job")
 async def cancel_job(job: UUID, principal: Caller, jobs: OwnJobs) -> BatchJob:
     """Cancel the items that have no result yet; the results that are there stay."""
-    return _view(await jobs.cancel(principal, job))
+    return view(await jobs.cancel(principal, job))
 
 
 @router.post(
@@ -148,7 +151,3 @@ def _accepted(job: Job) -> Response:
 
 def _location(number: str) -> str:
     return f"{router.prefix}/jobs/{number}"
-
-
-def _view(job: Job) -> BatchJob:
-    return BatchJob.model_validate(describe(job))

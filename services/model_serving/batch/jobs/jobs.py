@@ -79,6 +79,13 @@ class Jobs:
             message = f"must have at most {self._most_items} entries, has {len(inputs)}"
             raise Unprocessable("A job may not have so many items.", errors=[FieldError("body.inputs", message)])
 
+    async def replay(self, tenant: str, repeatable: RepeatableRequest) -> StoredResponse | None:
+        """Return the answer of a request that was sent before, whatever has become of its model."""
+        if repeatable.key is None:
+            return None
+        async with self._database.transaction(tenant) as connection:
+            return await repeatable.replay(connection)
+
     async def submit(
         self, principal: Principal, order: Order, repeatable: RepeatableRequest, request_id: str | None
     ) -> Job | StoredResponse:

@@ -31,6 +31,8 @@ from services.model_serving.batch.work.claims import Claims, TwiceError, count_r
 LOOK = 0.5
 """Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not."""
 UNAVAILABLE_DELAY = timedelta(seconds=5)
+MOST_CLAIMS = 720
+"""How often a chunk is taken before a model that cannot be reached counts as one that cannot be loaded: for an hour."""
 AWAY = (psycopg.Error, PlatformError)
 """What Postgres raises when it does not answer."""
 UNSTORABLE = (TwiceError, psycopg.DataError, psycopg.IntegrityError)
@@ -127,10 +129,10 @@ class Slot:
                 after = await self._claims.commit(chunk, job, results)
                 if after is not None:
                     count_results(job, results)
-            case Unavailable(reason):
+            case Unavailable(reason) if chunk.claim.claim < MOST_CLAIMS:
                 log.warning("batch.unavailable", job=str(job.id), reason=reason)
                 return await self._claims.release(chunk.claim, UNAVAILABLE_DELAY)
-            case Unloadable(reason):
+            case Unavailable(reason) | Unloadable(reason):
                 detail = f"The model could not be loaded. {reason}"
                 error = orjson.dumps({"code": "model_not_loaded", "detail": detail, "errors": []}).decode()
                 after = await self._claims.fail(chunk.claim, job, detail, error)

@@ -53,10 +53,10 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
             for slot in slots:
                 slot.wake()
 
-        stack.push_async_callback(_drain, slots, settings.shutdown_timeout - RESERVE)
         await stack.enter_async_context(
             listening(make_celery(settings), ring=ring, sweep=upkeep.sweep, retain=upkeep.retain)
         )
+        stack.push_async_callback(_drain, slots, settings.shutdown_timeout - RESERVE)
         yield
 
 

@@ -23,9 +23,7 @@ ROW = {"a": 1.0, "b": 2.0, "c": 3.0}
 @pytest.fixture
 async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
     publisher.linear(2.0)
-    async with serving(
-        settings_env, publisher, tmp_path, ML_BATCH_MAX_ITEMS="10", ML_BATCH_CHUNK_ITEMS="4"
-    ) as running:
+    async with serving(settings_env, publisher, tmp_path, ML_BATCH_MAX_ITEMS="10", ML_BATCH_CHUNK_ITEMS="4") as running:
         yield running
 
 

@@ -249,10 +249,8 @@ class TestRetention:
         owner.execute("UPDATE batch_jobs SET finished_at = now() - interval '8 days' WHERE id = %s", (old.id,))
         owner.execute("UPDATE batch_jobs SET created_at = now() - interval '9 days'")
         assert await upkeep_of(database).delete_old() == 1
-        for table in ("batch_jobs", "batch_chunks"):
-            column = "id" if table == "batch_jobs" else "job_id"
-            kept = {row[0] for row in owner.execute(f"SELECT {column} FROM {table}")}
-            assert kept == {fresh.id, waiting.id}
+        for statement in ("SELECT id FROM batch_jobs", "SELECT job_id FROM batch_chunks"):
+            assert {row[0] for row in owner.execute(statement)} == {fresh.id, waiting.id}
         assert stored(owner, old) == {}
 
 

@@ -14,7 +14,7 @@ from services.model_serving.batch.scoring.process import ScorerDiedError
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
 from services.model_serving.batch.work.claims import Claims
-from services.model_serving.batch.work.slot import Slot
+from services.model_serving.batch.work.slot import MOST_CLAIMS, Slot
 from services.model_serving.batch.work.upkeep import Upkeep
 from tests.integration.model_serving.batch.orders import caller, desk, doubled, stored
 from tests.integration.model_serving.running import eventually
@@ -58,10 +58,10 @@ class Hands:
 
 @asynccontextmanager
 async def working(
-    database: Database, hands: Hands, *, lease: timedelta = MINUTE, timeout: timedelta = MINUTE
+    database: Database, hands: Hands, *, lease: timedelta = MINUTE, longest: timedelta = MINUTE
 ) -> AsyncIterator[Slot]:
     claims = Claims(database, "tests", lease)
-    slot = Slot(claims, Burial(database), hands, lease=lease, chunk_timeout=timeout, poll=timedelta(milliseconds=50))
+    slot = Slot(claims, Burial(database), hands, lease=lease, chunk_timeout=longest, poll=timedelta(milliseconds=50))
     async with running(slot, "slot"):
         yield slot
         slot.hurry()
@@ -124,7 +124,7 @@ class TestTimeout:
     async def test_a_chunk_that_takes_too_long_is_a_death(self, database: Database, owner: psycopg.Connection) -> None:
         reception, hands = desk(database), Hands(obedient=False)
         job = await reception.submit("a", [1])
-        async with working(database, hands, timeout=timedelta(milliseconds=100)):
+        async with working(database, hands, longest=timedelta(milliseconds=100)):
             await eventually(lambda: _ended(reception, job))
         assert stored(owner, job) == {0: ("failed", None)}
 
@@ -147,6 +147,16 @@ class TestUnavailable:
             await eventually(lambda: _ended(reception, job))
         assert stored(owner, job) == {0: ("succeeded", 2)}
 
+    async def test_not_for_ever(self, database: Database, owner: psycopg.Connection) -> None:
+        reception, hands = desk(database), Hands()
+        hands.answer = lambda _: Unavailable("Its artifacts are gone.")
+        hands.go.set()
+        job = await reception.submit("a", [1])
+        owner.execute("UPDATE batch_chunks SET claim = %s", (MOST_CLAIMS,))
+        async with working(database, hands):
+            await eventually(lambda: _ended(reception, job))
+        assert "gone" in (await reception.jobs.find("a", job.id)).error
+
 
 class TestStore:
     async def test_what_cannot_be_stored_fails_its_item_only(
@@ -156,7 +166,9 @@ class TestStore:
 
         def spoiled(given: Assignment) -> Report:
             good = doubled(_chunk(given))
-            return Scored([type(one)(one.item, one.state, "no json" if one.item == 1 else one.output, None) for one in good])
+            return Scored(
+                [type(one)(one.item, one.state, "no json" if one.item == 1 else one.output, None) for one in good]
+            )
 
         hands.answer = spoiled
         hands.go.set()
