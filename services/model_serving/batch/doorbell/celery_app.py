@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from celery import Celery
-from celery.beat import Scheduler
 
 from services.model_serving.batch.settings import BatchSettings
 
@@ -51,7 +50,6 @@ def make_celery(settings: BatchSettings) -> Celery:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        beat_scheduler=Scheduler,
         beat_schedule={
             "sweep": {"task": SWEEP, "schedule": sweep_interval(settings), "options": {"expires": VISIBLE_AFTER}},
             "retain": {"task": RETAIN, "schedule": RETAIN_EVERY, "options": {"expires": VISIBLE_AFTER}},

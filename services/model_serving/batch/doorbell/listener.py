@@ -9,7 +9,7 @@ from threading import Thread
 
 import structlog
 from celery import Celery, Task
-from celery.beat import Service
+from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
 
 from services.model_serving.batch.doorbell.celery_app import QUEUE, RETAIN, RING, SWEEP
@@ -51,7 +51,7 @@ async def listening(celery: Celery, *, ring: Wake, sweep: Wake, retain: Wake) ->
         without_mingle=True,
         without_gossip=True,
     )
-    beat = Service(celery, max_interval=LONGEST_NAP)
+    beat = Service(celery, max_interval=LONGEST_NAP, scheduler_cls=Scheduler)  # the usual one keeps a file
     threads = [
         Thread(target=controller.start, name="celery-worker", daemon=True),
         Thread(target=beat.start, name="celery-beat", daemon=True),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -155,11 +155,8 @@ async def delete(connection: Connection, job: UUID) -> bool:
     return cursor.rowcount == 1
 
 
-async def _changed(connection: Connection, change: str, job: UUID) -> Job:
-    statement = sql.SQL("UPDATE batch_jobs SET {} WHERE id = %s RETURNING {}").format(
-        sql.SQL(change),  # type: ignore[arg-type]  # a literal of this module
-        COLUMNS,
-    )
+async def _changed(connection: Connection, change: LiteralString, job: UUID) -> Job:
+    statement = sql.SQL("UPDATE batch_jobs SET {} WHERE id = %s RETURNING {}").format(sql.SQL(change), COLUMNS)
     cursor = await connection.execute(statement, (job,))
     (row,) = await cursor.fetchall()
     return Job(**row)

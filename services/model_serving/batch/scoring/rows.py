@@ -84,7 +84,7 @@ def _call(model: LoadedModel, items: Sequence[Any], params: dict[str, Any]) -> l
 def _apart(answer: Any, count: int) -> Sequence[Any]:  # noqa: ANN401 (a model may answer anything)
     """Return the part of each item in what the model answered."""
     if isinstance(answer, dict) and answer and all(_length(values) == count for values in answer.values()):
-        plain = {name: to_plain(values) for name, values in answer.items()}
+        plain: dict[str, Any] = {name: to_plain(values) for name, values in answer.items()}
         return [{name: values[place] for name, values in plain.items()} for place in range(count)]
     if _length(answer) == count:
         return list(answer)

@@ -106,8 +106,9 @@ class Slot:
         begin = time.perf_counter()
         metrics.CHUNK_WAIT.observe(max(0.0, (datetime.now(UTC) - chunk.queued_at).total_seconds()))
         identity = job.identity
-        attributes = {"ml.model": identity.name, "ml.version": identity.version, "ml.batch.items": len(chunk.items)}
-        with worker_span("score chunk", job.traceparent, attributes):
+        labels = identity.name, identity.version
+        attributes: dict[str, str | int] = dict(zip(("ml.model", "ml.version"), labels, strict=True))
+        with worker_span("score chunk", job.traceparent, attributes | {"ml.batch.items": len(chunk.items)}):
             try:
                 report = await self._scored(chunk, Assignment(identity, job.params, chunk.items, chunk.input))
                 await self._insist(chunk.claim, lambda: self._settle(chunk, job, report))
@@ -120,7 +121,7 @@ class Slot:
                 cause = f"its results cannot be stored: {type(error).__name__}"
                 log.exception("batch.not_stored", job=str(job.id), chunk=chunk.claim.number)
                 await self._insist(chunk.claim, lambda: self._burial.bury(chunk.claim, cause, noticed="commit"))
-        metrics.CHUNK_DURATION.labels(identity.name, identity.version).observe(time.perf_counter() - begin)
+        metrics.CHUNK_DURATION.labels(*labels).observe(time.perf_counter() - begin)
 
     async def _settle(self, chunk: Chunk, job: Job, report: Report) -> bool:
         """Draw the conclusion from what the scorer said; False when the claim is void."""
