@@ -55,12 +55,16 @@ class TestKillDuringJobs:
         thread = threading.Thread(target=destroy)
         thread.start()
         try:
-            places = [desk.submit(model, INPUTS) for _ in range(JOBS)]
+            places = []
+            for _ in range(JOBS):
+                places.append(desk.submit(model, INPUTS))
+                over.wait(len(order) * BETWEEN_KILLS / JOBS)
+            thread.join()
             jobs = [desk.ended(place) for place in places]
         finally:
             over.set()
             thread.join()
-        assert done
+        assert done == order
         assert [job["state"] for job in jobs] == ["completed"] * JOBS
         assert [job["succeeded"] for job in jobs] == [ITEMS] * JOBS
         first = [one["output"] for one in desk.results(places[0])]

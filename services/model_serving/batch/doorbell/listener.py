@@ -1,6 +1,7 @@
 """The end of the doorbell where the work is done: a Celery worker and its beat, in threads of the worker process."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,9 @@ from services.model_serving.batch.tracing import TRACEPARENT, worker_span
 STOP_SECONDS = 5.0
 LONGEST_NAP = 5.0
 """Most seconds for which beat sleeps, which is how long it takes to end."""
+
+TALKATIVE = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
+"""They log each message."""
 
 Wake = Callable[[], None]
 
@@ -40,6 +44,8 @@ async def listening(celery: Celery, *, ring: Wake, sweep: Wake, retain: Wake) ->
     for name, wake in ((RING, ring), (SWEEP, sweep), (RETAIN, retain)):
         celery.task(_task(loop, wake), name=name, bind=True)
     celery.finalize()
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     controller = WorkController(
         app=celery,
         pool="solo",  # the tasks do nothing; what works are processes of our own
