@@ -50,7 +50,6 @@ CREATE TABLE batch_chunks (
     tenant_id   text NOT NULL DEFAULT current_setting('ml.tenant'),
     job_id      uuid NOT NULL,
     number      integer NOT NULL,
-    kind        text NOT NULL DEFAULT 'score',
     state       text NOT NULL DEFAULT 'queued'
                 CHECK (state IN ('queued', 'running', 'done', 'divided', 'cancelled')),
     first_item  bigint NOT NULL CHECK (first_item >= 0),

@@ -1,5 +1,6 @@
 """Batch jobs over HTTP."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from mlplatform.auth import Permission, Principal, require
 from mlplatform.idempotency import IdempotentRequest, StoredResponse, replayed
-from mlplatform.service import ServiceRouter
+from mlplatform.service import ServiceRouter, is_leaving
 from mlplatform.service.json_route import JsonResponse
 from services.model_serving.batch.jobs.describing import describe, describe_result, view
 from services.model_serving.batch.jobs.events import progress
@@ -121,10 +122,11 @@ async def read_results(
 
 
 @router.get("/jobs/{job}/events", summary="Watch a job", response_class=StreamingResponse, responses=EVENTS)
-async def watch_job(job: UUID, principal: Caller, jobs: OwnJobs) -> Response:
+async def watch_job(job: UUID, request: Request, principal: Caller, jobs: OwnJobs) -> Response:
     """Follow a job as server-sent events until it has ended; each event holds the whole of it."""
     found = await jobs.find(principal.tenant, job)
-    return StreamingResponse(progress(jobs, found), media_type="text/event-stream")
+    content = progress(jobs, found, partial(is_leaving, request))
+    return StreamingResponse(content, media_type="text/event-stream")
 
 
 @router.post("/jobs/{job}/cancel", summary="Cancel a job")
