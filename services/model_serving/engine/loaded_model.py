@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 
 from mlplatform.errors import FieldError
+from services.model_serving.engine.identity import ModelIdentity
 from services.model_serving.engine.plain import to_plain
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
 from services.model_serving.flavors.predictor import Predict, Says
@@ -20,24 +21,7 @@ Params: TypeAlias = dict[str, object] | None
 MODEL_BLAMES_INPUTS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
 FOUND_LENGTH = 200
 
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """What says that two loads are of the same thing.
-
-    Attributes:
-        name: the registered model.
-        version: its version, digits.
-        key: name of its entry in the artifact cache; the digest of the artifacts when one is recorded.
-        digest: digest of the artifacts as recorded in the registry.
-        run_id: the training run.
-    """
-
-    name: str
-    version: str
-    key: str
-    digest: str | None
-    run_id: str | None
+__all__ = ["Lane", "LoadReport", "LoadedModel", "ModelIdentity", "Params"]
 
 
 @dataclass(frozen=True, slots=True)

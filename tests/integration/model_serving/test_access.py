@@ -41,6 +41,13 @@ class TestRoutes:
         assert declared == {
             "/api/v1/predict": Permission.PREDICT,
             "/api/v1/feedback": Permission.PREDICT,
+            "/api/v1/batch": Permission.PREDICT,
+            "/api/v1/jobs": Permission.PREDICT,
+            "/api/v1/jobs/{job}": Permission.PREDICT,
+            "/api/v1/jobs/{job}/cancel": Permission.PREDICT,
+            "/api/v1/jobs/{job}/events": Permission.PREDICT,
+            "/api/v1/jobs/{job}/results": Permission.PREDICT,
+            "/api/v1/jobs/{job}/retry": Permission.PREDICT,
             "/api/v1/models": Permission.READ,
             "/api/v1/models/{name}": Permission.READ,
             "/api/v1/models/{name}/versions/{version}": Permission.READ,

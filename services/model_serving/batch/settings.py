@@ -1,0 +1,32 @@
+"""Settings of batch jobs, which the serving service has too."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from mlplatform.settings import PlatformSettings
+from mlplatform.settings.base import Duration
+
+
+class BatchSettings(PlatformSettings):
+    """What an operator can change about batch jobs."""
+
+    batch_port: Annotated[int, Field(ge=1, le=65535)] = 9008
+    """Port on which a worker answers for its health and metrics."""
+    batch_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Chunks that one worker has under way, each in a process of its own that holds its own models."""
+    batch_models: Annotated[int, Field(ge=1)] = 2
+    """Versions that such a process keeps in memory; the least recently used goes first."""
+    batch_max_items: Annotated[int, Field(ge=1)] = 10_000
+    """Items that a job submitted as JSON may have; more are answered 422."""
+    batch_chunk_items: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Items of a chunk, which is scored and stored as a whole."""
+    batch_lease: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    """How long a chunk stays with a worker that says nothing; then another one takes it."""
+    batch_chunk_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=10)
+    """How long a chunk may be scored before its process is ended."""
+    batch_poll_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=1)
+    """How often an idle worker looks for chunks that no message told it of."""
+    batch_retention: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
+    """How long a job and its results are kept after its end."""

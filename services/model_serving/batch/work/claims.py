@@ -1,0 +1,142 @@
+"""Chunks that this process holds, from the claim to the commit.
+
+Everything here is conditional on the claim: whoever has lost it changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from mlplatform.database import Database
+from services.model_serving.batch import metrics
+from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.scoring.assignment import ItemResult
+from services.model_serving.batch.work import repository
+from services.model_serving.batch.work.chunk import Chunk, Claim
+
+log = structlog.get_logger(__name__)
+
+
+class TwiceError(Exception):
+    """An item of a chunk had a result before; the chunk is not stored."""
+
+
+class Claims:
+    """Takes chunks and lets them go.
+
+    Args:
+        database: Where they are.
+        holder: What this process is called in the table.
+        lease: How long a chunk stays with a process that says nothing.
+    """
+
+    def __init__(self, database: Database, holder: str, lease: timedelta) -> None:
+        self._database = database
+        self._holder = holder
+        self._lease = lease
+
+    async def take(self) -> tuple[Chunk, Job] | None:
+        """Take the next chunk, of whichever tenant; None when there is none to be had.
+
+        Raises:
+            DependencyUnavailable: Postgres does not answer.
+            psycopg.Error: As well.
+        """
+        while True:
+            async with self._database.transaction() as connection:
+                claimed = await repository.claim(connection, self._holder, self._lease)
+            if claimed is None:
+                return None
+            async with self._database.transaction(claimed.tenant_id) as connection:
+                job = await repository.begin(connection, claimed.job_id)
+                chunk = await repository.read(connection, claimed)
+            if job is not None and chunk is not None:
+                return chunk, job
+
+    async def holds(self, claimed: Claim) -> bool:
+        """Whether the claim stands: the job was not cancelled, and nobody else has the chunk."""
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            return await repository.holds(connection, claimed)
+
+    async def renew(self, claimed: Claim) -> bool:
+        """Keep a chunk for another lease; False when the claim is void."""
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            return await repository.renew(connection, claimed, self._lease)
+
+    async def release(self, claimed: Claim, delay: timedelta = timedelta(0)) -> bool:
+        """Give a chunk back for no fault of its own; False when the claim is void.
+
+        Args:
+            claimed: The chunk.
+            delay: How long nobody is to take it.
+        """
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            return await repository.release(connection, claimed, delay)
+
+    async def commit(self, chunk: Chunk, job: Job, results: Sequence[ItemResult]) -> Job | None:
+        """Store the results, mark the chunk as done and count them, all of it or nothing.
+
+        Returns:
+            The job after it; None when the claim is void.
+
+        Raises:
+            TwiceError: An item had a result already, which nothing should be able to bring about.
+        """
+        async with self._database.transaction(chunk.claim.tenant_id) as connection:
+            if await repository.lock(connection, chunk.claim) is None:
+                return None
+            return await store(connection, chunk.claim, job, results)
+
+    async def fail(self, claimed: Claim, job: Job, reason: str, error: str) -> Job | None:
+        """End a job that cannot be run.
+
+        Args:
+            claimed: A chunk of it that this process holds.
+            job: The job.
+            reason: Why, of the job.
+            error: Why, of each item without a result, as JSON.
+
+        Returns:
+            The job after it; None when the claim is void.
+        """
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            if await repository.lock(connection, claimed) is None:
+                return None
+            return await repository.fail(connection, job, reason, error)
+
+
+async def store(connection: repository.Connection, claimed: Claim, job: Job, results: Sequence[ItemResult]) -> Job:
+    """Store the results of a locked chunk, and return the job after it.
+
+    Raises:
+        TwiceError: An item had a result already.
+    """
+    if await repository.add_results(connection, job, results) != len(results):
+        raise TwiceError(f"{job.id} {claimed.number}")
+    await repository.close(connection, claimed)
+    succeeded = sum(one.state == "succeeded" for one in results)
+    return await repository.count(connection, job, succeeded, len(results) - succeeded)
+
+
+def count_results(job: Job, results: Sequence[ItemResult]) -> None:
+    """Count committed results in the metrics."""
+    for state in ("succeeded", "failed"):
+        number = sum(one.state == state for one in results)
+        if number:
+            metrics.ITEMS.labels(job.model["name"], job.model["version"], state).inc(number)
+
+
+def note_end(job: Job) -> None:
+    """Count and log a job that has ended."""
+    if job.has_ended:
+        metrics.ENDED.labels(job.model["name"], job.model["version"], job.state).inc()
+        log.info(
+            "batch.ended",
+            job=str(job.id),
+            model=job.model["name"],
+            version=job.model["version"],
+            state=job.state,
+            succeeded=job.succeeded,
+            failed=job.failed,
+        )
