@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.model_serving.batch.settings import BatchSettings
+
 MIB = 1024 * 1024
 
 
@@ -33,3 +35,15 @@ class Limits:
 def readable(size: int) -> str:
     """Write a number of bytes for people."""
     return f"{size / MIB:g} MB" if size >= MIB else f"{size} bytes"
+
+
+def limits_of(settings: BatchSettings) -> Limits:
+    """Return what the settings allow."""
+    return Limits(
+        file_size=settings.max_file_size,
+        files=settings.max_files_per_batch,
+        total_size=settings.max_total_upload_size,
+        archive_entries=settings.batch_archive_entries,
+        image_pixels=settings.batch_image_pixels,
+        text_characters=settings.batch_text_characters,
+    )
