@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import structlog
+from starlette.requests import ClientDisconnect
 
 from mlplatform.database import Database
 from mlplatform.errors import FieldError, PlatformError
@@ -77,7 +78,7 @@ class Receiver:
 
     async def _discard(self, tenant: str, received: Received) -> None:
         try:
-            await self._removal.remove(tenant, received.id)
+            await self._removal.remove(tenant, received.id, received.files)
         except (psycopg.Error, PlatformError) as error:  # it is found later by its row
             log.warning("batch.upload_not_removed", upload=str(received.id), reason=type(error).__name__)
 
@@ -103,6 +104,8 @@ class _Reader:
                 for event in form.feed(data):
                     await self._take(event)
             form.finish()
+        except ClientDisconnect as error:
+            raise BadForm("The form is cut off: its sender has gone away.") from error
         finally:
             self._close()
         if not self._received.files:

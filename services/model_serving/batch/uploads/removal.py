@@ -58,23 +58,33 @@ class Removal:
 
     async def sweep(self) -> int:
         """Delete the objects of uploads without a job, and return how many uploads that were."""
-        async with self._database.transaction() as connection:
-            found = await repository.stale(connection, self._grace, MOST)
-        for tenant, upload in found:
-            await self.remove(tenant, upload)
-        if found:
-            log.info("batch.uploads_removed", uploads=len(found))
-        return len(found)
+        removed = 0
+        while True:
+            async with self._database.transaction() as connection:
+                found = await repository.stale(connection, self._grace, MOST)
+            now = sum([await self.remove(tenant, upload) for tenant, upload in found])
+            removed += now
+            if not now or len(found) < MOST:
+                break
+        if removed:
+            log.info("batch.uploads_removed", uploads=removed)
+        return removed
 
-    async def remove(self, tenant: str, upload: UUID) -> None:
-        """Delete the objects of an upload, unless it has a job.
+    async def remove(self, tenant: str, upload: UUID, most: int | None = None) -> bool:
+        """Delete the objects of an upload, unless it has a job; False when it has, or is gone.
 
         The row says first that this is so, and goes last: whoever dies in between leaves it to be found.
+
+        Args:
+            tenant: Whose it is.
+            upload: Its id.
+            most: How many objects it has at most, where that is known; else the row says how many it may have.
         """
         async with self._database.transaction(tenant) as connection:
             objects = await repository.remove(connection, upload)
-        for number in range(objects):
+        for number in range(objects if most is None else min(objects, most)):
             await self._objects.delete(key_of(upload, number))
         if objects:
             async with self._database.transaction(tenant) as connection:
                 await repository.forget(connection, upload)
+        return objects > 0

@@ -12,11 +12,13 @@ import httpx
 import psycopg
 import pytest
 from minio import Minio
+from starlette.requests import ClientDisconnect
 
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.objects import ObjectStore
 from services.model_serving.batch.uploads import repository
+from services.model_serving.batch.uploads.errors import BadForm
 from services.model_serving.batch.uploads.form import Form
 from services.model_serving.batch.uploads.limits import Limits
 from services.model_serving.batch.uploads.receiving import Receiver
@@ -301,6 +303,20 @@ class TestBrokenOff:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert (bucket.listed(), rows(owner)) == (set(), [])
+
+    async def test_nor_does_a_connection_that_breaks(
+        self, bucket: Bucket, database: Database, owner: psycopg.Connection
+    ) -> None:
+        receiver = Receiver(database, bucket.objects, Limits(), Removal(database, bucket.objects, HOUR))
+
+        async def body() -> AsyncIterator[bytes]:
+            yield BEGIN + TEXT + b"\r\n" + BEGIN
+            raise ClientDisconnect
+
+        with pytest.raises(BadForm, match="gone away"):
+            async with receiver.receiving("a", form(), body()):
+                raise AssertionError
         assert (bucket.listed(), rows(owner)) == (set(), [])
 
     async def test_a_process_that_dies_leaves_what_the_sweep_finds(
