@@ -1,9 +1,9 @@
 """Jobs as their owners see them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import orjson
@@ -31,6 +31,8 @@ INLINE = "inline"
 LARGE = 1000
 """Items from which on they are written in a thread, so that others need not wait for it."""
 
+Within: TypeAlias = Callable[[repository.Connection, Job], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -46,7 +48,7 @@ class Order:
     """
 
     model: ModelIdentity
-    inputs: Sequence[Any]
+    inputs: Sequence[Any] = ()
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
 
@@ -68,6 +70,11 @@ class Jobs:
         self._audit = audit
         self._most_items = most_items
         self._chunk_items = chunk_items
+
+    @property
+    def chunk_items(self) -> int:
+        """Items of a chunk."""
+        return self._chunk_items
 
     def check(self, inputs: Sequence[Any]) -> None:
         """Refuse more items than a job may have.
@@ -108,6 +115,33 @@ class Jobs:
             chunks = self._cut(items, numbers)
         else:
             chunks = await asyncio.to_thread(self._cut, items, numbers)
+        return await self.accept(principal, order, chunks, kind=INLINE, repeatable=repeatable, request_id=request_id)
+
+    async def accept(
+        self,
+        principal: Principal,
+        order: Order,
+        chunks: Sequence[ChunkInput],
+        *,
+        kind: str,
+        repeatable: RepeatableRequest,
+        request_id: str | None,
+        within: Within | None = None,
+    ) -> Job | StoredResponse:
+        """Store a job of chunks that are ready, and tell the workers.
+
+        Args:
+            principal: Whose it is.
+            order: What to do; its inputs are those of the chunks.
+            chunks: What it consists of.
+            kind: What its items came as.
+            repeatable: The request; sent again, it makes no second job.
+            request_id: Under which logs know the request.
+            within: Done in the same transaction; what it raises makes all of it undone.
+
+        Raises:
+            DependencyUnavailable: Postgres does not answer.
+        """
         async with self._database.transaction(principal.tenant) as connection:
             stored = await repeatable.replay(connection)
             if stored is not None:
@@ -115,16 +149,18 @@ class Jobs:
             job = await repository.create(
                 connection,
                 uuid4(),
-                kind=INLINE,
+                kind=kind,
                 model=asdict(order.model),
                 alias=order.alias,
                 params=order.params,
-                items=len(numbers),
+                items=sum(len(chunk.items) for chunk in chunks),
                 subject=principal.subject,
                 request_id=request_id,
                 traceparent=current_traceparent(),
             )
             await repository.add_chunks(connection, job.id, chunks)
+            if within is not None:
+                await within(connection, job)
             await repeatable.save(connection, ACCEPTED, describe(job))
             await self._record(connection, principal, "batch.submitted", job)
         metrics.SUBMITTED.labels(order.model.name, order.model.version).inc()
@@ -208,12 +244,19 @@ class Jobs:
             if not numbers:
                 raise NothingToRetry("No item of the job failed.")
             held = await repository.inputs(connection, number)
-            chunks = await asyncio.to_thread(lambda: self._cut(_items(held, set(numbers)), numbers))
+            chunks = await asyncio.to_thread(self._again, held, numbers)
             await repository.add_chunks(connection, number, chunks)
             job = await repository.reopen(connection, number)
             await self._record(connection, principal, "batch.retried", job)
         self._bell.ring()
         return job
+
+    def _again(self, held: Sequence[ChunkInput], numbers: Sequence[int]) -> list[ChunkInput]:
+        """Return chunks of some items out of those that had them before."""
+        stored = _sourced(held, numbers)
+        elsewhere = {number for chunk in stored for number in chunk.items}
+        here = [number for number in numbers if number not in elsewhere]
+        return [*self._cut(_items(held, set(here)), here), *stored]
 
     def _cut(self, items: dict[int, Any], numbers: Sequence[int]) -> list[ChunkInput]:
         parts = (numbers[start : start + self._chunk_items] for start in range(0, len(numbers), self._chunk_items))
@@ -233,11 +276,23 @@ def _found(job: Job | None) -> Job:
     return job
 
 
+def _sourced(held: Sequence[ChunkInput], numbers: Sequence[int]) -> list[ChunkInput]:
+    """Return a chunk for each source that has some of the items; an item that was tried again is in several."""
+    wanted = set(numbers)
+    found = []
+    for chunk in held:
+        items = [] if chunk.source is None else [number for number in chunk.items if number in wanted]
+        if items:
+            wanted.difference_update(items)
+            found.append(ChunkInput(items, source=chunk.source))
+    return found
+
+
 def _items(held: Sequence[ChunkInput], wanted: set[int]) -> dict[int, Any]:
     """Return the items of some numbers."""
     found: dict[int, Any] = {}
     for chunk in held:
-        if wanted.isdisjoint(chunk.items):
+        if chunk.input is None or wanted.isdisjoint(chunk.items):
             continue
         items = orjson.loads(chunk.input)
         found |= {number: item for number, item in zip(chunk.items, items, strict=True) if number in wanted}
