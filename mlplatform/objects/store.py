@@ -67,6 +67,23 @@ class ObjectStore:
             lambda: self._client.put_object(self._bucket, key, BytesIO(content), len(content), content_type)
         )
 
+    async def put_file(
+        self, key: str, file: BinaryIO, size: int, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object from a file, from where it stands on, over any that has the key; holds only a part of it.
+
+        Args:
+            key: The object.
+            file: Read in a thread.
+            size: Bytes to read.
+            content_type: Of the object.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        await self._run(lambda: self._client.put_object(self._bucket, key, file, size, content_type))
+
     async def get(self, key: str) -> bytes:
         """Read an object.
 

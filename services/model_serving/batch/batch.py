@@ -11,6 +11,7 @@ from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.settings import BatchSettings
+from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
 
@@ -20,6 +21,7 @@ class Batch:
     """Made by the lifespan."""
 
     jobs: Jobs
+    tables: Tables
     freezer: Freezer
 
 
@@ -37,6 +39,7 @@ async def open_batch(
         chunk_items=settings.batch_chunk_items,
     )
     try:
-        yield Batch(jobs, Freezer(directory, store, registry))
+        tables = Tables(kernel.database, bell, kernel.audit, kernel.objects, int(settings.batch_max_table_size))
+        yield Batch(jobs, tables, Freezer(directory, store, registry))
     finally:
         await bell.close()

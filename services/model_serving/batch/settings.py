@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ByteSize, Field
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
@@ -30,3 +30,5 @@ class BatchSettings(PlatformSettings):
     """How often an idle worker looks for chunks that no message told it of."""
     batch_retention: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
     """How long a job and its results are kept after its end."""
+    batch_max_table_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 1024 * 1024 * 1024)
+    """Largest table that can be uploaded; a larger one is answered 413."""

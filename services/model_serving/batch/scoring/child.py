@@ -22,8 +22,9 @@ from services.model_serving.batch.scoring.assignment import (
     Unloadable,
     write_report,
 )
+from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.models import Models
-from services.model_serving.batch.scoring.tasks import Bench, NotLoaded, find_task
+from services.model_serving.batch.scoring.tasks import find_task
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
 from services.model_serving.loading.loader import make_loader

@@ -3,47 +3,14 @@
 A task is named by `kind` for chunks that hold their input, else by `kind:type`, where `type` is that of the source.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import orjson
 
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
+from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import results_of, score_items
-from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.settings import ServingSettings
-
-
-class NotLoaded(Exception):
-    """The version of the job cannot be loaded.
-
-    Attributes:
-        reason: Why.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What a task has to work with.
-
-    Attributes:
-        model: Returns the version of the job, loaded; ends the task when it cannot be.
-        check: To be called every now and then: raises when the chunk is not to be worked on any more.
-        settings: Of the process.
-
-    A task that raises `DependencyUnavailable` is tried again later.
-    """
-
-    model: Callable[[], LoadedModel]
-    check: Callable[[], None]
-    settings: ServingSettings
-
-
-Task = Callable[[Assignment, Bench], Report]
+from services.model_serving.batch.tables.tasks import finish_table, score_table, split_table
 
 
 def score(assignment: Assignment, bench: Bench) -> Report:
@@ -57,7 +24,12 @@ def refuse(assignment: Assignment, _: Bench) -> Report:
     return Unreadable(f"This worker cannot {assignment.kind} such an input; its version is another one than the API's.")
 
 
-KINDS: Mapping[str, Task] = {"score": score}
+KINDS: Mapping[str, Task] = {
+    "score": score,
+    "split:table": split_table,
+    "score:table": score_table,
+    "finish:table": finish_table,
+}
 
 
 def find_task(assignment: Assignment) -> Task:

@@ -73,7 +73,7 @@ def read_header(head: bytes, delimiter: str, *, is_whole: bool) -> Header:
     if not len(stops):
         raise TableRefused(NO_HEADER.format(len(head)))
     stop = int(stops[0])
-    line = head[start:stop]
+    line = head[start:stop] + b"\n"  # arrow takes a line without an end for none
     options = {"use_threads": False, "block_size": len(line) + 1}
     parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     try:

@@ -11,8 +11,7 @@ from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.conversion import label, settle
 from services.model_serving.batch.tables.errors import TableRefused
-from services.model_serving.protocols.mlflow_scoring.parquet_pages import PADDING, PageError, pages_of
-from services.model_serving.protocols.mlflow_scoring.parquet_table import ENTRY, FOOTER, LENGTH, THRIFT
+from services.model_serving.parquet_pages import ENTRY, FOOTER, LENGTH, PADDING, THRIFT, PageError, pages_of
 from services.model_serving.signature.findings import listing
 
 NOT_PARQUET = "The file is no Parquet table."
@@ -22,6 +21,8 @@ LYING = "Row group {} of the file cannot be read: its pages are not what the foo
 LARGE_PAGE = "Row group {} of the file has pages of more than {} MB; write it with smaller ones."
 PAGE = 64 * 1024 * 1024
 """Most bytes of a page in memory, decompressed: one of each column is there at a time."""
+BUFFER = 1024 * 1024
+"""Bytes that are read of a column at a time."""
 COLUMN = 256 * 1024 * 1024
 """Most bytes of a column of a row group as it is in the file, whose pages are looked at before they are read."""
 BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, RecursionError, MemoryError)
@@ -56,7 +57,7 @@ def open_parquet(file: BinaryIO, columns: Columns) -> pq.ParquetFile:
     if int.from_bytes(tail[LENGTH], "little") > FOOTER:
         raise TableRefused(LARGE_FOOTER)
     try:
-        found = pq.ParquetFile(file, **THRIFT)
+        found = pq.ParquetFile(file, buffer_size=BUFFER, **THRIFT)
         schema = found.schema_arrow
     except BROKEN as error:
         raise TableRefused(NOT_PARQUET) from error
@@ -74,12 +75,26 @@ def cut_parquet(file: pq.ParquetFile, records: int) -> Iterator[GroupRange]:
             yield GroupRange(group, start, min(records, rows - start))
 
 
-def read_parquet(content: BinaryIO, file: pq.ParquetFile, part: GroupRange, columns: Columns) -> Block:
-    """Read a range.
+def check_group(content: BinaryIO, file: pq.ParquetFile, group: int, columns: Columns) -> None:
+    """Look at what the pages of a row group say of themselves, before anything is decompressed.
 
     Args:
         content: The file.
         file: The same, opened.
+        group: Number of the row group.
+        columns: Of the model.
+
+    Raises:
+        TableRefused: They are not what the footer says, or too large.
+    """
+    _check_pages(content, file, group, columns.find(file.schema_arrow.names).values())
+
+
+def read_parquet(file: pq.ParquetFile, part: GroupRange, columns: Columns) -> Block:
+    """Read a range of a row group that was checked.
+
+    Args:
+        file: The file.
         part: The range.
         columns: Of the model.
 
@@ -87,7 +102,6 @@ def read_parquet(content: BinaryIO, file: pq.ParquetFile, part: GroupRange, colu
         TableRefused: The row group is not what the footer says, or a column is of a wrong type.
     """
     places = columns.find(file.schema_arrow.names)
-    _check_pages(content, file, part.group, places.values())
     names = [file.schema_arrow.names[place] for place in places.values()]
     try:
         batches = file.iter_batches(part.rows, row_groups=[part.group], columns=names, use_threads=False)
@@ -117,7 +131,6 @@ def _cut(batches: Iterable[pa.RecordBatch], part: GroupRange) -> pa.Table:
 
 
 def _check_pages(content: BinaryIO, file: pq.ParquetFile, group: int, leaves: Iterable[int]) -> None:
-    """Look at what the pages say of themselves before anything is decompressed."""
     found = file.metadata.row_group(group)
     for leaf in leaves:
         column = found.column(leaf)

@@ -24,12 +24,13 @@ from services.model_serving.batch.scoring.assignment import (
     Unavailable,
     Unloadable,
     Unreadable,
+    Written,
 )
 from services.model_serving.batch.scoring.process import ScorerDiedError, ScorerProcess
 from services.model_serving.batch.tracing import worker_span
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
-from services.model_serving.batch.work.claims import Claims, TwiceError, count_results, note_end
+from services.model_serving.batch.work.claims import Claims, TwiceError, count_items, count_results, note_end
 
 LOOK = 0.5
 """Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not."""
@@ -147,6 +148,10 @@ class Slot:
                 after = await self._claims.commit(chunk, job, results)
                 if after is not None:
                     count_results(job, results)
+            case Written(_, succeeded, failures):
+                after = await self._claims.commit_object(chunk, job, report)
+                if after is not None:
+                    count_items(job, succeeded, len(failures))
             case Split(chunks):
                 after = await self._claims.split(chunk.claim, job, chunks)
             case Finished(summary):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.model_serving.batch.tables.errors import TableRefused
-from services.model_serving.batch.tables.parquet_file import cut_parquet, open_parquet, read_parquet
+from services.model_serving.batch.tables.parquet_file import check_group, cut_parquet, open_parquet, read_parquet
 from tests.unit.model_serving.batch.tables.signatures import columns, rows_of
 
 
@@ -23,7 +23,9 @@ def written(table: dict[str, object], group: int = 1 << 20, **options: object) -
 def read(file: io.BytesIO, *names: str, records: int = 1 << 20) -> list[object]:
     wanted = columns(*names)
     opened = open_parquet(file, wanted)
-    return [row for part in cut_parquet(opened, records) for row in rows_of(read_parquet(file, opened, part, wanted))]
+    for group in range(opened.metadata.num_row_groups):
+        check_group(file, opened, group, wanted)
+    return [row for part in cut_parquet(opened, records) for row in rows_of(read_parquet(opened, part, wanted))]
 
 
 class TestCuts:
@@ -78,10 +80,13 @@ class TestLies:
         content[start : start + size] = b"\xff" * size
         broken = io.BytesIO(bytes(content))
         opened = open_parquet(broken, wanted)
+        with pytest.raises(TableRefused, match="Row group 0 .* not what the footer"):
+            check_group(broken, opened, 0, wanted)
+        check_group(broken, opened, 1, wanted)
         first, second = cut_parquet(opened, 100)
         with pytest.raises(TableRefused, match="Row group 0 .* not what the footer"):
-            read_parquet(broken, opened, first, wanted)
-        assert len(rows_of(read_parquet(broken, opened, second, wanted))) == 10
+            read_parquet(opened, first, wanted)
+        assert len(rows_of(read_parquet(opened, second, wanted))) == 10
 
     def test_a_page_that_becomes_too_large_is_not_decompressed(self) -> None:
         file = written(

@@ -1,0 +1,204 @@
+"""Jobs of tables, as their owners submit and fetch them."""
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, cast
+from uuid import UUID, uuid4
+
+import structlog
+
+from mlplatform.audit import AuditLog
+from mlplatform.auth import Principal
+from mlplatform.database import Database
+from mlplatform.errors import Conflict, NotFound, PayloadTooLarge
+from mlplatform.idempotency import RepeatableRequest, StoredResponse
+from mlplatform.objects import ObjectStore
+from services.model_serving.batch import metrics
+from services.model_serving.batch.doorbell.bell import Bell
+from services.model_serving.batch.jobs import repository as jobs
+from services.model_serving.batch.jobs.describing import describe
+from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.tables import repository
+from services.model_serving.batch.tables.csv_file import read_header
+from services.model_serving.batch.tables.errors import TableRefused
+from services.model_serving.batch.tables.parquet_file import NOT_PARQUET
+from services.model_serving.batch.tables.results import Format
+from services.model_serving.batch.tables.source import TYPE, TableFile
+from services.model_serving.batch.tables.tasks import HEAD
+from services.model_serving.batch.tracing import current_traceparent
+from services.model_serving.engine.identity import ModelIdentity
+
+ACCEPTED = 202
+KIND = "table"
+SPOOL = 1024 * 1024
+"""Bytes of an upload that are kept in memory; of more, all are in a file without a name."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TableOrder:
+    """What a job is to do.
+
+    Attributes:
+        model: The version that scores it.
+        alias: By which the caller named the version.
+        file: The table.
+        forms: Of the files with the results.
+    """
+
+    model: ModelIdentity
+    alias: str | None
+    file: TableFile
+    forms: Sequence[Format]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What was uploaded.
+
+    Attributes:
+        content: A file without a name.
+        size: Its bytes.
+        sha256: Its digest.
+    """
+
+    content: BinaryIO
+    size: int
+    sha256: bytes
+
+
+class Tables:
+    """Takes tables, and gives their results.
+
+    Args:
+        database: Where jobs are.
+        bell: Tells the workers of new ones.
+        audit: Who did what.
+        objects: Where tables and results are.
+        most: Bytes of an upload.
+    """
+
+    def __init__(self, database: Database, bell: Bell, audit: AuditLog, objects: ObjectStore, most: int) -> None:
+        self._database = database
+        self._bell = bell
+        self._audit = audit
+        self._objects = objects
+        self._most = most
+
+    async def receive(self, stream: AsyncIterator[bytes]) -> Upload:
+        """Take an upload, of which little is in memory.
+
+        Raises:
+            PayloadTooLarge: It is larger than it may be.
+        """
+        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(SPOOL))  # noqa: SIM115 (closed by whoever stores it)
+        digest = hashlib.sha256()
+        size = 0
+        async for part in stream:
+            size += len(part)
+            if size > self._most:
+                file.close()
+                raise PayloadTooLarge(f"A table may have at most {self._most >> 20} MB.")
+            digest.update(part)
+            file.write(part)
+        return Upload(file, size, digest.digest())
+
+    async def store(self, tenant: str, upload: Upload, form: Any, delimiter: str) -> TableFile:  # noqa: ANN401 (a form)
+        """Put an upload into the object store, under a name of ours.
+
+        Raises:
+            TableRefused: It does not begin, or end, as a table of its form does.
+        """
+        with upload.content as content:
+            check_ends(content, upload.size, form, delimiter)
+            file = TableFile(f"batch/{tenant}/tables/{uuid4()}", form, delimiter)
+            content.seek(0)
+            await self._objects.put_file(file.key, content, upload.size)
+        return file
+
+    async def check_key(self, tenant: str, key: str) -> None:
+        """Make sure that an object is there, and is the tenant's.
+
+        Raises:
+            NotFound: It is not.
+        """
+        if not key.startswith(f"batch/{tenant}/") or not await self._objects.exists(key):
+            raise NotFound("There is no such object.")
+
+    async def submit(
+        self, principal: Principal, order: TableOrder, repeatable: RepeatableRequest, request_id: str | None
+    ) -> Job | StoredResponse:
+        """Store a job that begins with the cutting of its table, and tell the workers."""
+        async with self._database.transaction(principal.tenant) as connection:
+            stored = await repeatable.replay(connection)
+            if stored is not None:
+                return stored
+            job = await jobs.create(
+                connection,
+                uuid4(),
+                kind=KIND,
+                model=asdict(order.model),
+                alias=order.alias,
+                params={},
+                items=0,
+                subject=principal.subject,
+                request_id=request_id,
+                traceparent=current_traceparent(),
+                finish={"type": TYPE, "forms": list(order.forms)},
+            )
+            await jobs.add_chunks(connection, job.id, [ChunkInput((), source=order.file.describe(), kind="split")])
+            await repeatable.save(connection, ACCEPTED, describe(job))
+            detail = {"model": order.model.name, "version": order.model.version, "form": order.file.form}
+            await self._audit.record(
+                action="batch.submitted",
+                resource=f"job {job.id}",
+                principal=principal,
+                detail=detail,
+                connection=connection,
+            )
+        log.info("batch.submitted", job=str(job.id), **detail)
+        metrics.SUBMITTED.labels(order.model.name, order.model.version).inc()
+        self._bell.ring()
+        return job
+
+    async def discard(self, file: TableFile) -> None:
+        """Forget a table that was uploaded for nothing."""
+        await self._objects.delete(file.key)
+
+    async def address(self, tenant: str, number: UUID, form: Format) -> str:
+        """Return where the results of a job can be read for a while.
+
+        Raises:
+            NotFound: There is no such job, or it was submitted without this form.
+            Conflict: They are not written yet.
+        """
+        async with self._database.transaction(tenant) as connection:
+            job = await jobs.find(connection, number)
+            summary = await repository.summary(connection, number)
+        if job is None:
+            raise NotFound("There is no such job.")
+        if job.finish is None or form not in job.finish.get("forms", ()):
+            raise NotFound(f"The job was submitted without results as {form}.")
+        if not job.has_ended or summary is None:
+            raise Conflict("The results are not written yet; they are soon after the end of the job.")
+        return await self._objects.presigned_get(summary["results"][form])
+
+
+def check_ends(content: BinaryIO, size: int, form: Format, delimiter: str) -> None:
+    """Refuse at once what is no table of its form.
+
+    Raises:
+        TableRefused: It is none.
+    """
+    content.seek(0)
+    if form == "csv":
+        read_header(content.read(HEAD), delimiter, is_whole=size <= HEAD)
+    elif form == "parquet":
+        head = content.read(4)
+        content.seek(max(0, size - 4))
+        if head != b"PAR1" or content.read(4) != b"PAR1":
+            raise TableRefused(NOT_PARQUET)

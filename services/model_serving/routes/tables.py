@@ -1,0 +1,130 @@
+"""Tables as batch jobs over HTTP."""
+
+from email.message import Message
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from mlplatform.auth import Permission, Principal, require
+from mlplatform.errors import Unprocessable, UnsupportedMediaType
+from mlplatform.idempotency import RepeatableRequest, replayed
+from mlplatform.service import ServiceRouter
+from mlplatform.service.json_route import JsonResponse
+from services.model_serving.batch.jobs.describing import describe
+from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.schemas import BatchJob
+from services.model_serving.batch.tables.results import Format
+from services.model_serving.batch.tables.source import Form, TableFile
+from services.model_serving.batch.tables.tables import ACCEPTED, TableOrder, Tables
+from services.model_serving.routes.jobs import LOCATION
+from services.model_serving.schemas import ALIAS, MODEL_NAME, VERSION
+from services.model_serving.serving import ServingParts, get_serving
+
+PATH = "/api/v1/batch/table"
+MEDIA_TYPES: dict[str, Form] = {
+    "text/csv": "csv",
+    "application/x-ndjson": "jsonl",
+    "application/jsonl": "jsonl",
+    "application/vnd.apache.parquet": "parquet",
+}
+REQUEST: dict[str, Any] = {
+    "requestBody": {
+        "description": "The table; nothing when `key` is given.",
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES},
+    }
+}
+REDIRECT: dict[int | str, dict[str, Any]] = {
+    307: {"headers": {"Location": {"description": "Where the file is, for a while.", "schema": {"type": "string"}}}}
+}
+
+router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
+
+
+def get_tables(request: Request) -> Tables:
+    """Return the tables of the running service."""
+    return get_serving(request).batch.tables
+
+
+OwnTables = Annotated[Tables, Depends(get_tables)]
+Caller = Annotated[Principal, require(Permission.PREDICT)]
+
+
+@router.post(
+    "/batch/table",
+    summary="Score a table",
+    status_code=ACCEPTED,
+    response_model=BatchJob,
+    responses=LOCATION,
+    openapi_extra=REQUEST,
+)
+async def submit_table(
+    request: Request,
+    principal: Caller,
+    serving: ServingParts,
+    tables: OwnTables,
+    *,
+    model: Annotated[str, Query(pattern=MODEL_NAME, description="The model.")],
+    version: Annotated[str | None, Query(pattern=VERSION, description="Else the one in production.")] = None,
+    alias: Annotated[str | None, Query(pattern=ALIAS, description="In place of a version.")] = None,
+    key: Annotated[str | None, Query(max_length=1024, description="An object of the tenant's, not a body.")] = None,
+    form: Annotated[Form | None, Query(alias="format", description="Of the object, or where no header says.")] = None,
+    delimiter: Annotated[str, Query(pattern=r"^[,;|\t]$", description="Between the values of CSV.")] = ",",
+    results: Annotated[list[Format], Query(min_length=1, description="Files to write the results as.")] = ["parquet"],  # noqa: B006 (read only)
+    idempotency: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),
+    ] = None,
+) -> Response:
+    """Take a table and return; its rows are the items of the job.
+
+    A row that cannot be scored has an error in the results, and the others are scored.
+    """
+    if version is not None and alias is not None:
+        raise Unprocessable("Give a version or an alias, not both.")
+    form = form or _form(request.headers.get("content-type", ""))
+    identity = await serving.batch.freezer.freeze(model, version=version, alias=alias)
+    upload = await tables.receive(request.stream())
+    target = f"{request.url.path}?{request.url.query}\0".encode()
+    repeatable = RepeatableRequest(f"POST {PATH}", idempotency, target + upload.sha256)
+    if (stored := await serving.batch.jobs.replay(principal.tenant, repeatable)) is not None:
+        upload.content.close()
+        return replayed(stored)
+    if key is None:
+        file = await tables.store(principal.tenant, upload, form, delimiter)
+    else:
+        await tables.check_key(principal.tenant, key)
+        file = TableFile(key, form, delimiter)
+    order = TableOrder(identity, alias, file, list(dict.fromkeys(results)))
+    submitted: object = None
+    try:
+        submitted = await tables.submit(principal, order, repeatable, request.state.request_id)
+    finally:
+        if key is None and not isinstance(submitted, Job):
+            await tables.discard(file)
+    if isinstance(submitted, Job):
+        place = f"{router.prefix}/jobs/{submitted.id}"
+        return JsonResponse(describe(submitted), status_code=ACCEPTED, headers={"Location": place})
+    return replayed(cast("Any", submitted))
+
+
+@router.get(
+    "/jobs/{job}/results.{form}",
+    summary="Fetch the results of a table",
+    status_code=307,
+    response_class=RedirectResponse,
+    responses=REDIRECT,
+)
+async def fetch_results(job: UUID, form: Format, principal: Caller, tables: OwnTables) -> Response:
+    """Go to a file with a row for each row of the table, in its order."""
+    return RedirectResponse(await tables.address(principal.tenant, job, form))
+
+
+def _form(content_type: str) -> Form:
+    header = Message()
+    header["content-type"] = content_type or "none"
+    found = MEDIA_TYPES.get(header.get_content_type())
+    if found is None:
+        raise UnsupportedMediaType(f"Send a table as one of {', '.join(MEDIA_TYPES)}, or say its format.")
+    return found
