@@ -1,7 +1,7 @@
 """Results of tables: what was answered for the rows of a chunk is one object, which the chunk names.
 
-The object is committed with the chunk. Rows that failed have a row of ``batch_results`` each, as items of other jobs do,
-so that they are counted, listed and tried again in the same way.
+The object is committed with the chunk. Rows that failed have a row of ``batch_results`` each, as items of other jobs
+do, so that they are counted, listed and tried again in the same way.
 """
 
 from alembic import op

@@ -1,7 +1,7 @@
 """Tables as batch jobs over HTTP."""
 
 from email.message import Message
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from mlplatform.auth import Permission, Principal, require
 from mlplatform.errors import Unprocessable, UnsupportedMediaType
-from mlplatform.idempotency import RepeatableRequest, replayed
+from mlplatform.idempotency import RepeatableRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
 from mlplatform.service.json_route import JsonResponse
 from services.model_serving.batch.jobs.describing import describe
@@ -85,28 +85,26 @@ async def submit_table(
         raise Unprocessable("Give a version or an alias, not both.")
     form = form or _form(request.headers.get("content-type", ""))
     identity = await serving.batch.freezer.freeze(model, version=version, alias=alias)
-    upload = await tables.receive(request.stream())
     target = f"{request.url.path}?{request.url.query}\0".encode()
-    repeatable = RepeatableRequest(f"POST {PATH}", idempotency, target + upload.sha256)
-    if (stored := await serving.batch.jobs.replay(principal.tenant, repeatable)) is not None:
-        upload.content.close()
-        return replayed(stored)
-    if key is None:
-        file = await tables.store(principal.tenant, upload, form, delimiter)
-    else:
-        await tables.check_key(principal.tenant, key)
-        file = TableFile(key, form, delimiter)
+    async with tables.receive(request.stream()) as upload:
+        repeatable = RepeatableRequest(f"POST {PATH}", idempotency, target + upload.sha256)
+        if (stored := await serving.batch.jobs.replay(principal.tenant, repeatable)) is not None:
+            return _again(stored)
+        if key is None:
+            file = await tables.store(principal.tenant, upload, form, delimiter)
+        else:
+            await tables.check_key(principal.tenant, key)
+            file = TableFile(key, form, delimiter)
     order = TableOrder(identity, alias, file, list(dict.fromkeys(results)))
-    submitted: object = None
+    submitted: Job | StoredResponse | None = None
     try:
         submitted = await tables.submit(principal, order, repeatable, request.state.request_id)
     finally:
         if key is None and not isinstance(submitted, Job):
             await tables.discard(file)
     if isinstance(submitted, Job):
-        place = f"{router.prefix}/jobs/{submitted.id}"
-        return JsonResponse(describe(submitted), status_code=ACCEPTED, headers={"Location": place})
-    return replayed(cast("Any", submitted))
+        return JsonResponse(describe(submitted), status_code=ACCEPTED, headers={"Location": _place(submitted.id)})
+    return _again(submitted)
 
 
 @router.get(
@@ -119,6 +117,16 @@ async def submit_table(
 async def fetch_results(job: UUID, form: Format, principal: Caller, tables: OwnTables) -> Response:
     """Go to a file with a row for each row of the table, in its order."""
     return RedirectResponse(await tables.address(principal.tenant, job, form))
+
+
+def _again(stored: StoredResponse) -> Response:
+    answer = replayed(stored)
+    answer.headers["Location"] = _place(stored.body["id"])
+    return answer
+
+
+def _place(number: object) -> str:
+    return f"{router.prefix}/jobs/{number}"
 
 
 def _form(content_type: str) -> Form:

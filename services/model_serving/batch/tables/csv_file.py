@@ -163,4 +163,3 @@ class _Reader:
         table = table.rename_columns([label(name) for name in self._places])
         places = np.setdiff1d(np.arange(records), list(faults)) if faults else None
         return Block(records, table, places, faults)
-

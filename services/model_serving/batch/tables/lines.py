@@ -55,7 +55,7 @@ class LineScanner:
         self._returned = False
         self._quotes = delimiter is not None
         marks = re.escape((delimiter or "").encode())
-        self._opening = re.compile(rb'(?<=[\r\n' + marks + rb'])"')
+        self._opening = re.compile(rb"(?<=[\r\n" + marks + rb'])"')
         self._starts = frozenset((delimiter or "").encode() + b"\r\n")
 
     @property

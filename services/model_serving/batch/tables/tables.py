@@ -3,8 +3,9 @@
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -26,7 +27,7 @@ from services.model_serving.batch.tables.csv_file import read_header
 from services.model_serving.batch.tables.errors import TableRefused
 from services.model_serving.batch.tables.parquet_file import NOT_PARQUET
 from services.model_serving.batch.tables.results import Format
-from services.model_serving.batch.tables.source import TYPE, TableFile
+from services.model_serving.batch.tables.source import TYPE, Form, TableFile
 from services.model_serving.batch.tables.tasks import HEAD
 from services.model_serving.batch.tracing import current_traceparent
 from services.model_serving.engine.identity import ModelIdentity
@@ -89,35 +90,34 @@ class Tables:
         self._objects = objects
         self._most = most
 
-    async def receive(self, stream: AsyncIterator[bytes]) -> Upload:
-        """Take an upload, of which little is in memory.
+    @asynccontextmanager
+    async def receive(self, stream: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
+        """Take an upload, of which little is in memory, for the time of the block.
 
         Raises:
             PayloadTooLarge: It is larger than it may be.
         """
-        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(SPOOL))  # noqa: SIM115 (closed by whoever stores it)
         digest = hashlib.sha256()
         size = 0
-        async for part in stream:
-            size += len(part)
-            if size > self._most:
-                file.close()
-                raise PayloadTooLarge(f"A table may have at most {self._most >> 20} MB.")
-            digest.update(part)
-            file.write(part)
-        return Upload(file, size, digest.digest())
+        with tempfile.SpooledTemporaryFile(SPOOL) as file:
+            async for part in stream:
+                size += len(part)
+                if size > self._most:
+                    raise PayloadTooLarge(f"A table may have at most {self._most >> 20} MB.")
+                digest.update(part)
+                file.write(part)
+            yield Upload(cast("BinaryIO", file), size, digest.digest())
 
-    async def store(self, tenant: str, upload: Upload, form: Any, delimiter: str) -> TableFile:  # noqa: ANN401 (a form)
+    async def store(self, tenant: str, upload: Upload, form: Form, delimiter: str) -> TableFile:
         """Put an upload into the object store, under a name of ours.
 
         Raises:
             TableRefused: It does not begin, or end, as a table of its form does.
         """
-        with upload.content as content:
-            check_ends(content, upload.size, form, delimiter)
-            file = TableFile(f"batch/{tenant}/tables/{uuid4()}", form, delimiter)
-            content.seek(0)
-            await self._objects.put_file(file.key, content, upload.size)
+        check_ends(upload.content, upload.size, form, delimiter)
+        file = TableFile(f"batch/{tenant}/tables/{uuid4()}", form, delimiter)
+        upload.content.seek(0)
+        await self._objects.put_file(file.key, upload.content, upload.size)
         return file
 
     async def check_key(self, tenant: str, key: str) -> None:
@@ -188,7 +188,7 @@ class Tables:
         return await self._objects.presigned_get(summary["results"][form])
 
 
-def check_ends(content: BinaryIO, size: int, form: Format, delimiter: str) -> None:
+def check_ends(content: BinaryIO, size: int, form: Form, delimiter: str) -> None:
     """Refuse at once what is no table of its form.
 
     Raises:

@@ -144,14 +144,8 @@ class Slot:
     async def _settle(self, chunk: Chunk, job: Job, report: Report) -> bool:
         """Draw the conclusion from what the scorer said; False when the claim is void."""
         match report:
-            case Scored(results):
-                after = await self._claims.commit(chunk, job, results)
-                if after is not None:
-                    count_results(job, results)
-            case Written(_, succeeded, failures):
-                after = await self._claims.commit_object(chunk, job, report)
-                if after is not None:
-                    count_items(job, succeeded, len(failures))
+            case Scored() | Written():
+                after = await self._commit(chunk, job, report)
             case Split(chunks):
                 after = await self._claims.split(chunk.claim, job, chunks)
             case Finished(summary):
@@ -171,6 +165,17 @@ class Slot:
         if after is not None:
             note_end(after)
         return after is not None
+
+    async def _commit(self, chunk: Chunk, job: Job, report: Scored | Written) -> Job | None:
+        if isinstance(report, Scored):
+            after = await self._claims.commit(chunk, job, report.results)
+            if after is not None:
+                count_results(job, report.results)
+            return after
+        after = await self._claims.commit_object(chunk, job, report)
+        if after is not None:
+            count_items(job, report.succeeded, len(report.failures))
+        return after
 
     async def _fail(self, chunk: Chunk, job: Job, code: str, detail: str) -> Job | None:
         error = orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()

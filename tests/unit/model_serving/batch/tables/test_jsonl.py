@@ -12,7 +12,7 @@ VALUES = [
     *("1", "-2.5", "1e3", "1e999", "2.0", "01", "NaN", "Infinity", "null", "true", "9223372036854775808", "3000000000"),
     *('"text"', '"a\\nb"', '"\\ud800"', '"QUJD"', '"2024-01-01"', '"2024-01-01T10:00:00Z"', "[1]", '{"a":1}', "1e39"),
 ]
-LINES = ["", "{}", "[1]", "7", "no", ' {"x": 1}', '{"x": 1} {"x": 2}', '{"x":', "2}", '{"x": 1, "x": "a"}', '{"x": 1}\r']
+LINES = ["", "{}", "[1]", "7", "no", ' {"x": 1}', '{"x": 1} {"x": 2}', '{"x":', "2}", '{"x": 1, "x": "a"}']
 lines = st.one_of(
     st.sampled_from(LINES),
     st.tuples(st.sampled_from("xfnibsty"), st.sampled_from(VALUES)).map(lambda pair: f'{{"{pair[0]}": {pair[1]}}}'),

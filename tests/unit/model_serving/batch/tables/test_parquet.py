@@ -80,18 +80,16 @@ class TestLies:
         content[start : start + size] = b"\xff" * size
         broken = io.BytesIO(bytes(content))
         opened = open_parquet(broken, wanted)
-        with pytest.raises(TableRefused, match="Row group 0 .* not what the footer"):
+        with pytest.raises(TableRefused, match=r"Row group 0 .* not what the footer"):
             check_group(broken, opened, 0, wanted)
         check_group(broken, opened, 1, wanted)
         first, second = cut_parquet(opened, 100)
-        with pytest.raises(TableRefused, match="Row group 0 .* not what the footer"):
+        with pytest.raises(TableRefused, match=r"Row group 0 .* not what the footer"):
             read_parquet(opened, first, wanted)
         assert len(rows_of(read_parquet(opened, second, wanted))) == 10
 
     def test_a_page_that_becomes_too_large_is_not_decompressed(self) -> None:
-        file = written(
-            {"s": ["a" * (80 << 20)]}, use_dictionary=False, compression="zstd", write_statistics=False
-        )
+        file = written({"s": ["a" * (80 << 20)]}, use_dictionary=False, compression="zstd", write_statistics=False)
         assert len(file.getvalue()) < 1 << 20
         with pytest.raises(TableRefused, match="pages of more than 64 MB"):
             read(file, "s")

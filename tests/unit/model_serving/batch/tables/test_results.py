@@ -48,4 +48,5 @@ class TestWrite:
 
     def test_numbers_and_text_in_one_column_are_text(self) -> None:
         text = pa.table({"item": [1], "prediction": ["a"], "error": pa.array([None], pa.string())})
-        assert pq.read_table(io.BytesIO(written("parquet", [THIRD, text]))).column("prediction").to_pylist() == ["2.5", "a"]
+        found = pq.read_table(io.BytesIO(written("parquet", [THIRD, text])))
+        assert found.column("prediction").to_pylist() == ["2.5", "a"]

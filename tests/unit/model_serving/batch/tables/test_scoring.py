@@ -59,12 +59,12 @@ class TestTogether:
     @pytest.mark.parametrize(
         ("answer", "columns"),
         [
-            (lambda x: pd.DataFrame({"y": x, "z": ["a"] * len(x)}), {"prediction_y": [0.0, 1.0], "prediction_z": ["a"] * 2}),
+            (lambda x: pd.DataFrame({"y": x, "z": "a"}), {"prediction_y": [0.0, 1.0], "prediction_z": ["a"] * 2}),
             (lambda x: {"y": x.astype(int)}, {"prediction_y": [0, 1]}),
             (lambda x: np.stack([x, -x], 1), {"prediction_0": [0.0, 1.0], "prediction_1": [0.0, -1.0]}),
             (lambda x: np.array(["no", "yes"])[x.astype(int)], {"prediction": ["no", "yes"]}),
-            (lambda x: [{"label": "a"}, None], {"prediction": ['{"label":"a"}', None]}),
-            (lambda x: [1, "a"], {"prediction": ["1", '"a"']}),
+            (lambda _: [{"label": "a"}, None], {"prediction": ['{"label":"a"}', None]}),
+            (lambda _: [1, "a"], {"prediction": ["1", '"a"']}),
         ],
     )  # fmt: skip
     def test_answers_become_columns(self, answer: Any, columns: dict[str, list[Any]]) -> None:
