@@ -48,11 +48,12 @@ def main() -> int:
     options = _parse()
     with tempfile.TemporaryDirectory(prefix="mlp-bench-") as name:
         folder = Path(name)
-        table, uri, model = folder / "table.csv", "", f"benchmark-{os.getpid()}"
+        table, model = folder / "table.csv", f"benchmark-{os.getpid()}"
         uri, version = _prepare(table, model, options.rows)
+        query = {"model": model, "version": version}
         script = [_run_script(uri, table, folder) for _ in range(options.rounds)]
         with _running(folder, options.processes) as (client, worker):
-            job = [_run_job(client, worker, table, model, version, folder) for _ in range(options.rounds)]
+            job = [_run_job(client, worker, table, query, folder / "job.parquet") for _ in range(options.rounds)]
         expected = pd.read_parquet(folder / "script.parquet")["prediction"].to_numpy()
         found = pq.read_table(folder / "job.parquet").column("prediction").to_numpy()
         np.testing.assert_array_equal(found, expected)
@@ -117,16 +118,16 @@ def _run_script(uri: str, table: Path, folder: Path) -> float:
 
 
 def _run_job(
-    client: httpx.Client, worker: psutil.Process, table: Path, model: str, version: str, folder: Path
+    client: httpx.Client, worker: psutil.Process, table: Path, query: dict[str, str], output: Path
 ) -> tuple[float, int]:
-    """Return the seconds from the upload to the file with the results, and the bytes of the worker's largest process."""
+    """Return the seconds from the upload to the results, and the bytes of the largest process of the worker."""
     with _watched(worker) as largest:
         begin = time.perf_counter()
         with table.open("rb") as content:
             answer = client.post(
                 "/api/v1/batch/table",
                 content=content,
-                params={"model": model, "version": version},
+                params=query,
                 headers={"content-type": "text/csv"},
             )
         place = answer.raise_for_status().headers["location"]
@@ -136,14 +137,15 @@ def _run_job(
         seconds = time.perf_counter() - begin
     if isinstance(content_of, str):
         sys.exit(f"{content_of} {client.get(place).text}")
-    (folder / "job.parquet").write_bytes(content_of)
+    output.write_bytes(content_of)
     return seconds, largest[0]
 
 
 @contextmanager
 def _running(folder: Path, processes: int) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     """Run serving and a worker for the time of the block."""
-    ports = choose_port(), choose_port()
+    first = choose_port(())
+    ports = first, choose_port({first})
     environment = os.environ | {
         "ML_SERVING_PORT": str(ports[0]),
         "ML_BATCH_PORT": str(ports[1]),
