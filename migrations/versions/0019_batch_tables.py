@@ -7,7 +7,7 @@ do, so that they are counted, listed and tried again in the same way.
 from alembic import op
 
 revision = "0019"
-down_revision = "0017"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel
@@ -10,8 +11,13 @@ from services.model_serving.batch.doorbell.bell import Bell
 from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
+from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.tables.tables import Tables
+from services.model_serving.batch.uploads.desk import Uploads
+from services.model_serving.batch.uploads.limits import limits_of
+from services.model_serving.batch.uploads.receiving import Receiver
+from services.model_serving.batch.uploads.removal import Removal
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
 
@@ -23,6 +29,8 @@ class Batch:
     jobs: Jobs
     tables: Tables
     freezer: Freezer
+    uploads: Uploads
+    body_timeout: timedelta
 
 
 @asynccontextmanager
@@ -38,8 +46,12 @@ async def open_batch(
         most_items=settings.batch_max_items,
         chunk_items=settings.batch_chunk_items,
     )
+    limits = limits_of(settings)
+    removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
+    receiver = Receiver(kernel.database, kernel.objects, limits, removal)
+    uploads = Uploads(jobs, receiver, limits, Quota.of(settings))
+    tables = Tables(kernel.database, jobs, kernel.objects, int(settings.batch_max_table_size))
     try:
-        tables = Tables(kernel.database, bell, kernel.audit, kernel.objects, int(settings.batch_max_table_size))
-        yield Batch(jobs, tables, Freezer(directory, store, registry))
+        yield Batch(jobs, tables, Freezer(directory, store, registry), uploads, settings.body_timeout)
     finally:
         await bell.close()

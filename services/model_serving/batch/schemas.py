@@ -42,6 +42,23 @@ class BatchRequest(BaseModel):
         return self
 
 
+class FilesRequest(BaseModel):
+    """What to do with uploaded files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelName
+    version: VersionNumber | None = None
+    alias: AliasName | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.version is not None and self.alias is not None:
+            raise ValueError("give a version or an alias, not both")
+        return self
+
+
 class BatchJob(BaseModel):
     """A job; `succeeded + failed + cancelled` is `items` once it has ended."""
 

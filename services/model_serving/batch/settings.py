@@ -8,6 +8,8 @@ from pydantic import ByteSize, Field
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
 
+MIB = 1024 * 1024
+
 
 class BatchSettings(PlatformSettings):
     """What an operator can change about batch jobs."""
@@ -32,3 +34,23 @@ class BatchSettings(PlatformSettings):
     """How long a job and its results are kept after its end."""
     batch_max_table_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 1024 * 1024 * 1024)
     """Largest table that can be uploaded; a larger one is answered 413."""
+    max_file_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(50 * MIB)
+    """Largest file that can be uploaded, and largest file in an archive when it is unpacked."""
+    max_files_per_batch: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Files of one upload; an archive counts as one."""
+    max_total_upload_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(500 * MIB)
+    """Largest upload, and most that its archives may unpack to."""
+    batch_archive_entries: Annotated[int, Field(ge=1, le=60_000)] = 1000
+    """Entries that an archive may have."""
+    batch_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    """Width times height of the largest image that is decoded; an item with a larger one fails."""
+    batch_text_characters: Annotated[int, Field(ge=1)] = 1_000_000
+    """Characters of the longest text; an item with a longer one fails."""
+    batch_quota_files: Annotated[int, Field(ge=1)] = 100_000
+    """Uploaded files of a tenant that are kept at a time; with more, uploads are answered 429."""
+    batch_quota_bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(20 * 1024 * MIB)
+    """Bytes of them."""
+    batch_quota_items: Annotated[int, Field(ge=1)] = 10_000_000
+    """Items of a tenant's jobs that are kept at a time; with more, uploads are answered 429."""
+    batch_upload_grace: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=3)
+    """How long files of an upload that did not become a job are left alone; the longest that an upload may take."""

@@ -71,9 +71,9 @@ async def submit_job(
         order = Order(model, wanted.inputs, wanted.alias, wanted.params)
         submitted = await jobs.submit(principal, order, repeatable, request.state.request_id)
     if isinstance(submitted, Job):
-        return _accepted(submitted)
+        return accepted(submitted)
     answer = replayed(submitted)
-    answer.headers["Location"] = _location(str(submitted.body["id"]))
+    answer.headers["Location"] = location(str(submitted.body["id"]))
     return answer
 
 
@@ -144,12 +144,14 @@ async def cancel_job(job: UUID, principal: Caller, jobs: OwnJobs) -> BatchJob:
 )
 async def retry_job(job: UUID, principal: Caller, jobs: OwnJobs) -> Response:
     """Score the failed items of a job that ended once more, with the version of the job."""
-    return _accepted(await jobs.retry(principal, job))
+    return accepted(await jobs.retry(principal, job))
 
 
-def _accepted(job: Job) -> Response:
-    return JsonResponse(describe(job), status_code=ACCEPTED, headers={"Location": _location(str(job.id))})
+def accepted(job: Job) -> Response:
+    """Answer with a job that was taken."""
+    return JsonResponse(describe(job), status_code=ACCEPTED, headers={"Location": location(str(job.id))})
 
 
-def _location(number: str) -> str:
+def location(number: str) -> str:
+    """Return where a job is."""
     return f"{router.prefix}/jobs/{number}"

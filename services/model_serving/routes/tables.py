@@ -14,10 +14,11 @@ from mlplatform.service import ServiceRouter
 from mlplatform.service.json_route import JsonResponse
 from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.jobs.jobs import ACCEPTED
 from services.model_serving.batch.schemas import BatchJob
 from services.model_serving.batch.tables.results import Format
 from services.model_serving.batch.tables.source import Form, TableFile
-from services.model_serving.batch.tables.tables import ACCEPTED, TableOrder, Tables
+from services.model_serving.batch.tables.tables import TableOrder, Tables
 from services.model_serving.routes.jobs import LOCATION
 from services.model_serving.schemas import ALIAS, MODEL_NAME, VERSION
 from services.model_serving.serving import ServingParts, get_serving

@@ -1,9 +1,9 @@
 """Jobs as their owners see them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import orjson
@@ -31,6 +31,8 @@ INLINE = "inline"
 LARGE = 1000
 """Items from which on they are written in a thread, so that others need not wait for it."""
 
+Within: TypeAlias = Callable[[repository.Connection, Job], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,12 +45,14 @@ class Order:
         inputs: The items.
         alias: By which the caller named the version.
         params: Parameters of the model.
+        finish: Source of the chunk that follows the end of the job; None when none is wanted.
     """
 
     model: ModelIdentity
-    inputs: Sequence[Any]
+    inputs: Sequence[Any] = ()
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    finish: dict[str, Any] | None = None
 
 
 class Jobs:
@@ -68,6 +72,11 @@ class Jobs:
         self._audit = audit
         self._most_items = most_items
         self._chunk_items = chunk_items
+
+    @property
+    def chunk_items(self) -> int:
+        """Items of a chunk."""
+        return self._chunk_items
 
     def check(self, inputs: Sequence[Any]) -> None:
         """Refuse more items than a job may have.
@@ -108,6 +117,33 @@ class Jobs:
             chunks = self._cut(items, numbers)
         else:
             chunks = await asyncio.to_thread(self._cut, items, numbers)
+        return await self.accept(principal, order, chunks, kind=INLINE, repeatable=repeatable, request_id=request_id)
+
+    async def accept(
+        self,
+        principal: Principal,
+        order: Order,
+        chunks: Sequence[ChunkInput],
+        *,
+        kind: str,
+        repeatable: RepeatableRequest,
+        request_id: str | None,
+        within: Within | None = None,
+    ) -> Job | StoredResponse:
+        """Store a job of chunks that are ready, and tell the workers.
+
+        Args:
+            principal: Whose it is.
+            order: What to do; its inputs are those of the chunks.
+            chunks: What it consists of.
+            kind: What its items came as.
+            repeatable: The request; sent again, it makes no second job.
+            request_id: Under which logs know the request.
+            within: Done in the same transaction; what it raises makes all of it undone.
+
+        Raises:
+            DependencyUnavailable: Postgres does not answer.
+        """
         async with self._database.transaction(principal.tenant) as connection:
             stored = await repeatable.replay(connection)
             if stored is not None:
@@ -115,16 +151,19 @@ class Jobs:
             job = await repository.create(
                 connection,
                 uuid4(),
-                kind=INLINE,
+                kind=kind,
                 model=asdict(order.model),
                 alias=order.alias,
                 params=order.params,
-                items=len(numbers),
+                items=sum(len(chunk.items) for chunk in chunks),
                 subject=principal.subject,
                 request_id=request_id,
                 traceparent=current_traceparent(),
+                finish=order.finish,
             )
             await repository.add_chunks(connection, job.id, chunks)
+            if within is not None:
+                await within(connection, job)
             await repeatable.save(connection, ACCEPTED, describe(job))
             await self._record(connection, principal, "batch.submitted", job)
         metrics.SUBMITTED.labels(order.model.name, order.model.version).inc()

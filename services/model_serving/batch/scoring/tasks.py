@@ -11,6 +11,7 @@ from services.model_serving.batch.scoring.assignment import Assignment, Report, 
 from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import results_of, score_items
 from services.model_serving.batch.tables.tasks import finish_table, score_table, split_table
+from services.model_serving.batch.uploads.scoring import score_files
 
 
 def score(assignment: Assignment, bench: Bench) -> Report:
@@ -26,6 +27,7 @@ def refuse(assignment: Assignment, _: Bench) -> Report:
 
 KINDS: Mapping[str, Task] = {
     "score": score,
+    "score:files": score_files,
     "split:table": split_table,
     "score:table": score_table,
     "finish:table": finish_table,

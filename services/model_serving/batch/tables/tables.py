@@ -4,23 +4,17 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
-import structlog
-
-from mlplatform.audit import AuditLog
 from mlplatform.auth import Principal
 from mlplatform.database import Database
 from mlplatform.errors import Conflict, NotFound, PayloadTooLarge
 from mlplatform.idempotency import RepeatableRequest, StoredResponse
 from mlplatform.objects import ObjectStore
-from services.model_serving.batch import metrics
-from services.model_serving.batch.doorbell.bell import Bell
-from services.model_serving.batch.jobs import repository as jobs
-from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.jobs.jobs import Jobs, Order
 from services.model_serving.batch.jobs.repository import ChunkInput
 from services.model_serving.batch.tables import repository
 from services.model_serving.batch.tables.csv_file import read_header
@@ -29,15 +23,11 @@ from services.model_serving.batch.tables.parquet_file import NOT_PARQUET
 from services.model_serving.batch.tables.results import Format
 from services.model_serving.batch.tables.source import TYPE, Form, TableFile
 from services.model_serving.batch.tables.tasks import HEAD
-from services.model_serving.batch.tracing import current_traceparent
 from services.model_serving.engine.identity import ModelIdentity
 
-ACCEPTED = 202
 KIND = "table"
 SPOOL = 1024 * 1024
 """Bytes of an upload that are kept in memory; of more, all are in a file without a name."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +67,14 @@ class Tables:
 
     Args:
         database: Where jobs are.
-        bell: Tells the workers of new ones.
-        audit: Who did what.
+        jobs: Makes them.
         objects: Where tables and results are.
         most: Bytes of an upload.
     """
 
-    def __init__(self, database: Database, bell: Bell, audit: AuditLog, objects: ObjectStore, most: int) -> None:
+    def __init__(self, database: Database, jobs: Jobs, objects: ObjectStore, most: int) -> None:
         self._database = database
-        self._bell = bell
-        self._audit = audit
+        self._jobs = jobs
         self._objects = objects
         self._most = most
 
@@ -133,37 +121,11 @@ class Tables:
         self, principal: Principal, order: TableOrder, repeatable: RepeatableRequest, request_id: str | None
     ) -> Job | StoredResponse:
         """Store a job that begins with the cutting of its table, and tell the workers."""
-        async with self._database.transaction(principal.tenant) as connection:
-            stored = await repeatable.replay(connection)
-            if stored is not None:
-                return stored
-            job = await jobs.create(
-                connection,
-                uuid4(),
-                kind=KIND,
-                model=asdict(order.model),
-                alias=order.alias,
-                params={},
-                items=0,
-                subject=principal.subject,
-                request_id=request_id,
-                traceparent=current_traceparent(),
-                finish={"type": TYPE, "forms": list(order.forms)},
-            )
-            await jobs.add_chunks(connection, job.id, [ChunkInput((), source=order.file.describe(), kind="split")])
-            await repeatable.save(connection, ACCEPTED, describe(job))
-            detail = {"model": order.model.name, "version": order.model.version, "form": order.file.form}
-            await self._audit.record(
-                action="batch.submitted",
-                resource=f"job {job.id}",
-                principal=principal,
-                detail=detail,
-                connection=connection,
-            )
-        log.info("batch.submitted", job=str(job.id), **detail)
-        metrics.SUBMITTED.labels(order.model.name, order.model.version).inc()
-        self._bell.ring()
-        return job
+        wanted = Order(order.model, alias=order.alias, finish={"type": TYPE, "forms": list(order.forms)})
+        split = ChunkInput((), source=order.file.describe(), kind="split")
+        return await self._jobs.accept(
+            principal, wanted, [split], kind=KIND, repeatable=repeatable, request_id=request_id
+        )
 
     async def discard(self, file: TableFile) -> None:
         """Forget a table that was uploaded for nothing."""
@@ -176,11 +138,9 @@ class Tables:
             NotFound: There is no such job, or it was submitted without this form.
             Conflict: They are not written yet.
         """
+        job = await self._jobs.find(tenant, number)
         async with self._database.transaction(tenant) as connection:
-            job = await jobs.find(connection, number)
             summary = await repository.summary(connection, number)
-        if job is None:
-            raise NotFound("There is no such job.")
         if job.finish is None or form not in job.finish.get("forms", ()):
             raise NotFound(f"The job was submitted without results as {form}.")
         if not job.has_ended or summary is None:

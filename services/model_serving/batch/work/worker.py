@@ -12,6 +12,7 @@ from mlplatform.service import Kernel
 from services.model_serving.batch.doorbell.celery_app import make_celery, sweep_interval
 from services.model_serving.batch.doorbell.listener import listening
 from services.model_serving.batch.scoring.process import ScorerProcess
+from services.model_serving.batch.uploads.removal import Removal
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import Slot
@@ -44,6 +45,8 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
                 )
             )
             await scorer.start()
+        removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
+        kernel.health.register("uploads", await stack.enter_async_context(running(removal, "batch upload sweeper")))
         kernel.health.register("upkeep", await stack.enter_async_context(running(upkeep, "batch upkeep")))
         for number, slot in enumerate(slots):
             name = f"slot {number}"
