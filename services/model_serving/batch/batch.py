@@ -50,7 +50,14 @@ async def open_batch(
     removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
     receiver = Receiver(kernel.database, kernel.objects, limits, removal)
     uploads = Uploads(jobs, receiver, limits, Quota.of(settings))
-    tables = Tables(kernel.database, jobs, kernel.objects, int(settings.batch_max_table_size))
+    tables = Tables(
+        kernel.database,
+        jobs,
+        kernel.objects,
+        removal,
+        quota=uploads.quota,
+        most=int(settings.batch_max_table_size),
+    )
     try:
         yield Batch(jobs, tables, Freezer(directory, store, registry), uploads, settings.body_timeout)
     finally:

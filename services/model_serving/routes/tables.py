@@ -1,5 +1,6 @@
 """Tables as batch jobs over HTTP."""
 
+import hashlib
 from email.message import Message
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from mlplatform.auth import Permission, Principal, require
 from mlplatform.errors import Unprocessable, UnsupportedMediaType
 from mlplatform.idempotency import RepeatableRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
+from mlplatform.service.body_timeout import patient
 from mlplatform.service.json_route import JsonResponse
 from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job
@@ -87,25 +89,21 @@ async def submit_table(
     form = form or _form(request.headers.get("content-type", ""))
     identity = await serving.batch.freezer.freeze(model, version=version, alias=alias)
     target = f"{request.url.path}?{request.url.query}\0".encode()
-    async with tables.receive(request.stream()) as upload:
-        repeatable = RepeatableRequest(f"POST {PATH}", idempotency, target + upload.sha256)
-        if (stored := await serving.batch.jobs.replay(principal.tenant, repeatable)) is not None:
-            return _again(stored)
-        if key is None:
-            file = await tables.store(principal.tenant, upload, form, delimiter)
-        else:
+    tables.check_size(request.headers.get("content-length", ""))
+    patience = serving.batch.body_timeout.total_seconds()
+    stream = Request(request.scope, patient(request.receive, patience, tables.most)).stream()
+    async with tables.receive(stream) as upload:
+        repeatable = RepeatableRequest(f"POST {PATH}", idempotency, hashlib.sha256(target + upload.sha256).digest())
+        if (answered := await serving.batch.jobs.replay(principal.tenant, repeatable)) is not None:
+            return _answer(answered)
+        forms, number = list(dict.fromkeys(results)), request.state.request_id
+        if key is not None:
             await tables.check_key(principal.tenant, key)
-            file = TableFile(key, form, delimiter)
-    order = TableOrder(identity, alias, file, list(dict.fromkeys(results)))
-    submitted: Job | StoredResponse | None = None
-    try:
-        submitted = await tables.submit(principal, order, repeatable, request.state.request_id)
-    finally:
-        if key is None and not isinstance(submitted, Job):
-            await tables.discard(file)
-    if isinstance(submitted, Job):
-        return JsonResponse(describe(submitted), status_code=ACCEPTED, headers={"Location": _place(submitted.id)})
-    return _again(submitted)
+            order = TableOrder(identity, alias, TableFile(key, form, delimiter), forms)
+            return _answer(await tables.submit(principal, order, repeatable, number))
+        async with tables.storing(principal.tenant, upload, form, delimiter) as stored:
+            order = TableOrder(identity, alias, stored.file, forms)
+            return _answer(await tables.submit(principal, order, repeatable, number, stored))
 
 
 @router.get(
@@ -120,9 +118,11 @@ async def fetch_results(job: UUID, form: Format, principal: Caller, tables: OwnT
     return RedirectResponse(await tables.address(principal.tenant, job, form))
 
 
-def _again(stored: StoredResponse) -> Response:
-    answer = replayed(stored)
-    answer.headers["Location"] = _place(stored.body["id"])
+def _answer(submitted: Job | StoredResponse) -> Response:
+    if isinstance(submitted, Job):
+        return JsonResponse(describe(submitted), status_code=ACCEPTED, headers={"Location": _place(submitted.id)})
+    answer = replayed(submitted)
+    answer.headers["Location"] = _place(submitted.body["id"])
     return answer
 
 

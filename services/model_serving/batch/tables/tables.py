@@ -16,6 +16,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import Jobs, Order
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.tables import repository
 from services.model_serving.batch.tables.csv_file import read_header
 from services.model_serving.batch.tables.errors import TableRefused
@@ -23,6 +24,9 @@ from services.model_serving.batch.tables.parquet_file import NOT_PARQUET
 from services.model_serving.batch.tables.results import Format
 from services.model_serving.batch.tables.source import TYPE, Form, TableFile
 from services.model_serving.batch.tables.tasks import HEAD
+from services.model_serving.batch.uploads import repository as uploads
+from services.model_serving.batch.uploads.receiving import to_the_end
+from services.model_serving.batch.uploads.removal import Removal, key_of
 from services.model_serving.engine.identity import ModelIdentity
 
 KIND = "table"
@@ -62,6 +66,23 @@ class Upload:
     sha256: bytes
 
 
+@dataclass(slots=True)
+class StoredTable:
+    """A table in the object store.
+
+    Attributes:
+        file: The table.
+        upload: Under which it is noted.
+        size: Its bytes.
+        kept: Whether it has become a job.
+    """
+
+    file: TableFile
+    upload: UUID
+    size: int
+    kept: bool = False
+
+
 class Tables:
     """Takes tables, and gives their results.
 
@@ -69,14 +90,35 @@ class Tables:
         database: Where jobs are.
         jobs: Makes them.
         objects: Where tables and results are.
+        removal: Deletes uploads that do not become jobs.
+        quota: Of tenants.
         most: Bytes of an upload.
+
+    Attributes:
+        most: The same.
     """
 
-    def __init__(self, database: Database, jobs: Jobs, objects: ObjectStore, most: int) -> None:
+    def __init__(
+        self, database: Database, jobs: Jobs, objects: ObjectStore, removal: Removal, *, quota: Quota, most: int
+    ) -> None:
         self._database = database
         self._jobs = jobs
         self._objects = objects
-        self._most = most
+        self._removal = removal
+        self._quota = quota
+        self.most = most
+
+    def check_size(self, declared: str) -> None:
+        """Refuse an upload that says that it is larger than it may be.
+
+        Raises:
+            PayloadTooLarge: It does.
+        """
+        if declared.isdecimal() and int(declared) > self.most:
+            raise self._too_large()
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"A table may have at most {self.most >> 20} MB.", headers={"Connection": "close"})
 
     @asynccontextmanager
     async def receive(self, stream: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
@@ -90,23 +132,31 @@ class Tables:
         with tempfile.SpooledTemporaryFile(SPOOL) as file:
             async for part in stream:
                 size += len(part)
-                if size > self._most:
-                    raise PayloadTooLarge(f"A table may have at most {self._most >> 20} MB.")
+                if size > self.most:
+                    raise self._too_large()
                 digest.update(part)
                 file.write(part)
             yield Upload(cast("BinaryIO", file), size, digest.digest())
 
-    async def store(self, tenant: str, upload: Upload, form: Form, delimiter: str) -> TableFile:
-        """Put an upload into the object store, under a name of ours.
+    @asynccontextmanager
+    async def storing(self, tenant: str, upload: Upload, form: Form, delimiter: str) -> AsyncIterator[StoredTable]:
+        """Put an upload into the object store, under a name of ours; it is gone after the block unless it is `kept`.
 
         Raises:
             TableRefused: It does not begin, or end, as a table of its form does.
         """
         check_ends(upload.content, upload.size, form, delimiter)
-        file = TableFile(f"batch/{tenant}/tables/{uuid4()}", form, delimiter)
-        upload.content.seek(0)
-        await self._objects.put_file(file.key, upload.content, upload.size)
-        return file
+        number = uuid4()
+        stored = StoredTable(TableFile(key_of(number, 0), form, delimiter), number, upload.size)
+        async with self._database.transaction(tenant) as connection:
+            await uploads.begin(connection, number, 1)
+        try:
+            upload.content.seek(0)
+            await to_the_end(self._objects.put_file(stored.file.key, upload.content, upload.size))
+            yield stored
+        finally:
+            if not stored.kept:
+                await to_the_end(self._removal.remove(tenant, number))
 
     async def check_key(self, tenant: str, key: str) -> None:
         """Make sure that an object is there, and is the tenant's.
@@ -114,22 +164,46 @@ class Tables:
         Raises:
             NotFound: It is not.
         """
-        if not key.startswith(f"batch/{tenant}/") or not await self._objects.exists(key):
+        if not key.startswith(f"tables/{tenant}/") or not await self._objects.exists(key):
             raise NotFound("There is no such object.")
 
     async def submit(
-        self, principal: Principal, order: TableOrder, repeatable: RepeatableRequest, request_id: str | None
+        self,
+        principal: Principal,
+        order: TableOrder,
+        repeatable: RepeatableRequest,
+        request_id: str | None,
+        stored: StoredTable | None = None,
     ) -> Job | StoredResponse:
-        """Store a job that begins with the cutting of its table, and tell the workers."""
+        """Store a job that begins with the cutting of its table, and tell the workers.
+
+        Args:
+            principal: Whose it is.
+            order: What to do.
+            repeatable: The request; sent again, it makes no second job.
+            request_id: Under which logs know the request.
+            stored: The table when it was uploaded; it is kept as long as the job.
+
+        Raises:
+            QuotaExceeded: The tenant has as much as it may have.
+            Conflict: The upload took so long that it was taken for broken off.
+        """
+
+        async def within(connection: repository.Connection, job: Job) -> None:
+            if stored is not None and not await uploads.keep(
+                connection, stored.upload, job.id, files=1, size=stored.size
+            ):
+                raise Conflict("The upload took too long and was removed; send it again.")
+            await self._quota.check(connection)
+
         wanted = Order(order.model, alias=order.alias, finish={"type": TYPE, "forms": list(order.forms)})
         split = ChunkInput((), source=order.file.describe(), kind="split")
-        return await self._jobs.accept(
-            principal, wanted, [split], kind=KIND, repeatable=repeatable, request_id=request_id
+        submitted = await self._jobs.accept(
+            principal, wanted, [split], kind=KIND, repeatable=repeatable, request_id=request_id, within=within
         )
-
-    async def discard(self, file: TableFile) -> None:
-        """Forget a table that was uploaded for nothing."""
-        await self._objects.delete(file.key)
+        if stored is not None:
+            stored.kept = isinstance(submitted, Job)
+        return submitted
 
     async def address(self, tenant: str, number: UUID, form: Format) -> str:
         """Return where the results of a job can be read for a while.

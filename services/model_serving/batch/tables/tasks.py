@@ -92,13 +92,17 @@ def finish_table(assignment: Assignment, bench: Bench) -> Report:
         try:
             for form in source["forms"]:
                 bench.check()
-                keys[form] = f"batch/{assignment.tenant}/{assignment.job}/results.{uuid4()}.{form}"
+                keys[form] = f"{_folder(assignment)}/{uuid4()}.{form}"
                 export(storage, ledger, keys[form], form)
         except OperationalError as error:
             raise DependencyUnavailable("postgres") from error
         finally:
             storage.runner.run(ledger.database.close())
     return Finished({"results": keys})
+
+
+def _folder(assignment: Assignment) -> str:
+    return f"batch/results/{assignment.tenant}/{assignment.job}"
 
 
 def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
@@ -167,6 +171,6 @@ def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Writte
     ]
     if not answered.num_rows:
         return Written(None, 0, failures)
-    key = f"batch/{assignment.tenant}/{assignment.job}/results/{uuid4()}"
+    key = f"{_folder(assignment)}/{uuid4()}"
     storage.put(key, to_object(answered))
     return Written(key, answered.num_rows, failures)

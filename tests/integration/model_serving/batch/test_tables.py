@@ -128,7 +128,7 @@ class TestRequests:
 
     async def test_an_object_of_another_tenant_is_not_there(self, service: Service, publisher: Publisher) -> None:
         publisher.linear(2.0)
-        answer = await post(service, b"", "text/csv", model=publisher.name, key="batch/other/tables/1")
+        answer = await post(service, b"", "text/csv", model=publisher.name, key="tables/other/1.csv")
         assert answer.status_code == 404
 
     async def test_the_same_request_makes_one_job(self, service: Service, publisher: Publisher) -> None:
