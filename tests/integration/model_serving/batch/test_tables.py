@@ -142,3 +142,29 @@ class TestRequests:
         assert [answer.status_code for answer in answers] == [202, 202]
         assert answers[0].json()["id"] == answers[1].json()["id"]
         assert len((await service.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+
+
+class TestDeaths:
+    async def test_rows_of_a_worker_that_is_killed_are_there_once(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        rows = 150_000
+        table = pd.DataFrame({"a": np.arange(rows, dtype=float), "b": 1.0, "c": 2.0})
+        async with serving(settings_env, publisher, tmp_path / "serving") as service:
+            answer = await post(service, table.to_csv(index=False).encode(), "text/csv", model=publisher.name)
+            place = answer.headers["location"]
+
+            async def scored() -> bool:
+                return bool((await service.client.get(place)).json()["succeeded"])
+
+            async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s") as (_, process):
+                await eventually(scored)
+                process.kill()
+                await process.wait()
+            async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s"):
+                job = await ended(service, place)
+                assert (job["state"], job["items"], job["succeeded"]) == ("completed", rows, rows)
+                found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+        assert found.column("item").to_pylist() == list(range(rows))
+        np.testing.assert_allclose(found.column("prediction").to_numpy(), 2.0 * table["a"], rtol=1e-9, atol=1e-6)
