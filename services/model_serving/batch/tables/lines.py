@@ -78,9 +78,10 @@ class LineScanner:
         self._returned = block[-1] == RETURN and self._place is not Place.QUOTED
         lengths = np.diff(ends, prepend=self._last)
         blank = lengths == 1
-        for place in np.flatnonzero(lengths == 2):  # noqa: PLR2004 (perhaps a return and a newline)
-            last = int(ends[place]) - 1 - self._offset
-            blank[place] = block[last - 1] == RETURN if last > 0 else last == 0 and returned
+        short = np.flatnonzero(lengths == 2)  # noqa: PLR2004 (perhaps a return and a newline)
+        last = ends[short] - 1 - self._offset
+        blank[short[last > 0]] = array[last[last > 0] - 1] == RETURN
+        blank[short[last == 0]] = returned
         self._offset += len(block)
         if len(ends):
             self._last = int(ends[-1])

@@ -66,7 +66,7 @@ class TestScores:
                 found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
                 assert found.column_names == ["item", "prediction", "error"]
                 assert found.column("item").to_pylist() == list(range(500))
-                np.testing.assert_allclose(found.column("prediction").to_numpy(), expected, rtol=1e-12)
+                np.testing.assert_allclose(found.column("prediction").to_numpy(), expected, rtol=1e-9, atol=1e-9)
                 assert pd.read_csv(io.BytesIO(await fetch(service, place, "csv")))["item"].tolist() == list(range(500))
                 assert (await fetch(service, place, "jsonl")).count(b"\n") == 500
         assert "Traceback" not in (tmp_path / "worker.log").read_text()

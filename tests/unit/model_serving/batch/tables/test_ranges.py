@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.model_serving.batch.tables.lines import LineScanner
@@ -51,6 +51,7 @@ text = st.text(st.sampled_from('"",\n\r1x'), max_size=40).map(str.encode)
 
 
 class TestCsv:
+    @settings(max_examples=500)
     @given(text, st.integers(1, 9), st.integers(1, 12), st.integers(1, 4))
     @example(b'1,5" pipe\n2,"a\n"\n', 3, 1, 1)
     @example(b'"a""\n",1\r\n\r\n2,3\r', 1, 1, 1)
