@@ -13,6 +13,7 @@ from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.settings import BatchSettings
+from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.limits import limits_of
 from services.model_serving.batch.uploads.receiving import Receiver
@@ -26,6 +27,7 @@ class Batch:
     """Made by the lifespan."""
 
     jobs: Jobs
+    tables: Tables
     freezer: Freezer
     uploads: Uploads
     body_timeout: timedelta
@@ -48,7 +50,15 @@ async def open_batch(
     removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
     receiver = Receiver(kernel.database, kernel.objects, limits, removal)
     uploads = Uploads(jobs, receiver, limits, Quota.of(settings))
+    tables = Tables(
+        kernel.database,
+        jobs,
+        kernel.objects,
+        removal,
+        quota=uploads.quota,
+        most=int(settings.batch_max_table_size),
+    )
     try:
-        yield Batch(jobs, Freezer(directory, store, registry), uploads, settings.body_timeout)
+        yield Batch(jobs, tables, Freezer(directory, store, registry), uploads, settings.body_timeout)
     finally:
         await bell.close()

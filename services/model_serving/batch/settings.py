@@ -32,6 +32,8 @@ class BatchSettings(PlatformSettings):
     """How often an idle worker looks for chunks that no message told it of."""
     batch_retention: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
     """How long a job and its results are kept after its end."""
+    batch_max_table_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 1024 * 1024 * 1024)
+    """Largest table that can be uploaded; a larger one is answered 413."""
     max_file_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(50 * MIB)
     """Largest file that can be uploaded, and largest file in an archive when it is unpacked."""
     max_files_per_batch: Annotated[int, Field(ge=1, le=10_000)] = 100

@@ -45,12 +45,14 @@ class Order:
         inputs: The items.
         alias: By which the caller named the version.
         params: Parameters of the model.
+        finish: Source of the chunk that follows the end of the job; None when none is wanted.
     """
 
     model: ModelIdentity
     inputs: Sequence[Any] = ()
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    finish: dict[str, Any] | None = None
 
 
 class Jobs:
@@ -157,6 +159,7 @@ class Jobs:
                 subject=principal.subject,
                 request_id=request_id,
                 traceparent=current_traceparent(),
+                finish=order.finish,
             )
             await repository.add_chunks(connection, job.id, chunks)
             if within is not None:

@@ -77,6 +77,21 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Each item has a result; what was answered is in an object.
+
+    Attributes:
+        key: Of the object; None when every item failed.
+        succeeded: Items in the object.
+        failures: The results of the others.
+    """
+
+    key: str | None
+    succeeded: int
+    failures: Sequence[ItemResult]
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkSpec:
     """A chunk of an input that was split.
 
@@ -142,7 +157,7 @@ class Phase:
     name: str
 
 
-Report = Scored | Split | Finished | Unreadable | Unavailable | Unloadable | Stopped | Phase
+Report = Scored | Written | Split | Finished | Unreadable | Unavailable | Unloadable | Stopped | Phase
 
 PLAIN: dict[str, Callable[..., Report]] = {
     one.__name__: one for one in (Finished, Unreadable, Unavailable, Unloadable, Stopped, Phase)
@@ -154,7 +169,9 @@ def write_report(report: Report) -> bytes:
     """Return the message."""
     match report:
         case Scored(results):
-            content: list[Any] = [[one.item, one.state, one.output, one.error] for one in results]
+            content: list[Any] = _rows(results)
+        case Written(key, succeeded, failures):
+            content = [key, succeeded, _rows(failures)]
         case Split(chunks):
             content = [[one.source, one.items, one.kind] for one in chunks]
         case Finished(summary):
@@ -174,6 +191,13 @@ def read_report(message: bytes) -> Report:
     match kind:
         case "Scored":
             return Scored([ItemResult(*values) for values in content])
+        case "Written":
+            key, succeeded, failures = content
+            return Written(key, succeeded, [ItemResult(*values) for values in failures])
         case "Split":
             return Split([ChunkSpec(*values) for values in content])
     return PLAIN[kind](*content)
+
+
+def _rows(results: Sequence[ItemResult]) -> list[Any]:
+    return [[one.item, one.state, one.output, one.error] for one in results]

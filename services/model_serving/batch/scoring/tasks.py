@@ -10,6 +10,7 @@ import orjson
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import results_of, score_items
+from services.model_serving.batch.tables.tasks import finish_table, score_table, split_table
 from services.model_serving.batch.uploads.scoring import score_files
 
 
@@ -24,7 +25,13 @@ def refuse(assignment: Assignment, _: Bench) -> Report:
     return Unreadable(f"This worker cannot {assignment.kind} such an input; its version is another one than the API's.")
 
 
-KINDS: Mapping[str, Task] = {"score": score, "score:files": score_files}
+KINDS: Mapping[str, Task] = {
+    "score": score,
+    "score:files": score_files,
+    "split:table": split_table,
+    "score:table": score_table,
+    "finish:table": finish_table,
+}
 
 
 def find_task(assignment: Assignment) -> Task:

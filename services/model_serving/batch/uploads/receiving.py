@@ -74,7 +74,7 @@ class Receiver:
             yield received
         finally:
             if not received.kept:
-                await _to_the_end(self._discard(tenant, received))
+                await to_the_end(self._discard(tenant, received))
 
     async def _discard(self, tenant: str, received: Received) -> None:
         try:
@@ -185,7 +185,7 @@ class _Reader:
             if self._unpacked > self._limits.total_size:
                 raise UploadTooLarge(f"The archives unpack to more than {readable(self._limits.total_size)} together.")
         spool.seek(0)
-        await _to_the_end(self._objects.put_file(key, cast("BinaryIO", spool), self._size))
+        await to_the_end(self._objects.put_file(key, cast("BinaryIO", spool), self._size))
         self._received.items += items
 
     def _close(self) -> None:
@@ -198,7 +198,7 @@ def _missing(field: str, message: str) -> BadForm:
     return BadForm("The form has not the parts that it should have.", errors=[FieldError(f"body.{field}", message)])
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
     """Do something to its end, also when whoever wants it goes away meanwhile: a thread writes on when nobody waits."""
     task = asyncio.ensure_future(work)
     try:

@@ -14,7 +14,7 @@ from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import ChunkInput
-from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult
+from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.chunk import Chunk, Claim
 
@@ -90,6 +90,25 @@ class Claims:
             if await repository.lock(connection, chunk.claim) is None:
                 return None
             return await store(connection, chunk.claim, job, results)
+
+    async def commit_object(self, chunk: Chunk, job: Job, written: Written) -> Job | None:
+        """Do the same with results that are in an object, whose name the chunk keeps.
+
+        Returns:
+            The job after it; None when the claim is void.
+
+        Raises:
+            TwiceError: An item had a result already, or one has none.
+        """
+        async with self._database.transaction(chunk.claim.tenant_id) as connection:
+            if await repository.lock(connection, chunk.claim) is None:
+                return None
+            failures = written.failures
+            added = await repository.add_results(connection, job, failures)
+            if added != len(failures) or added + written.succeeded != len(chunk.items):
+                raise TwiceError(f"{job.id} {chunk.claim.number}")
+            await repository.close(connection, chunk.claim, written.key)
+            return await repository.count(connection, job, written.succeeded, len(failures))
 
     async def split(self, claimed: Claim, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
         """Put the chunks that a chunk was split into in its place; their items are numbered on from those of the job.
@@ -167,8 +186,13 @@ async def store(connection: repository.Connection, claimed: Claim, job: Job, res
 
 def count_results(job: Job, results: Sequence[ItemResult]) -> None:
     """Count committed results in the metrics."""
-    for state in ("succeeded", "failed"):
-        number = sum(one.state == state for one in results)
+    succeeded = sum(one.state == "succeeded" for one in results)
+    count_items(job, succeeded, len(results) - succeeded)
+
+
+def count_items(job: Job, succeeded: int, failed: int) -> None:
+    """Count committed items in the metrics."""
+    for state, number in (("succeeded", succeeded), ("failed", failed)):
         if number:
             metrics.ITEMS.labels(job.model["name"], job.model["version"], state).inc(number)
 

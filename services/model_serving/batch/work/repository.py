@@ -127,11 +127,12 @@ async def divide(
         )
 
 
-async def close(connection: Connection, claimed: Claim) -> bool:
+async def close(connection: Connection, claimed: Claim, result_key: str | None = None) -> bool:
     """Mark a chunk as done; False when the claim is void."""
     cursor = await connection.execute(
-        f"UPDATE batch_chunks SET state = 'done', holder = NULL, lease_until = NULL WHERE {MINE}",  # noqa: S608
-        _mine(claimed),
+        "UPDATE batch_chunks SET state = 'done', holder = NULL, lease_until = NULL, result_key = %s "  # noqa: S608
+        f"WHERE {MINE}",
+        (result_key, *_mine(claimed)),
     )
     return cursor.rowcount == 1
 

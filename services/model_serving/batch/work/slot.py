@@ -24,12 +24,13 @@ from services.model_serving.batch.scoring.assignment import (
     Unavailable,
     Unloadable,
     Unreadable,
+    Written,
 )
 from services.model_serving.batch.scoring.process import ScorerDiedError, ScorerProcess
 from services.model_serving.batch.tracing import worker_span
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
-from services.model_serving.batch.work.claims import Claims, TwiceError, count_results, note_end
+from services.model_serving.batch.work.claims import Claims, TwiceError, count_items, count_results, note_end
 
 LOOK = 0.5
 """Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not."""
@@ -143,10 +144,8 @@ class Slot:
     async def _settle(self, chunk: Chunk, job: Job, report: Report) -> bool:
         """Draw the conclusion from what the scorer said; False when the claim is void."""
         match report:
-            case Scored(results):
-                after = await self._claims.commit(chunk, job, results)
-                if after is not None:
-                    count_results(job, results)
+            case Scored() | Written():
+                after = await self._commit(chunk, job, report)
             case Split(chunks):
                 after = await self._claims.split(chunk.claim, job, chunks)
             case Finished(summary):
@@ -166,6 +165,17 @@ class Slot:
         if after is not None:
             note_end(after)
         return after is not None
+
+    async def _commit(self, chunk: Chunk, job: Job, report: Scored | Written) -> Job | None:
+        if isinstance(report, Scored):
+            after = await self._claims.commit(chunk, job, report.results)
+            if after is not None:
+                count_results(job, report.results)
+            return after
+        after = await self._claims.commit_object(chunk, job, report)
+        if after is not None:
+            count_items(job, report.succeeded, len(report.failures))
+        return after
 
     async def _fail(self, chunk: Chunk, job: Job, code: str, detail: str) -> Job | None:
         error = orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()
