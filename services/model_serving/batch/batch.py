@@ -11,6 +11,7 @@ from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.settings import BatchSettings
+from services.model_serving.batch.webhook.webhooks import Webhooks
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
 
@@ -21,6 +22,7 @@ class Batch:
 
     jobs: Jobs
     freezer: Freezer
+    webhooks: Webhooks
 
 
 @asynccontextmanager
@@ -37,6 +39,6 @@ async def open_batch(
         chunk_items=settings.batch_chunk_items,
     )
     try:
-        yield Batch(jobs, Freezer(directory, store, registry))
+        yield Batch(jobs, Freezer(directory, store, registry), Webhooks(kernel.database, settings))
     finally:
         await bell.close()

@@ -1,12 +1,15 @@
 """Settings of batch jobs, which the serving service has too."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
+from mlplatform.settings.parsing import split_list
 
 
 class BatchSettings(PlatformSettings):
@@ -30,3 +33,15 @@ class BatchSettings(PlatformSettings):
     """How often an idle worker looks for chunks that no message told it of."""
     batch_retention: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
     """How long a job and its results are kept after its end."""
+    batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """Of which the keys come that webhooks are signed with, one for each tenant; without it webhooks are off."""
+    batch_webhook_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_list)
+    ] = ()
+    """Private networks that webhooks may lead into, such as `10.1.0.0/16`; only there without TLS."""
+    batch_webhook_ports: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(split_list)
+    ] = (443, 8443)
+    """Ports that webhooks may lead to."""
+    batch_webhook_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))] = timedelta(seconds=10)
+    """How long a receiver may take to answer a webhook."""

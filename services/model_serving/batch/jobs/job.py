@@ -27,6 +27,8 @@ class Job:
         error: Why the job as a whole failed.
         subject: Who submitted it.
         traceparent: The trace of the request that submitted it.
+        review_below: Results with less confidence are reviewed.
+        webhook: Where to tell of its end.
     """
 
     tenant_id: str
@@ -49,6 +51,8 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    review_below: float | None = None
+    webhook: str | None = None
 
     @property
     def identity(self) -> ModelIdentity:

@@ -43,12 +43,16 @@ class Order:
         inputs: The items.
         alias: By which the caller named the version.
         params: Parameters of the model.
+        review_below: Results with less confidence are reviewed.
+        webhook: Where to tell of its end.
     """
 
     model: ModelIdentity
     inputs: Sequence[Any]
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    review_below: float | None = None
+    webhook: str | None = None
 
 
 class Jobs:
@@ -123,6 +127,8 @@ class Jobs:
                 subject=principal.subject,
                 request_id=request_id,
                 traceparent=current_traceparent(),
+                review_below=order.review_below,
+                webhook=order.webhook,
             )
             await repository.add_chunks(connection, job.id, chunks)
             await repeatable.save(connection, ACCEPTED, describe(job))

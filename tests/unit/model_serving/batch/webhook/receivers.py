@@ -22,10 +22,24 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver(
-    answer: bytes = OK, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None, endless: bytes = b""
+    answer: bytes = OK,
+    *,
+    first: Iterable[bytes] = (),
+    host: str = "127.0.0.1",
+    context: ssl.SSLContext | None = None,
+    endless: bytes = b"",
 ) -> AsyncIterator[Receiver]:
-    """Listen for the time of the block; answer each request with the same bytes, then without end with others."""
+    """Listen for the time of the block; answer each request with the same bytes, then without end with others.
+
+    Args:
+        answer: To each request, but for those of `first`.
+        first: Answers to the first requests.
+        host: Where to listen.
+        context: Of TLS.
+        endless: Sent again and again after the answer.
+    """
     seen = Receiver()
+    before = list(first)
     open_ones: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +53,7 @@ async def receiver(
             headers = {name.lower(): value for name, _, value in (entry.partition(": ") for entry in lines)}
             body = await reader.readexactly(int(headers["content-length"]))
             seen.requests.append((line, headers, body))
-            writer.write(answer)
+            writer.write(before.pop(0) if before else answer)
             while endless:
                 writer.write(endless)
                 await writer.drain()

@@ -1,0 +1,21 @@
+"""What became of the webhooks of jobs."""
+
+from typing import Annotated
+from uuid import UUID
+
+from mlplatform.auth import Permission, Principal, require
+from mlplatform.service import ServiceRouter
+from services.model_serving.batch.webhook.schemas import WebhookDeliveries, WebhookDelivery
+from services.model_serving.serving import ServingParts
+
+router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
+
+
+@router.get("/jobs/{job}/webhooks", summary="See whether a receiver was told of a job's end")
+async def list_deliveries(
+    job: UUID, principal: Annotated[Principal, require(Permission.PREDICT)], serving: ServingParts
+) -> WebhookDeliveries:
+    """List the deliveries of a job of the caller's tenant, newest first."""
+    await serving.batch.jobs.find(principal.tenant, job)
+    rows = await serving.batch.webhooks.of_job(principal.tenant, job)
+    return WebhookDeliveries(deliveries=[WebhookDelivery(**row) for row in rows])
