@@ -35,9 +35,7 @@ class BatchSettings(PlatformSettings):
     """How long a job and its results are kept after its end."""
     batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Of which the keys come that webhooks are signed with, one for each tenant; without it webhooks are off."""
-    batch_webhook_networks: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_list)
-    ] = ()
+    batch_webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_list)] = ()
     """Private networks that webhooks may lead into, such as `10.1.0.0/16`; only there without TLS."""
     batch_webhook_ports: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(split_list)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from mlplatform.auth import Permission, Principal, require
 from mlplatform.service import ServiceRouter
-from services.model_serving.batch.webhook.schemas import WebhookDeliveries, WebhookDelivery
+from services.model_serving.batch.webhook.schemas import WebhookDeliveries, WebhookDelivery, WebhookKey
 from services.model_serving.serving import ServingParts
 
 router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
@@ -19,3 +19,9 @@ async def list_deliveries(
     await serving.batch.jobs.find(principal.tenant, job)
     rows = await serving.batch.webhooks.of_job(principal.tenant, job)
     return WebhookDeliveries(deliveries=[WebhookDelivery(**row) for row in rows])
+
+
+@router.get("/webhook-key", summary="Read the key of webhooks")
+async def read_key(principal: Annotated[Principal, require(Permission.KEYS)], serving: ServingParts) -> WebhookKey:
+    """Read the key that the webhooks of the caller's tenant are signed with."""
+    return WebhookKey(key=serving.batch.webhooks.key_of(principal.tenant))

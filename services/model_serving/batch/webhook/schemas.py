@@ -24,3 +24,9 @@ class WebhookDeliveries(BaseModel):
     """Newest first; a job that was retried ends more than once."""
 
     deliveries: list[WebhookDelivery]
+
+
+class WebhookKey(BaseModel):
+    """What a receiver checks signatures with."""
+
+    key: str = Field(description="As text the key of HMAC-SHA256.")

@@ -5,10 +5,12 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from mlplatform.database import Database
+from mlplatform.errors import NotFound
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.webhook import repository
 from services.model_serving.batch.webhook.errors import InvalidWebhook
 from services.model_serving.batch.webhook.networks import Networks
+from services.model_serving.batch.webhook.signature import tenant_key
 from services.model_serving.batch.webhook.target import read_target
 
 
@@ -22,7 +24,7 @@ class Webhooks:
 
     def __init__(self, database: Database, settings: BatchSettings) -> None:
         self._database = database
-        self._enabled = settings.batch_webhook_secret is not None
+        self._secret = settings.batch_webhook_secret
         self._ports = settings.batch_webhook_ports
         self._networks = Networks(settings.batch_webhook_networks)
 
@@ -34,9 +36,19 @@ class Webhooks:
         """
         if url is None:
             return
-        if not self._enabled:
+        if self._secret is None:
             raise InvalidWebhook("is off here: the operator has to set ML_BATCH_WEBHOOK_SECRET")
         read_target(url, ports=self._ports, networks=self._networks)
+
+    def key_of(self, tenant: str) -> str:
+        """Return the key that a tenant's webhooks are signed with.
+
+        Raises:
+            NotFound: Webhooks are off.
+        """
+        if self._secret is None:
+            raise NotFound("Webhooks are off here: the operator has to set ML_BATCH_WEBHOOK_SECRET.")
+        return tenant_key(self._secret.get_secret_value().encode(), tenant)
 
     async def of_job(self, tenant: str, job: UUID) -> list[DictRow]:
         """Return the deliveries of a job of a tenant, newest first."""
