@@ -9,6 +9,8 @@ from services.model_serving.engine.identity import ModelIdentity
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 ResultState = Literal["succeeded", "failed"]
+Kind = Literal["score", "split", "finish"]
+"""What is to be done with a chunk."""
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -22,11 +24,12 @@ class Job:
         model: The version that scores it, as it was when the job was submitted.
         alias: By which the caller named that version.
         params: Parameters of the model.
-        items: How many there are; each ends as succeeded, failed or cancelled.
+        items: How many there are, so far while a chunk is to be split; each ends as succeeded, failed or cancelled.
         retries: How often its failed items were tried again.
         error: Why the job as a whole failed.
         subject: Who submitted it.
         traceparent: The trace of the request that submitted it.
+        finish: Source of the chunk that follows its end; None when none is wanted.
         review_below: Results with less confidence are reviewed.
         webhook: Where to tell of its end.
     """
@@ -51,6 +54,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    finish: dict[str, Any] | None
     review_below: float | None = None
     webhook: str | None = None
 

@@ -214,12 +214,19 @@ class Jobs:
             if not numbers:
                 raise NothingToRetry("No item of the job failed.")
             held = await repository.inputs(connection, number)
-            chunks = await asyncio.to_thread(lambda: self._cut(_items(held, set(numbers)), numbers))
+            chunks = await asyncio.to_thread(self._again, held, numbers)
             await repository.add_chunks(connection, number, chunks)
             job = await repository.reopen(connection, number)
             await self._record(connection, principal, "batch.retried", job)
         self._bell.ring()
         return job
+
+    def _again(self, held: Sequence[ChunkInput], numbers: Sequence[int]) -> list[ChunkInput]:
+        """Return chunks of some items out of those that had them before."""
+        stored = _sourced(held, numbers)
+        elsewhere = {number for chunk in stored for number in chunk.items}
+        here = [number for number in numbers if number not in elsewhere]
+        return [*self._cut(_items(held, set(here)), here), *stored]
 
     def _cut(self, items: dict[int, Any], numbers: Sequence[int]) -> list[ChunkInput]:
         parts = (numbers[start : start + self._chunk_items] for start in range(0, len(numbers), self._chunk_items))
@@ -239,11 +246,23 @@ def _found(job: Job | None) -> Job:
     return job
 
 
+def _sourced(held: Sequence[ChunkInput], numbers: Sequence[int]) -> list[ChunkInput]:
+    """Return a chunk for each source that has some of the items; an item that was tried again is in several."""
+    wanted = set(numbers)
+    found = []
+    for chunk in held:
+        items = [] if chunk.source is None else [number for number in chunk.items if number in wanted]
+        if items:
+            wanted.difference_update(items)
+            found.append(ChunkInput(items, source=chunk.source))
+    return found
+
+
 def _items(held: Sequence[ChunkInput], wanted: set[int]) -> dict[int, Any]:
     """Return the items of some numbers."""
     found: dict[int, Any] = {}
     for chunk in held:
-        if wanted.isdisjoint(chunk.items):
+        if chunk.input is None or wanted.isdisjoint(chunk.items):
             continue
         items = orjson.loads(chunk.input)
         found |= {number: item for number, item in zip(chunk.items, items, strict=True) if number in wanted}

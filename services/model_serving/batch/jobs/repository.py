@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Json, Jsonb
 
-from services.model_serving.batch.jobs.job import Job, ResultState, State
+from services.model_serving.batch.jobs.job import Job, Kind, ResultState, State
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Job))
@@ -19,23 +19,29 @@ OPEN = ("queued", "running")
 
 @dataclass(frozen=True, slots=True)
 class ChunkInput:
-    """What a chunk holds.
+    """What a chunk works on: its input, or what its source describes.
 
     Attributes:
-        items: Numbers of its items.
+        items: Numbers of its items; none of a chunk that is to be split.
         input: The items as a JSON list.
+        source: Where the items are; `first` in it is the number of the first item that it describes.
+        kind: What is to be done with it.
     """
 
     items: Sequence[int]
-    input: bytes
+    input: bytes | None = None
+    source: dict[str, Any] | None = None
+    kind: Kind = "score"
 
 
 async def create(connection: Connection, job: UUID, **values: Any) -> Job:  # noqa: ANN401 (values of columns)
-    """Add a job of the tenant; `model` and `params` are written as JSON."""
+    """Add a job of the tenant; `model`, `params` and `finish` are written as JSON."""
     await connection.execute(
         "INSERT INTO tenants (tenant_id) VALUES (current_setting('ml.tenant')) ON CONFLICT DO NOTHING"
     )
     given = {"id": job} | values | {"model": Jsonb(values["model"]), "params": Json(values["params"])}
+    if values.get("finish") is not None:
+        given["finish"] = Json(values["finish"])
     statement = sql.SQL("INSERT INTO batch_jobs ({}) VALUES ({}) RETURNING {}").format(
         sql.SQL(", ").join(map(sql.Identifier, given)), sql.SQL(", ").join([sql.Placeholder()] * len(given)), COLUMNS
     )
@@ -52,17 +58,22 @@ async def add_chunks(connection: Connection, job: UUID, chunks: Sequence[ChunkIn
     (row,) = await cursor.fetchall()
     async with connection.cursor() as writer:
         await writer.executemany(
-            "INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input) "
-            "VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (job, row["next"] + place, chunk.items[0], len(chunk.items), listed(chunk.items), chunk.input)
-                for place, chunk in enumerate(chunks)
-            ],
+            "INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, source, kind) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [(job, row["next"] + place, *_placed(chunk)) for place, chunk in enumerate(chunks)],
         )
+
+
+def _placed(chunk: ChunkInput) -> tuple[object, ...]:
+    source = None if chunk.source is None else Json(chunk.source)
+    first = chunk.items[0] if chunk.items else 0
+    return first, len(chunk.items), listed(chunk.items), chunk.input, source, chunk.kind
 
 
 def listed(items: Sequence[int]) -> list[int] | None:
     """Return the numbers as the column has them: none when they follow each other."""
+    if not items:
+        return None
     follow = items[-1] - items[0] == len(items) - 1
     return None if follow else list(items)
 
@@ -114,11 +125,13 @@ async def cancel(connection: Connection, job: UUID) -> Job:
         "WHERE job_id = %s AND state = ANY(%s)",
         (job, list(OPEN)),
     )
-    return await _changed(
+    cancelled = await _changed(
         connection,
         "state = 'cancelled', cancelled = items - succeeded - failed, finished_at = now()",
         job,
     )
+    await queue_finish(connection, cancelled)
+    return cancelled
 
 
 async def take_failed(connection: Connection, job: UUID) -> list[int]:
@@ -130,18 +143,35 @@ async def take_failed(connection: Connection, job: UUID) -> list[int]:
 
 
 async def inputs(connection: Connection, job: UUID) -> list[ChunkInput]:
-    """Return what the chunks of a job hold that were scored, or given up, as they are."""
+    """Return what the chunks of a job work on that were scored, or given up, as they are."""
     cursor = await connection.execute(
-        "SELECT first_item, item_count, items, input FROM batch_chunks WHERE job_id = %s AND state = 'done'", (job,)
+        "SELECT first_item, item_count, items, input, source FROM batch_chunks "
+        "WHERE job_id = %s AND state = 'done' AND kind = 'score' ORDER BY number",
+        (job,),
     )
-    return [
-        ChunkInput(row["items"] or range(row["first_item"], row["first_item"] + row["item_count"]), row["input"])
-        for row in await cursor.fetchall()
-    ]
+    return [ChunkInput(numbers_of(row), row["input"], row["source"]) for row in await cursor.fetchall()]
+
+
+def numbers_of(row: DictRow) -> Sequence[int]:
+    """Return the numbers of a chunk's items."""
+    if row["items"] is not None:
+        return list(row["items"])
+    return range(row["first_item"], row["first_item"] + row["item_count"])
+
+
+async def queue_finish(connection: Connection, job: Job) -> None:
+    """Queue what follows the end of a job, in the transaction that ends it; nothing for a job that wants nothing."""
+    if job.has_ended and job.finish is not None:
+        await add_chunks(connection, job.id, [ChunkInput((), source=job.finish, kind="finish")])
 
 
 async def reopen(connection: Connection, job: UUID) -> Job:
-    """Queue a locked job that ended, without its failed results."""
+    """Queue a locked job that ended, without its failed results; what was to follow its end follows the next one."""
+    await connection.execute(
+        "UPDATE batch_chunks SET state = 'cancelled', holder = NULL, lease_until = NULL "
+        "WHERE job_id = %s AND kind = 'finish' AND state = ANY(%s)",
+        (job, list(OPEN)),
+    )
     return await _changed(
         connection,
         "state = 'queued', failed = 0, retries = retries + 1, error = NULL, finished_at = NULL",

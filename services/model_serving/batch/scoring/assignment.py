@@ -1,12 +1,12 @@
 """What goes into the process that scores, and what comes out of it; each is one message of JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
-from services.model_serving.batch.jobs.job import ResultState
+from services.model_serving.batch.jobs.job import Kind, ResultState
 from services.model_serving.engine.identity import ModelIdentity
 
 LOADING, SCORING = "loading", "scoring"
@@ -16,31 +16,40 @@ STOP = b"stop"
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A chunk to score.
+    """A chunk to work on.
 
     Attributes:
         model: With which version.
         params: Its parameters.
         items: Numbers of the items.
-        payload: The items, as a JSON list.
+        payload: The items, as a JSON list; nothing when they are elsewhere.
+        source: Where that is.
+        kind: What is to be done.
+        tenant: Whose job it is.
+        job: Its id.
     """
 
     model: ModelIdentity
     params: dict[str, Any]
     items: Sequence[int]
     payload: bytes
+    source: dict[str, Any] | None = None
+    kind: Kind = "score"
+    tenant: str = ""
+    job: str = ""
 
     def write(self) -> bytes:
         """Return the message."""
-        head = orjson.dumps([asdict(self.model), self.params, list(self.items)])
+        about = [self.source, self.kind, self.tenant, self.job]
+        head = orjson.dumps([asdict(self.model), self.params, list(self.items), about])
         return len(head).to_bytes(8, "big") + head + self.payload
 
     @classmethod
     def read(cls, message: bytes) -> "Assignment":
         """Return what a message says."""
         end = 8 + int.from_bytes(message[:8], "big")
-        model, params, items = orjson.loads(message[8:end])
-        return cls(ModelIdentity(**model), params, items, message[end:])
+        model, params, items, about = orjson.loads(message[8:end])
+        return cls(ModelIdentity(**model), params, items, message[end:], *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,44 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkSpec:
+    """A chunk of an input that was split.
+
+    Attributes:
+        source: Where its items are; `first`, the number of the first one, is added when it is stored.
+        items: How many they are; none of a chunk that is to be split further.
+        kind: What is to be done with it.
+    """
+
+    source: dict[str, Any]
+    items: int = 0
+    kind: Kind = "score"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """An input was split."""
+
+    chunks: Sequence[ChunkSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What follows the end of a job was done; the summary is stored with the job."""
+
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The input of the job cannot be read, so the job as a whole fails."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Something that is needed to load the model is down; the chunk can be tried again later."""
+    """Something that is needed, such as what holds the model, is down; the chunk can be tried again later."""
 
     reason: str
 
@@ -97,7 +142,12 @@ class Phase:
     name: str
 
 
-Report = Scored | Unavailable | Unloadable | Stopped | Phase
+Report = Scored | Split | Finished | Unreadable | Unavailable | Unloadable | Stopped | Phase
+
+PLAIN: dict[str, Callable[..., Report]] = {
+    one.__name__: one for one in (Finished, Unreadable, Unavailable, Unloadable, Stopped, Phase)
+}
+"""Reports whose message has their fields."""
 
 
 def write_report(report: Report) -> bytes:
@@ -105,7 +155,11 @@ def write_report(report: Report) -> bytes:
     match report:
         case Scored(results):
             content: list[Any] = [[one.item, one.state, one.output, one.error] for one in results]
-        case Unavailable(reason) | Unloadable(reason):
+        case Split(chunks):
+            content = [[one.source, one.items, one.kind] for one in chunks]
+        case Finished(summary):
+            content = [summary]
+        case Unreadable(reason) | Unavailable(reason) | Unloadable(reason):
             content = [reason]
         case Phase(name):
             content = [name]
@@ -120,10 +174,6 @@ def read_report(message: bytes) -> Report:
     match kind:
         case "Scored":
             return Scored([ItemResult(*values) for values in content])
-        case "Unavailable":
-            return Unavailable(*content)
-        case "Unloadable":
-            return Unloadable(*content)
-        case "Phase":
-            return Phase(*content)
-    return Stopped()
+        case "Split":
+            return Split([ChunkSpec(*values) for values in content])
+    return PLAIN[kind](*content)

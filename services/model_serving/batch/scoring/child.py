@@ -2,9 +2,9 @@
 
 import os
 import signal
+from functools import partial
 from multiprocessing.connection import Connection
 
-import orjson
 from structlog import get_logger
 
 from mlplatform.errors import DependencyUnavailable, PlatformError
@@ -17,14 +17,13 @@ from services.model_serving.batch.scoring.assignment import (
     Assignment,
     Phase,
     Report,
-    Scored,
     Stopped,
     Unavailable,
     Unloadable,
     write_report,
 )
 from services.model_serving.batch.scoring.models import Models
-from services.model_serving.batch.scoring.rows import results_of, score_items
+from services.model_serving.batch.scoring.tasks import Bench, NotLoaded, find_task
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
 from services.model_serving.loading.loader import make_loader
@@ -46,11 +45,13 @@ class Scorer:
     Args:
         connection: To the process that holds the leases.
         models: The versions in memory.
+        settings: Of serving.
     """
 
-    def __init__(self, connection: Connection, models: Models) -> None:
+    def __init__(self, connection: Connection, models: Models, settings: ServingSettings) -> None:
         self._connection = connection
         self._models = models
+        self._settings = settings
 
     def run(self) -> None:
         """Work until the other end is closed."""
@@ -69,19 +70,25 @@ class Scorer:
 
     def _work(self, assignment: Assignment) -> Report:
         try:
-            model = self._load(assignment)
+            bench = Bench(partial(self._model, assignment), self._check, self._settings)
+            return find_task(assignment)(assignment, bench)
+        except NotLoaded as error:
+            return Unloadable(error.reason)
         except DependencyUnavailable as error:
             return Unavailable(error.detail)
-        except PlatformError as error:
-            return Unloadable(reason(error))
-        except (GiveUp, OSError):
+
+    def _model(self, assignment: Assignment) -> LoadedModel:
+        try:
+            model = self._load(assignment)
+        except (DependencyUnavailable, GiveUp, OSError):
             raise
-        except BaseException as error:  # noqa: BLE001 (a model's code may raise anything; it is the job's answer)
+        except PlatformError as error:
+            raise NotLoaded(reason(error)) from error
+        except BaseException as error:
             log.warning("batch.model_not_loaded", model=assignment.model.name, reason=reason(error))
-            return Unloadable(reason(error))
+            raise NotLoaded(reason(error)) from error
         self._say(Phase(SCORING))
-        outcomes = score_items(model, orjson.loads(assignment.payload), assignment.params, self._check)
-        return Scored(results_of(assignment.items, outcomes))
+        return model
 
     def _load(self, assignment: Assignment) -> LoadedModel:
         if not self._models.knows(assignment.model):
@@ -115,6 +122,6 @@ def run(connection: Connection, settings: ServingSettings) -> None:
     registry = Registry(settings.mlflow_url)
     models = Models(registry, make_loader(registry, settings), settings.batch_models)
     try:
-        Scorer(connection, models).run()
+        Scorer(connection, models, settings).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the other process ended while this one worked

@@ -55,6 +55,11 @@ class Burial:
             deaths = chunk.deaths + 1
             if deaths < MOST_DEATHS:
                 await repository.requeue_dead(connection, claimed)
+            elif chunk.kind == "finish":
+                await repository.close(connection, claimed)
+            elif chunk.kind == "split":
+                detail = f"Reading the input ended its process {MOST_DEATHS} times ({cause})."
+                job = await repository.fail(connection, job, detail, _error("unreadable_input", detail))
             elif loading:
                 job = await self._give_up(connection, job, cause)
             elif len(chunk.items) > 1:
@@ -68,21 +73,30 @@ class Burial:
             job=str(claimed.job_id), chunk=claimed.number, items=len(chunk.items), deaths=deaths, cause=cause,
         )  # fmt: skip
         count_results(job, results)
-        note_end(job)
+        if chunk.kind != "finish":
+            note_end(job)
         return True
 
     async def _give_up(self, connection: repository.Connection, job: Job, cause: str) -> Job:
         detail = f"Loading the model ended its process {MOST_DEATHS} times ({cause})."
-        error = orjson.dumps({"code": "model_not_loaded", "detail": detail, "errors": []}).decode()
-        return await repository.fail(connection, job, detail, error)
+        return await repository.fail(connection, job, detail, _error("model_not_loaded", detail))
 
 
-def _halves(chunk: Chunk) -> list[tuple[list[int], bytes]]:
-    items, content = list(chunk.items), orjson.loads(chunk.input)
+def _halves(chunk: Chunk) -> list[tuple[list[int], bytes | None]]:
+    """Return each half's items, with the part of the input that is theirs; a source goes with both."""
+    items = list(chunk.items)
     middle = len(items) // 2
-    return [(items[part], orjson.dumps(content[part])) for part in (slice(None, middle), slice(middle, None))]
+    parts = slice(None, middle), slice(middle, None)
+    if chunk.input is None:
+        return [(items[part], None) for part in parts]
+    content = orjson.loads(chunk.input)
+    return [(items[part], orjson.dumps(content[part])) for part in parts]
 
 
 def _poison(cause: str) -> str:
     detail = f"Each process that scored this item died of it ({cause}); the others of the job were scored without it."
-    return orjson.dumps({"code": "poison", "detail": detail, "errors": []}).decode()
+    return _error("poison", detail)
+
+
+def _error(code: str, detail: str) -> str:
+    return orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from services.model_serving.batch.jobs.job import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,17 @@ class Chunk:
     Attributes:
         claim: By which it does.
         items: Numbers of its items.
-        input: The items as a JSON list.
+        input: The items as a JSON list; None when they are elsewhere.
         deaths: How often its holder died over it.
         queued_at: Since when it waited.
+        source: Where the items are.
+        kind: What is to be done with it.
     """
 
     claim: Claim
     items: Sequence[int]
-    input: bytes
+    input: bytes | None
     deaths: int
     queued_at: datetime
+    source: dict[str, Any] | None = None
+    kind: Kind = "score"

@@ -5,13 +5,16 @@ Everything here is conditional on the claim: whoever has lost it changes nothing
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
 from mlplatform.database import Database
 from services.model_serving.batch import metrics
+from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.scoring.assignment import ItemResult
+from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.chunk import Chunk, Claim
 
@@ -88,6 +91,38 @@ class Claims:
                 return None
             return await store(connection, chunk.claim, job, results)
 
+    async def split(self, claimed: Claim, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
+        """Put the chunks that a chunk was split into in its place; their items are numbered on from those of the job.
+
+        Returns:
+            The job after it; None when the claim is void.
+        """
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            if await repository.lock(connection, claimed) is None:
+                return None
+            before = await jobs.find(connection, claimed.job_id)
+            first = job.items if before is None else before.items
+            chunks, items = number(specs, first)
+            await jobs.add_chunks(connection, claimed.job_id, chunks)
+            await repository.grow(connection, job, items)
+            await repository.close(connection, claimed)
+            return await repository.count(connection, job, 0, 0)
+
+    async def finish(self, claimed: Claim, job: Job, summary: dict[str, Any] | None) -> bool:
+        """Mark the chunk that followed the end of a job as done; False when the claim is void.
+
+        Args:
+            claimed: The chunk.
+            job: The job.
+            summary: What it came to; None when it could not be done.
+        """
+        async with self._database.transaction(claimed.tenant_id) as connection:
+            if await repository.lock(connection, claimed) is None:
+                return False
+            if summary is not None:
+                await repository.summarize(connection, job, summary)
+            return await repository.close(connection, claimed)
+
     async def fail(self, claimed: Claim, job: Job, reason: str, error: str) -> Job | None:
         """End a job that cannot be run.
 
@@ -104,6 +139,17 @@ class Claims:
             if await repository.lock(connection, claimed) is None:
                 return None
             return await repository.fail(connection, job, reason, error)
+
+
+def number(specs: Sequence[ChunkSpec], first: int) -> tuple[list[ChunkInput], int]:
+    """Return chunks with the numbers of their items, from `first` on, and how many items that are."""
+    chunks = []
+    following = first
+    for spec in specs:
+        items = range(following, following + spec.items)
+        chunks.append(ChunkInput(items, source=spec.source | {"first": following}, kind=spec.kind))
+        following += spec.items
+    return chunks, following - first
 
 
 async def store(connection: repository.Connection, claimed: Claim, job: Job, results: Sequence[ItemResult]) -> Job:

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
+from psycopg.types.json import Json
 
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import COLUMNS, listed
+from services.model_serving.batch.jobs.repository import COLUMNS, listed, numbers_of, queue_finish
 from services.model_serving.batch.scoring.assignment import ItemResult
 from services.model_serving.batch.work.chunk import Chunk, Claim
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 MINE = "job_id = %s AND number = %s AND claim = %s AND state = 'running'"
+CHUNK = "first_item, item_count, items, input, source, kind, deaths, queued_at"
 
 
 async def claim(connection: Connection, holder: str, lease: timedelta) -> Claim | None:
@@ -27,13 +29,13 @@ async def claim(connection: Connection, holder: str, lease: timedelta) -> Claim 
 async def read(connection: Connection, claimed: Claim) -> Chunk | None:
     """Return a chunk that was taken; None when it was cancelled meanwhile."""
     cursor = await connection.execute(
-        f"SELECT first_item, item_count, items, input, deaths, queued_at FROM batch_chunks WHERE {MINE}",  # noqa: S608
+        f"SELECT {CHUNK} FROM batch_chunks WHERE {MINE}",  # noqa: S608
         _mine(claimed),
     )
     row = await cursor.fetchone()
     if row is None:
         return None
-    return Chunk(claimed, numbers_of(row), row["input"], row["deaths"], row["queued_at"])
+    return _chunk(claimed, row)
 
 
 async def begin(connection: Connection, job: UUID) -> Job | None:
@@ -76,14 +78,14 @@ async def lock(connection: Connection, claimed: Claim, *, ended: bool = False) -
     """
     await connection.execute("SELECT 1 FROM batch_jobs WHERE id = %s FOR NO KEY UPDATE", (claimed.job_id,))
     cursor = await connection.execute(
-        f"SELECT first_item, item_count, items, input, deaths, queued_at FROM batch_chunks WHERE {MINE} "  # noqa: S608
+        f"SELECT {CHUNK} FROM batch_chunks WHERE {MINE} "  # noqa: S608
         "AND (NOT %s OR lease_until < clock_timestamp()) FOR UPDATE",
         (*_mine(claimed), ended),
     )
     row = await cursor.fetchone()
     if row is None:
         return None
-    return Chunk(claimed, numbers_of(row), row["input"], row["deaths"], row["queued_at"])
+    return _chunk(claimed, row)
 
 
 async def release(connection: Connection, claimed: Claim, delay: timedelta) -> bool:
@@ -106,7 +108,7 @@ async def requeue_dead(connection: Connection, claimed: Claim) -> None:
 
 
 async def divide(
-    connection: Connection, claimed: Claim, halves: Sequence[tuple[Sequence[int], bytes]], deaths: int
+    connection: Connection, claimed: Claim, halves: Sequence[tuple[Sequence[int], bytes | None]], deaths: int
 ) -> None:
     """Put two chunks in the place of a locked one; they come before what was queued after it."""
     await connection.execute(
@@ -116,9 +118,9 @@ async def divide(
     for items, content in halves:
         await connection.execute(
             """
-            INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, deaths, queued_at)
+            INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, deaths, source, queued_at)
             SELECT job_id, (SELECT max(number) + 1 FROM batch_chunks WHERE job_id = c.job_id), %s, %s, %s, %s, %s,
-                c.queued_at
+                c.source, c.queued_at
             FROM batch_chunks c WHERE c.job_id = %s AND c.number = %s
             """,
             (items[0], len(items), listed(items), content, deaths, claimed.job_id, claimed.number),
@@ -151,21 +153,39 @@ async def add_results(connection: Connection, job: Job, results: Sequence[ItemRe
     return cursor.rowcount
 
 
+async def grow(connection: Connection, job: Job, items: int) -> None:
+    """Add to the items of a locked job."""
+    await connection.execute("UPDATE batch_jobs SET items = items + %s WHERE id = %s", (items, job.id))
+
+
+async def summarize(connection: Connection, job: Job, summary: dict[str, Any]) -> None:
+    """Note what followed the end of a job."""
+    await connection.execute("UPDATE batch_jobs SET summary = %s WHERE id = %s", (Json(summary), job.id))
+
+
 async def count(connection: Connection, job: Job, succeeded: int, failed: int) -> Job:
-    """Add to the counts of a job; the last results end it."""
+    """Add to the counts of a locked job; the last results end it, unless more items may come."""
     cursor = await connection.execute(
         sql.SQL(
             """
             UPDATE batch_jobs SET succeeded = succeeded + %(succeeded)s, failed = failed + %(failed)s,
-                state = CASE WHEN succeeded + failed + %(all)s = items THEN 'completed' ELSE state END,
-                finished_at = CASE WHEN succeeded + failed + %(all)s = items THEN now() END
+                state = CASE WHEN whole.whole THEN 'completed' ELSE state END,
+                finished_at = CASE WHEN whole.whole THEN now() END
+            FROM (
+                SELECT CASE WHEN succeeded + failed + %(all)s = items THEN NOT EXISTS (
+                    SELECT FROM batch_chunks WHERE job_id = %(job)s AND state IN ('queued', 'running')
+                ) ELSE false END AS whole
+                FROM batch_jobs WHERE id = %(job)s
+            ) whole
             WHERE id = %(job)s RETURNING {}
             """
         ).format(COLUMNS),
         {"succeeded": succeeded, "failed": failed, "all": succeeded + failed, "job": job.id},
     )
     (row,) = await cursor.fetchall()
-    return Job(**row)
+    after = Job(**row)
+    await queue_finish(connection, after)
+    return after
 
 
 async def fail(connection: Connection, job: Job, reason: str, error: str) -> Job:
@@ -201,7 +221,9 @@ async def fail(connection: Connection, job: Job, reason: str, error: str) -> Job
         (failed, reason, job.id),
     )
     (row,) = await ended.fetchall()
-    return Job(**row)
+    after = Job(**row)
+    await queue_finish(connection, after)
+    return after
 
 
 async def expired(connection: Connection, most: int) -> list[Claim]:
@@ -217,11 +239,8 @@ async def old(connection: Connection, retention: timedelta, most: int) -> list[t
     return [(row["tenant_id"], row["id"]) for row in await cursor.fetchall()]
 
 
-def numbers_of(row: DictRow) -> Sequence[int]:
-    """Return the numbers of a chunk's items."""
-    if row["items"] is not None:
-        return list(row["items"])
-    return range(row["first_item"], row["first_item"] + row["item_count"])
+def _chunk(claimed: Claim, row: DictRow) -> Chunk:
+    return Chunk(claimed, numbers_of(row), row["input"], row["deaths"], row["queued_at"], row["source"], row["kind"])
 
 
 def _mine(claimed: Claim) -> tuple[UUID, int, int]:

@@ -16,11 +16,14 @@ from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.scoring.assignment import (
     Assignment,
+    Finished,
     Report,
     Scored,
+    Split,
     Stopped,
     Unavailable,
     Unloadable,
+    Unreadable,
 )
 from services.model_serving.batch.scoring.process import ScorerDiedError, ScorerProcess
 from services.model_serving.batch.tracing import worker_span
@@ -39,6 +42,20 @@ UNSTORABLE = (TwiceError, psycopg.DataError, psycopg.IntegrityError)
 """What it raises when it answers, and would again."""
 
 log = structlog.get_logger(__name__)
+
+
+def assign(chunk: Chunk, job: Job) -> Assignment:
+    """Write down what a scorer needs to know of a chunk."""
+    return Assignment(
+        job.identity,
+        job.params,
+        chunk.items,
+        chunk.input or b"",
+        chunk.source,
+        chunk.kind,
+        job.tenant_id,
+        str(job.id),
+    )
 
 
 class Slot:
@@ -108,9 +125,9 @@ class Slot:
         identity = job.identity
         labels = identity.name, identity.version
         attributes: dict[str, str | int] = dict(zip(("ml.model", "ml.version"), labels, strict=True))
-        with worker_span("score chunk", job.traceparent, attributes | {"ml.batch.items": len(chunk.items)}):
+        with worker_span(f"{chunk.kind} chunk", job.traceparent, attributes | {"ml.batch.items": len(chunk.items)}):
             try:
-                report = await self._scored(chunk, Assignment(identity, job.params, chunk.items, chunk.input))
+                report = await self._scored(chunk, assign(chunk, job))
                 await self._insist(chunk.claim, lambda: self._settle(chunk, job, report))
             except ScorerDiedError as death:
                 cause, loading = str(death), death.loading
@@ -130,18 +147,29 @@ class Slot:
                 after = await self._claims.commit(chunk, job, results)
                 if after is not None:
                     count_results(job, results)
+            case Split(chunks):
+                after = await self._claims.split(chunk.claim, job, chunks)
+            case Finished(summary):
+                return await self._claims.finish(chunk.claim, job, summary)
             case Unavailable(reason) if chunk.claim.claim < MOST_CLAIMS:
                 log.warning("batch.unavailable", job=str(job.id), reason=reason)
                 return await self._claims.release(chunk.claim, UNAVAILABLE_DELAY)
-            case Unavailable(reason) | Unloadable(reason):
-                detail = f"The model could not be loaded. {reason}"
-                error = orjson.dumps({"code": "model_not_loaded", "detail": detail, "errors": []}).decode()
-                after = await self._claims.fail(chunk.claim, job, detail, error)
+            case Unavailable(reason) | Unloadable(reason) | Unreadable(reason) if chunk.kind == "finish":
+                log.warning("batch.not_finished", job=str(job.id), reason=reason)
+                return await self._claims.finish(chunk.claim, job, None)
+            case Unavailable(reason) | Unloadable(reason) if chunk.kind == "score":
+                after = await self._fail(chunk, job, "model_not_loaded", f"The model could not be loaded. {reason}")
+            case Unavailable(reason) | Unloadable(reason) | Unreadable(reason):
+                after = await self._fail(chunk, job, "unreadable_input", f"The input could not be read. {reason}")
             case _:
                 return await self._claims.release(chunk.claim)
         if after is not None:
             note_end(after)
         return after is not None
+
+    async def _fail(self, chunk: Chunk, job: Job, code: str, detail: str) -> Job | None:
+        error = orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()
+        return await self._claims.fail(chunk.claim, job, detail, error)
 
     async def _scored(self, chunk: Chunk, assignment: Assignment) -> Report:
         """Have a chunk scored, and keep it meanwhile.
