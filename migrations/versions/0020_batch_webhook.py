@@ -1,8 +1,8 @@
 """Webhooks of batch jobs.
 
-A job may name an address. Whatever ends the job puts a delivery beside it in the same transaction, which a trigger sees
-to: none is lost, and none tells of an end that did not happen. ``claim_batch_delivery`` takes the next one of all tenants
-as the owner; of each tenant one is under way at a time, so receivers that hang keep nobody else's waiting.
+A job may name an address. Whatever ends the job puts a delivery beside it in the same transaction, as a trigger sees
+to: none is lost, and none tells of an end that did not happen. ``claim_batch_delivery`` takes the next one of all
+tenants as the owner; of each tenant one is under way at a time, so receivers that hang keep nobody else's waiting.
 """
 
 from alembic import op

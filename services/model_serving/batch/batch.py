@@ -10,6 +10,7 @@ from services.model_serving.batch.doorbell.bell import Bell
 from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
+from services.model_serving.batch.review.reviews import Reviews
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.webhook.webhooks import Webhooks
 from services.model_serving.versions.directory import Directory
@@ -23,6 +24,7 @@ class Batch:
     jobs: Jobs
     freezer: Freezer
     webhooks: Webhooks
+    reviews: Reviews
 
 
 @asynccontextmanager
@@ -39,6 +41,11 @@ async def open_batch(
         chunk_items=settings.batch_chunk_items,
     )
     try:
-        yield Batch(jobs, Freezer(directory, store, registry), Webhooks(kernel.database, settings))
+        yield Batch(
+            jobs,
+            Freezer(directory, store, registry),
+            Webhooks(kernel.database, settings),
+            Reviews(kernel.database, kernel.audit),
+        )
     finally:
         await bell.close()
