@@ -21,7 +21,7 @@ from services.model_serving.explanation.explanations import ExplanationLimits, E
 from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.monitoring.references import References
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
-from services.model_serving.routes import feedback, jobs, models, monitoring, promotions, reviews, webhooks
+from services.model_serving.routes import feedback, jobs, models, monitoring, promotions, reports, reviews, webhooks
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
@@ -69,6 +69,7 @@ def create_app(settings: ServingSettings | None = None, image: Image | None = No
             feedback.router,
             jobs.router,
             webhooks.router,
+            reports.router,
             reviews.router,
             mlflow_scoring.router,
             open_inference.router,

@@ -10,6 +10,7 @@ from services.model_serving.batch.doorbell.bell import Bell
 from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
+from services.model_serving.batch.report.reports import Reports
 from services.model_serving.batch.review.reviews import Reviews
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.webhook.webhooks import Webhooks
@@ -25,6 +26,7 @@ class Batch:
     freezer: Freezer
     webhooks: Webhooks
     reviews: Reviews
+    reports: Reports
 
 
 @asynccontextmanager
@@ -46,6 +48,7 @@ async def open_batch(
             Freezer(directory, store, registry),
             Webhooks(kernel.database, settings),
             Reviews(kernel.database, kernel.audit),
+            Reports(kernel.database),
         )
     finally:
         await bell.close()

@@ -37,6 +37,7 @@ class BatchRequest(BaseModel):
     threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="Results with less confidence go to the review queue."
     )
+    report: bool = Field(default=True, description="Whether a report follows its end.")
     webhook: str | None = Field(
         default=None, description="Where the end of the job is posted to, signed; https, or a network of the operator."
     )

@@ -23,6 +23,7 @@ from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job, ResultState, State
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.report.source import SOURCE
 from services.model_serving.batch.tracing import current_traceparent
 from services.model_serving.engine.identity import ModelIdentity
 
@@ -45,6 +46,7 @@ class Order:
         params: Parameters of the model.
         review_below: Results with less confidence are reviewed.
         webhook: Where to tell of its end.
+        report: Whether a report follows its end.
     """
 
     model: ModelIdentity
@@ -53,6 +55,7 @@ class Order:
     params: dict[str, Any] = field(default_factory=dict)
     review_below: float | None = None
     webhook: str | None = None
+    report: bool = False
 
 
 class Jobs:
@@ -129,6 +132,7 @@ class Jobs:
                 traceparent=current_traceparent(),
                 review_below=order.review_below,
                 webhook=order.webhook,
+                finish=SOURCE if order.report else None,
             )
             await repository.add_chunks(connection, job.id, chunks)
             await repeatable.save(connection, ACCEPTED, describe(job))

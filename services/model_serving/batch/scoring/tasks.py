@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from services.model_serving.batch.report.report import report
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
 from services.model_serving.batch.scoring.rows import results_of, score_items
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -57,7 +58,7 @@ def refuse(assignment: Assignment, _: Bench) -> Report:
     return Unreadable(f"This worker cannot {assignment.kind} such an input; its version is another one than the API's.")
 
 
-KINDS: Mapping[str, Task] = {"score": score}
+KINDS: Mapping[str, Task] = {"score": score, "finish:report": report}
 
 
 def find_task(assignment: Assignment) -> Task:
