@@ -46,7 +46,7 @@ async def open_batch(
         yield Batch(
             jobs,
             Freezer(directory, store, registry),
-            Webhooks(kernel.database, settings),
+            Webhooks(kernel.database, kernel.audit, settings),
             Reviews(kernel.database, kernel.audit),
             Reports(kernel.database),
         )

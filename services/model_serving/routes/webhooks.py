@@ -24,4 +24,4 @@ async def list_deliveries(
 @router.get("/webhook-key", summary="Read the key of webhooks")
 async def read_key(principal: Annotated[Principal, require(Permission.KEYS)], serving: ServingParts) -> WebhookKey:
     """Read the key that the webhooks of the caller's tenant are signed with."""
-    return WebhookKey(key=serving.batch.webhooks.key_of(principal.tenant))
+    return WebhookKey(key=await serving.batch.webhooks.read_key(principal))

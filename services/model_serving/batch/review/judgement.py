@@ -33,13 +33,13 @@ def judge(output: Any) -> Judgement | None:  # noqa: ANN401 (a model may answer 
     """
     match output:
         case {"probabilities": (dict() | list()) as probabilities} if _own(output) is None:
-            return judge(probabilities)
+            return _of_classes(_named(probabilities))
         case dict():
             return _of_entry(output) or _of_classes(output)
         case [dict(), *_]:
             return _of_entries(output)
         case list():
-            return _of_classes(dict(enumerate(output)))
+            return _of_classes(_named(output))
     return None
 
 
@@ -67,6 +67,10 @@ def _of_classes(classes: Mapping[Any, Any]) -> Judgement | None:
         return None
     label = max(known, key=lambda name: known[name])
     return Judgement(label, known[label])
+
+
+def _named(classes: dict[Any, Any] | list[Any]) -> dict[Any, Any]:
+    return dict(enumerate(classes)) if isinstance(classes, list) else classes
 
 
 def _own(entry: Mapping[str, Any]) -> float | None:

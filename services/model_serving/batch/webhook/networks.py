@@ -7,6 +7,10 @@ from typing import TypeAlias
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+UNICAST = ipaddress.ip_network("2000::/3")
+"""All that was ever given out of IPv6; the translated forms of IPv4 addresses are elsewhere."""
+ISATAP = frozenset({bytes.fromhex("00005efe"), bytes.fromhex("02005efe")})
+"""What stands before an IPv4 address in the lower half of an IPv6 address that is a tunnel to it (RFC 5214)."""
 REFUSED: tuple[Network, ...] = tuple(
     map(
         ipaddress.ip_network,
@@ -61,7 +65,7 @@ class Networks:
         found = _read(address)
         if found is None:
             return False
-        return self._allows(found) or (found.is_global and not any(found in network for network in REFUSED))
+        return self._allows(found) or _is_public(found)
 
     def allows(self, address: str) -> bool:
         """Whether the operator allows its network by name."""
@@ -70,6 +74,12 @@ class Networks:
 
     def _allows(self, address: Address) -> bool:
         return any(address in network for network in self._allowed)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (address not in UNICAST or address.packed[8:12] in ISATAP):
+        return False
+    return address.is_global and not any(address in network for network in REFUSED)
 
 
 def _read(text: str) -> Address | None:

@@ -15,6 +15,8 @@ from services.model_serving.batch.webhook.target import Target
 GONE = 410
 REDIRECTS = range(300, 400)
 DELIVERED = range(200, 300)
+UNREACHABLE = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError, ValueError)
+"""What a receiver, its name or its certificate can bring about; none of it may end the loop that delivers."""
 
 
 class Sender:
@@ -58,7 +60,7 @@ class Sender:
             raise DeliveryError(f"the receiver did not answer within {self._timeout:g} s") from None
         except RefusedAddressError:
             raise DeliveryError("the address leads into a private or reserved network") from None
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        except UNREACHABLE as error:
             raise DeliveryError(f"the receiver could not be reached: {type(error).__name__}") from None
         if status in REDIRECTS:
             raise DeliveryError(f"the receiver answered with a redirect ({status}), which is not followed")

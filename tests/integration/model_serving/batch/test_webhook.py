@@ -4,17 +4,20 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import os
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import orjson
 import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
+from mlplatform.auth import Role, mint_token
 from mlplatform.auth.principal import DEFAULT_TENANT
 from mlplatform.database import Database
 from mlplatform.idempotency import RepeatableRequest
@@ -25,6 +28,7 @@ from services.model_serving.batch.webhook.networks import Networks
 from services.model_serving.batch.webhook.sender import Sender
 from services.model_serving.batch.webhook.signature import tenant_key
 from services.model_serving.batch.work.claims import Claims
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import MODEL, Silence, caller, doubled
 from tests.integration.model_serving.batch.workers import ended, worker
 from tests.integration.model_serving.publisher import Publisher
@@ -273,3 +277,27 @@ class TestService:
         ((_, headers, told),) = seen.requests
         event = accepted(headers, told, tenant=DEFAULT_TENANT)
         assert event["job"]["succeeded"] == 1
+
+    async def test_the_key_is_for_those_who_manage_keys(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path, owner: psycopg.Connection
+    ) -> None:
+        with mock.patch.dict(os.environ, settings_env):
+            settings = ServingSettings()
+
+        def headers(tenant: str, role: Role) -> dict[str, str]:
+            token = mint_token(settings, subject="t", tenant=tenant, roles=[role], ttl=timedelta(minutes=5))
+            return {"Authorization": f"Bearer {token}"}
+
+        changes = {"ML_AUTH_ENABLED": "true", "ML_BATCH_WEBHOOK_SECRET": SECRET}
+        async with serving(settings_env, publisher, tmp_path, **changes) as service:
+            for tenant in ("one", "two"):
+                answer = await service.client.get("/api/v1/webhook-key", headers=headers(tenant, Role.ML_ADMIN))
+                assert answer.json() == {"key": tenant_key(SECRET.encode(), tenant)}
+            refused = await service.client.get("/api/v1/webhook-key", headers=headers("one", Role.USER))
+            assert refused.status_code == 403
+            exported = await service.client.get(
+                "/api/v1/reviews/export", params={"model": "m"}, headers=headers("one", Role.USER)
+            )
+            assert exported.status_code == 403
+        audited = owner.execute("SELECT count(*) FROM audit_events WHERE action = 'webhook_key.read'").fetchone()
+        assert audited == (2,)

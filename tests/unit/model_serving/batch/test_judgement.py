@@ -51,6 +51,7 @@ class TestJudge:
             [{"label": "cat", "score": 0.9}, {"label": "dog"}],
             [{"label": "cat", "score": 0.9}, 1],
             {"prediction": 1.0},
+            {"probabilities": {"probabilities": [0.5, 0.5]}},
         ],
     )
     def test_nothing(self, output: Any) -> None:
