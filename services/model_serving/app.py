@@ -21,7 +21,18 @@ from services.model_serving.explanation.explanations import ExplanationLimits, E
 from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.monitoring.references import References
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
-from services.model_serving.routes import feedback, jobs, models, monitoring, promotions, tables, uploads
+from services.model_serving.routes import (
+    feedback,
+    jobs,
+    models,
+    monitoring,
+    promotions,
+    reports,
+    reviews,
+    tables,
+    uploads,
+    webhooks,
+)
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
@@ -70,6 +81,9 @@ def create_app(settings: ServingSettings | None = None, image: Image | None = No
             jobs.router,
             tables.router,
             uploads.router,
+            webhooks.router,
+            reports.router,
+            reviews.router,
             mlflow_scoring.router,
             open_inference.router,
         ],

@@ -12,12 +12,15 @@ from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.quota.quota import Quota
+from services.model_serving.batch.report.reports import Reports
+from services.model_serving.batch.review.reviews import Reviews
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.limits import limits_of
 from services.model_serving.batch.uploads.receiving import Receiver
 from services.model_serving.batch.uploads.removal import Removal
+from services.model_serving.batch.webhook.webhooks import Webhooks
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
 
@@ -31,6 +34,9 @@ class Batch:
     freezer: Freezer
     uploads: Uploads
     body_timeout: timedelta
+    webhooks: Webhooks
+    reviews: Reviews
+    reports: Reports
 
 
 @asynccontextmanager
@@ -59,6 +65,15 @@ async def open_batch(
         most=int(settings.batch_max_table_size),
     )
     try:
-        yield Batch(jobs, tables, Freezer(directory, store, registry), uploads, settings.body_timeout)
+        yield Batch(
+            jobs,
+            tables,
+            Freezer(directory, store, registry),
+            uploads,
+            settings.body_timeout,
+            Webhooks(kernel.database, kernel.audit, settings),
+            Reviews(kernel.database, kernel.audit),
+            Reports(kernel.database),
+        )
     finally:
         await bell.close()

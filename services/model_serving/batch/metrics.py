@@ -16,4 +16,5 @@ CHUNK_DURATION = Histogram(
 CHUNK_WAIT = Histogram("ml_jobs_chunk_wait_seconds", "From queueing a chunk to its claim.", buckets=CHUNK_BUCKETS)
 DEATHS = Counter("ml_jobs_deaths_total", "Chunks whose holder died, by how that was noticed.", ["noticed"])
 LOST = Counter("ml_jobs_claims_lost_total", "Chunks that another worker took, or that were cancelled, meanwhile.")
+WEBHOOKS = Counter("ml_jobs_webhooks_total", "Attempts to tell a receiver of the end of a job.", ["outcome"])
 RINGS_LOST = Counter("ml_jobs_rings_lost_total", "Messages of new jobs that the broker did not take.")

@@ -34,6 +34,13 @@ class BatchRequest(BaseModel):
         "for a model of histories."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters that the model declares.")
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Results with less confidence go to the review queue."
+    )
+    report: bool = Field(default=True, description="Whether a report follows its end.")
+    webhook: str | None = Field(
+        default=None, description="Where the end of the job is posted to, signed; https, or a network of the operator."
+    )
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
@@ -78,6 +85,8 @@ class BatchJob(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    threshold: float | None = Field(default=None, description="Results with less confidence go to the review queue.")
+    webhook: str | None = Field(default=None, description="Where its end is posted to.")
 
 
 class BatchJobPage(BaseModel):

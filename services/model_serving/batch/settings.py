@@ -1,12 +1,15 @@
 """Settings of batch jobs, which the serving service has too."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import ByteSize, Field
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.base import Duration
+from mlplatform.settings.parsing import split_list
 
 MIB = 1024 * 1024
 
@@ -54,3 +57,13 @@ class BatchSettings(PlatformSettings):
     """Items of a tenant's jobs that are kept at a time; with more, uploads are answered 429."""
     batch_upload_grace: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=3)
     """How long files of an upload that did not become a job are left alone; the longest that an upload may take."""
+    batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """Of which the keys come that webhooks are signed with, one for each tenant; without it webhooks are off."""
+    batch_webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_list)] = ()
+    """Private networks that webhooks may lead into, such as `10.1.0.0/16`; only there without TLS."""
+    batch_webhook_ports: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(split_list)
+    ] = (443, 8443)
+    """Ports that webhooks may lead to."""
+    batch_webhook_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))] = timedelta(seconds=10)
+    """How long a receiver may take to answer a webhook."""

@@ -65,10 +65,13 @@ async def submit_job(
     """
     jobs = serving.batch.jobs
     jobs.check(wanted.inputs)
+    serving.batch.webhooks.check(wanted.webhook)
     submitted: Job | StoredResponse | None = await jobs.replay(principal.tenant, repeatable)
     if submitted is None:
         model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
-        order = Order(model, wanted.inputs, wanted.alias, wanted.params)
+        order = Order(
+            model, wanted.inputs, wanted.alias, wanted.params, wanted.threshold, wanted.webhook, report=wanted.report
+        )
         submitted = await jobs.submit(principal, order, repeatable, request.state.request_id)
     if isinstance(submitted, Job):
         return accepted(submitted)

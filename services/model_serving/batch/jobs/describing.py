@@ -27,6 +27,8 @@ def view(job: Job) -> BatchJob:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
+        threshold=job.review_below,
+        webhook=job.webhook,
     )
 
 

@@ -30,6 +30,8 @@ class Job:
         subject: Who submitted it.
         traceparent: The trace of the request that submitted it.
         finish: Source of the chunk that follows its end; None when none is wanted.
+        review_below: Results with less confidence are reviewed.
+        webhook: Where to tell of its end.
     """
 
     tenant_id: str
@@ -53,6 +55,8 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     finish: dict[str, Any] | None
+    review_below: float | None = None
+    webhook: str | None = None
 
     @property
     def identity(self) -> ModelIdentity:

@@ -23,6 +23,7 @@ from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job, ResultState, State
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.report.source import SOURCE
 from services.model_serving.batch.tracing import current_traceparent
 from services.model_serving.engine.identity import ModelIdentity
 
@@ -46,6 +47,9 @@ class Order:
         alias: By which the caller named the version.
         params: Parameters of the model.
         finish: Source of the chunk that follows the end of the job; None when none is wanted.
+        review_below: Results with less confidence are reviewed.
+        webhook: Where to tell of its end.
+        report: Whether a report follows its end.
     """
 
     model: ModelIdentity
@@ -53,6 +57,9 @@ class Order:
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
     finish: dict[str, Any] | None = None
+    review_below: float | None = None
+    webhook: str | None = None
+    report: bool = False
 
 
 class Jobs:
@@ -159,7 +166,9 @@ class Jobs:
                 subject=principal.subject,
                 request_id=request_id,
                 traceparent=current_traceparent(),
-                finish=order.finish,
+                review_below=order.review_below,
+                webhook=order.webhook,
+                finish=order.finish or (SOURCE if order.report else None),
             )
             await repository.add_chunks(connection, job.id, chunks)
             if within is not None:

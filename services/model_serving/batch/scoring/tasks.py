@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from services.model_serving.batch.report.report import report
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import results_of, score_items
@@ -31,6 +32,7 @@ KINDS: Mapping[str, Task] = {
     "split:table": split_table,
     "score:table": score_table,
     "finish:table": finish_table,
+    "finish:report": report,
 }
 
 

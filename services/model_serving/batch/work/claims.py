@@ -14,6 +14,7 @@ from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.review.queue import add_unsure
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.chunk import Chunk, Claim
@@ -179,6 +180,7 @@ async def store(connection: repository.Connection, claimed: Claim, job: Job, res
     """
     if await repository.add_results(connection, job, results) != len(results):
         raise TwiceError(f"{job.id} {claimed.number}")
+    await add_unsure(connection, claimed, job, results)
     await repository.close(connection, claimed)
     succeeded = sum(one.state == "succeeded" for one in results)
     return await repository.count(connection, job, succeeded, len(results) - succeeded)

@@ -13,6 +13,7 @@ from services.model_serving.batch.doorbell.celery_app import make_celery, sweep_
 from services.model_serving.batch.doorbell.listener import listening
 from services.model_serving.batch.scoring.process import ScorerProcess
 from services.model_serving.batch.uploads.removal import Removal
+from services.model_serving.batch.webhook.composition import make_deliverer
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import Slot
@@ -51,6 +52,10 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
         for number, slot in enumerate(slots):
             name = f"slot {number}"
             kernel.health.register(name, await stack.enter_async_context(running(slot, name)))
+
+        if settings.batch_webhook_secret is not None:
+            deliverer = make_deliverer(kernel.database, settings, settings.batch_webhook_secret)
+            kernel.health.register("webhooks", await stack.enter_async_context(running(deliverer, "batch webhooks")))
 
         def ring() -> None:
             for slot in slots:

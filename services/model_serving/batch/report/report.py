@@ -1,0 +1,79 @@
+"""Makes the report of a job, in a process that scores."""
+
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import DictRow
+
+from mlplatform.registry.registry import Registry
+from services.model_serving.batch.report import repository
+from services.model_serving.batch.report.answers import Answers
+from services.model_serving.batch.report.drift import drift_of
+from services.model_serving.batch.report.source import SOURCE
+from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
+from services.model_serving.monitoring.references import References
+
+if TYPE_CHECKING:
+    from services.model_serving.batch.scoring.tasks import Bench  # which lists this task
+
+FORMAT = 1
+MOST_ANSWERS = 100_000
+"""Answers that are counted."""
+MOST_ROWS = 20_000
+"""Rows that are compared with training."""
+
+
+def report(assignment: Assignment, bench: "Bench") -> Finished | Unreadable:
+    """Read what a job came to and write its report."""
+    url = bench.settings.database_url.get_secret_value()
+    answers, compared = Answers(), []
+    with repository.reading(url, assignment.tenant) as connection:
+        job = repository.job(connection, assignment.job)
+        if job is None:
+            return Unreadable("The job is gone.")
+        errors = repository.errors(connection, assignment.job)
+        for number, output in enumerate(repository.outputs(connection, assignment.job, MOST_ANSWERS)):
+            if number % repository.PAGE == 0:
+                bench.check()
+            answers.add(output)
+            if number < MOST_ROWS:
+                compared.append(output)
+        items = list(islice(repository.inputs(connection, assignment.job, MOST_ROWS), MOST_ROWS))
+    bench.check()
+    settings = bench.settings
+    reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
+        assignment.model.name, assignment.model.version
+    )
+    return Finished(
+        {
+            **SOURCE,
+            "format": FORMAT,
+            "counts": {name: job[name] for name in ("items", "succeeded", "failed", "cancelled", "retries")},
+            "errors": errors,
+            "times": times(job),
+            "answers": answers.summary(),
+            "drift": drift_of(reference, items, compared),
+        }
+    )
+
+
+def times(job: DictRow) -> dict[str, Any]:
+    """Return how long a job waited and took; nothing of what did not happen."""
+    created, started, finished = job["created_at"], job["started_at"], job["finished_at"]
+    run = None if started is None or finished is None else (finished - started).total_seconds()
+    done = job["succeeded"] + job["failed"]
+    return {
+        "created_at": created,
+        "started_at": started,
+        "finished_at": finished,
+        "wait_seconds": None if started is None else (started - created).total_seconds(),
+        "run_seconds": run,
+        "items_per_second": done / run if run else None,
+    }
+
+
+@lru_cache(maxsize=1)
+def _references(mlflow_url: str, cache: Path) -> References:
+    return References(Registry(mlflow_url), cache)
