@@ -41,14 +41,19 @@ class Reliability:
 def fit_temperature(logits: Array, targets: Indices) -> float:
     """Return the temperature under which held-out examples are most likely.
 
+    Each counts as if it might have been of any class, as much as their number leaves open (Platt, 1999): where all of a
+    few are right, the next need not be.
+
     Args:
         logits: (examples, classes).
         targets: Class of each example.
     """
+    doubt = 1 / (len(targets) + 2)
 
     def surprise(log_temperature: float) -> float:
         likely = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-likely[np.arange(len(targets)), targets].mean())
+        true = likely[np.arange(len(targets)), targets].mean()
+        return float(-(1 - doubt) * true - doubt * likely.mean())
 
     found = minimize_scalar(surprise, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     return float(np.exp(found.x))

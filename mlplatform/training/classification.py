@@ -82,6 +82,6 @@ def evaluate(labels: tuple[str, ...], probabilities: Array, targets: Indices) ->
         confusion=confusion,
         accuracy=float(correct.mean()),
         macro_f1=float((2 * np.diag(confusion)[both > 0] / both[both > 0]).mean()),
-        log_loss=float(-np.log(likely).mean()),
+        log_loss=abs(float(np.log(likely).mean())),
         reliability=reliability(probabilities.max(axis=1), correct),
     )
