@@ -15,8 +15,8 @@ LOG_SAMPLE = "ml.log.sample"
 LOG_EXCLUDE = "ml.log.exclude"
 """Of a model: columns that are never logged, separated by commas; `*` is all inputs."""
 TASK = "ml.task"
-"""Of a model: `classification` or `regression`, where its predictions and labels do not tell; of a model of media, and in
-the metadata of its artifacts, `text-classification`, `image-classification` or `object-detection`."""
+"""Of a model: `classification` or `regression`, where its predictions and labels do not tell; of a model of media, and
+in the metadata of its artifacts, `text-classification`, `image-classification` or `object-detection`."""
 LABELS = "ml.labels"
 """In the metadata of a version's artifacts: the names of the classes, in the order of its answer."""
 IMAGE = "ml.image"
