@@ -17,8 +17,8 @@ from services.model_serving.engine.loaded_model import LoadedModel, LoadReport, 
 from services.model_serving.errors import LoadError
 from services.model_serving.flavors import choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
-from services.model_serving.loading.detectors import is_detector, open_detector, refuse_rows
 from services.model_serving.loading.example import read_example
+from services.model_serving.loading.image_pipelines import is_image_pipeline, open_image_pipeline, refuse_rows
 from services.model_serving.loading.memory import memory_of
 from services.model_serving.loading.model_file import read_model_file
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
@@ -96,21 +96,8 @@ class ModelLoader:
         description = read_model_file(folder)
         names = bundled_modules(folder, description)
         signature = compile_signature(description, max_rows=self._max_rows)
-        if is_detector(description):
-            pipeline = open_detector(identity.name, folder, description)
-            size, seconds = _size(folder), time.perf_counter() - started
-            report = LoadReport(datetime.now(UTC), seconds, size, "native", PIPELINES, ONLY_FILES, ONLY_FILES)
-            return LoadedModel(
-                identity,
-                signature,
-                description.signature,
-                None,
-                refuse_rows,
-                report,
-                size=memory_of(PIPELINES, size),
-                metadata=_metadata(description),
-                pipeline=pipeline,
-            )
+        if is_image_pipeline(description):
+            return self._open_image_pipeline(folder, identity, description, started)
         example = read_example(folder, description)
         pyfunc = self._load_pyfunc(folder, identity.name, description, names)
         try:
@@ -141,6 +128,23 @@ class ModelLoader:
             refusal=chosen.refusal,
             metadata=_metadata(description),
             pipeline=pyfunc.get_raw_model() if chosen.flavor == PIPELINES else None,
+        )
+
+    def _open_image_pipeline(
+        self, folder: Path, identity: ModelIdentity, description: Model, started: float
+    ) -> LoadedModel:
+        pipeline = open_image_pipeline(identity.name, folder, description)
+        size, seconds = _size(folder), time.perf_counter() - started
+        return LoadedModel(
+            identity,
+            compile_signature(description, max_rows=self._max_rows),
+            description.signature,
+            None,
+            refuse_rows,
+            LoadReport(datetime.now(UTC), seconds, size, "native", PIPELINES, ONLY_FILES, ONLY_FILES),
+            size=memory_of(PIPELINES, size),
+            metadata=_metadata(description),
+            pipeline=pipeline,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from services.model_serving.batch.scoring.files import file_scorer
 from services.model_serving.batch.scoring.images import CALL_IMAGES, score_images
-from services.model_serving.errors import InvalidInputs, LoadError
+from services.model_serving.errors import InputsRefused, InvalidInputs, LoadError
 from tests.unit.model_serving.batch.media import Brightness, picture, save_program
 from tests.unit.model_serving.pipelines import image_classifier
 from tests.unit.model_serving.saved import load
@@ -115,6 +115,10 @@ class TestScoreImages:
 
 
 class TestPipeline:
+    def test_an_address_of_an_image_is_refused(self, pipeline):
+        with pytest.raises(InputsRefused, match="batch job"):
+            pipeline.score(["http://127.0.0.1:9/image.png"], {})
+
     def test_classes_of_every_file(self, pipeline):
         assert file_scorer(pipeline) is score_images
         contents = [picture(40, 30, 10), b"no image", picture(20, 50, 250)]

@@ -1,26 +1,32 @@
-"""Pipelines of object detection, of which MLflow stores no `pyfunc` form. They score files in batch jobs, not rows."""
+"""Pipelines of images: they score files in batch jobs, and no rows.
+
+MLflow has no `pyfunc` form of object detection. That of image classification takes an address or a path for an image
+and reads what is there, so whoever may predict could have the service read files and call other machines.
+"""
 
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mlflow.models import Model
+from PIL import Image
 
 from services.model_serving.errors import InputsRefused, LoadError, UnsafeModelError
 from services.model_serving.loading.hugging_face import check_pipeline
 from services.model_serving.signature import ModelInput
 
-TASK = "object-detection"
+TASKS = frozenset({"image-classification", "object-detection"})
 LIBRARY = "transformers"
 PROCESSOR = "image_processor"
+EDGE = 64
 
 
-def is_detector(description: Model) -> bool:
+def is_image_pipeline(description: Model) -> bool:
     """Whether a model is such a pipeline."""
-    return "python_function" not in description.flavors and description.flavors.get(LIBRARY, {}).get("task") == TASK
+    return description.flavors.get(LIBRARY, {}).get("task") in TASKS
 
 
-def open_detector(name: str, folder: Path, description: Model) -> Any:  # noqa: ANN401 (an object of the library)
-    """Load a pipeline from its own files, which are checked first; code is never run, and nothing fetched.
+def open_image_pipeline(name: str, folder: Path, description: Model) -> Any:  # noqa: ANN401 (an object of the library)
+    """Load a pipeline from its own files, which are checked first, and warm it; no code is run, and nothing fetched.
 
     Args:
         name: Of the registered model.
@@ -34,18 +40,25 @@ def open_detector(name: str, folder: Path, description: Model) -> Any:  # noqa: 
     native = description.flavors[LIBRARY]
     if fault := check_pipeline(folder, {}, native):
         raise UnsafeModelError(f"Model {name!r} {fault}.")
-    from transformers import pipeline  # noqa: PLC0415 (takes seconds, and is needed for no other model)
-
     processor = folder / "components" / PROCESSOR
     if not processor.is_dir():
         raise LoadError(f"Model {name!r} has no {PROCESSOR} among its components.")
-    return pipeline(
-        TASK,
+    from transformers import pipeline  # noqa: PLC0415 (takes seconds, and is needed for no other model)
+
+    loaded = pipeline(
+        native["task"],
         model=str(folder / str(native.get("model_binary", "pipeline"))),
         image_processor=str(processor),
         device="cpu",
         trust_remote_code=False,
     )
+    call_blank(loaded)
+    return loaded
+
+
+def call_blank(loaded: Any) -> None:  # noqa: ANN401 (an object of the library)
+    """Call a pipeline with an image of one shade."""
+    loaded([Image.new("RGB", (EDGE, EDGE), "gray")])
 
 
 def refuse_rows(_inputs: ModelInput, _params: dict[str, object] | None) -> NoReturn:
@@ -54,4 +67,4 @@ def refuse_rows(_inputs: ModelInput, _params: dict[str, object] | None) -> NoRet
     Raises:
         InputsRefused: Always.
     """
-    raise InputsRefused("This model finds objects in files of images: submit them as a batch job.")
+    raise InputsRefused("This model takes files of images: submit them as a batch job.")
