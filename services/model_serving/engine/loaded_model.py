@@ -1,6 +1,7 @@
 """A version of a model that is in memory."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -82,6 +83,8 @@ class LoadedModel:
         lane: Where its requests wait; made by the engine at the first one.
         raw: The library's own model, where the version is one; explanations look into it.
         refusal: Says what is wrong with the inputs of a call that raised; None when the model is broken.
+        metadata: What its artifacts say about it, such as `ml.task`.
+        pipeline: Of Hugging Face's Transformers, where the version is one; scorers of files call it.
     """
 
     identity: ModelIdentity
@@ -96,6 +99,8 @@ class LoadedModel:
     lane: Lane | None = None
     raw: object | None = None
     refusal: Says = says_nothing
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    pipeline: object | None = None
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
