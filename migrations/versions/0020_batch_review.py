@@ -6,8 +6,8 @@ that stores it. The entry holds what it is about and outlives the job, since tra
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

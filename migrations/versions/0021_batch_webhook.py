@@ -7,8 +7,8 @@ tenants as the owner; of each tenant one is under way at a time, so receivers th
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
