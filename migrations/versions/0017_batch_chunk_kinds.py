@@ -1,7 +1,7 @@
 """Chunks of batch jobs that do not hold their items, or that make other chunks, or that follow the end of a job.
 
 A ``split`` chunk reads an input that is stored elsewhere and adds the chunks to score; the items of its job grow until
-it is done. A ``finish`` chunk is queued in the transaction that ends a job, for jobs that want one; it never keeps a
+it is done. ``finish`` chunks are queued in the transaction that ends a job, for jobs that want some; they never keep a
 job from ending. What a chunk works on is its ``input``, or its ``source`` says where that is.
 """
 
@@ -18,8 +18,8 @@ ALTER TABLE batch_jobs
     ADD CONSTRAINT batch_jobs_items_check CHECK (items >= 0),
     ADD COLUMN finish json,
     ADD COLUMN summary json;
-COMMENT ON COLUMN batch_jobs.finish IS 'source of the chunk that follows the end of the job; NULL: none is wanted';
-COMMENT ON COLUMN batch_jobs.summary IS 'what that chunk came to';
+COMMENT ON COLUMN batch_jobs.finish IS 'sources of the chunks that follow the end of the job; NULL: none is wanted';
+COMMENT ON COLUMN batch_jobs.summary IS 'what those chunks came to, by what they are';
 
 ALTER TABLE batch_chunks
     ADD COLUMN kind text NOT NULL DEFAULT 'score' CHECK (kind IN ('score', 'split', 'finish')),

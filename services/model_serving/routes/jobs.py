@@ -70,7 +70,13 @@ async def submit_job(
     if submitted is None:
         model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
         order = Order(
-            model, wanted.inputs, wanted.alias, wanted.params, wanted.threshold, wanted.webhook, report=wanted.report
+            model,
+            wanted.inputs,
+            wanted.alias,
+            wanted.params,
+            review_below=wanted.threshold,
+            webhook=wanted.webhook,
+            report=wanted.report,
         )
         submitted = await jobs.submit(principal, order, repeatable, request.state.request_id)
     if isinstance(submitted, Job):

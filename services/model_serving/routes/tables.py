@@ -75,6 +75,8 @@ async def submit_table(
     form: Annotated[Form | None, Query(alias="format", description="Of the object, or where no header says.")] = None,
     delimiter: Annotated[str, Query(pattern=r"^[,;|\t]$", description="Between the values of CSV.")] = ",",
     results: Annotated[list[Format], Query(min_length=1, description="Files to write the results as.")] = ["parquet"],  # noqa: B006 (read only)
+    webhook: Annotated[str | None, Query(max_length=2048, description="Where the end of the job is posted to.")] = None,
+    report: Annotated[bool, Query(description="Whether a report follows its end.")] = True,
     idempotency: Annotated[
         str | None,
         Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),
@@ -86,6 +88,7 @@ async def submit_table(
     """
     if version is not None and alias is not None:
         raise Unprocessable("Give a version or an alias, not both.")
+    serving.batch.webhooks.check(webhook)
     form = form or _form(request.headers.get("content-type", ""))
     identity = await serving.batch.freezer.freeze(model, version=version, alias=alias)
     target = f"{request.url.path}?{request.url.query}\0".encode()
@@ -99,10 +102,10 @@ async def submit_table(
         forms, number = list(dict.fromkeys(results)), request.state.request_id
         if key is not None:
             await tables.check_key(principal.tenant, key)
-            order = TableOrder(identity, alias, TableFile(key, form, delimiter), forms)
+            order = TableOrder(identity, alias, TableFile(key, form, delimiter), forms, webhook, report)
             return _answer(await tables.submit(principal, order, repeatable, number))
         async with tables.storing(principal.tenant, upload, form, delimiter) as stored:
-            order = TableOrder(identity, alias, stored.file, forms)
+            order = TableOrder(identity, alias, stored.file, forms, webhook, report)
             return _answer(await tables.submit(principal, order, repeatable, number, stored))
 
 

@@ -29,7 +29,7 @@ class Job:
         error: Why the job as a whole failed.
         subject: Who submitted it.
         traceparent: The trace of the request that submitted it.
-        finish: Source of the chunk that follows its end; None when none is wanted.
+        finish: Sources of the chunks that follow its end; None when none is wanted.
         review_below: Results with less confidence are reviewed.
         webhook: Where to tell of its end.
     """
@@ -54,7 +54,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    finish: dict[str, Any] | None
+    finish: list[dict[str, Any]] | None
     review_below: float | None = None
     webhook: str | None = None
 

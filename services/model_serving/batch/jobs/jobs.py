@@ -46,20 +46,20 @@ class Order:
         inputs: The items.
         alias: By which the caller named the version.
         params: Parameters of the model.
-        finish: Source of the chunk that follows the end of the job; None when none is wanted.
         review_below: Results with less confidence are reviewed.
         webhook: Where to tell of its end.
         report: Whether a report follows its end.
+        finish: Sources of other chunks that follow it.
     """
 
     model: ModelIdentity
     inputs: Sequence[Any] = ()
     alias: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
-    finish: dict[str, Any] | None = None
     review_below: float | None = None
     webhook: str | None = None
     report: bool = False
+    finish: Sequence[dict[str, Any]] = ()
 
 
 class Jobs:
@@ -168,7 +168,7 @@ class Jobs:
                 traceparent=current_traceparent(),
                 review_below=order.review_below,
                 webhook=order.webhook,
-                finish=order.finish or (SOURCE if order.report else None),
+                finish=[*order.finish, *([SOURCE] if order.report else [])] or None,
             )
             await repository.add_chunks(connection, job.id, chunks)
             if within is not None:

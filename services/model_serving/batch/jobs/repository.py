@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
@@ -162,7 +163,7 @@ def numbers_of(row: DictRow) -> Sequence[int]:
 async def queue_finish(connection: Connection, job: Job) -> None:
     """Queue what follows the end of a job, in the transaction that ends it; nothing for a job that wants nothing."""
     if job.has_ended and job.finish is not None:
-        await add_chunks(connection, job.id, [ChunkInput((), source=job.finish, kind="finish")])
+        await add_chunks(connection, job.id, [ChunkInput((), source=one, kind="finish") for one in job.finish])
 
 
 async def reopen(connection: Connection, job: UUID) -> Job:
@@ -174,15 +175,23 @@ async def reopen(connection: Connection, job: UUID) -> Job:
     )
     return await _changed(
         connection,
-        "state = 'queued', failed = 0, retries = retries + 1, error = NULL, finished_at = NULL",
+        "state = 'queued', failed = 0, retries = retries + 1, error = NULL, finished_at = NULL, summary = NULL",
         job,
     )
 
 
-async def delete(connection: Connection, job: UUID) -> bool:
-    """Forget a job that ended, with everything of it; False when it did not end or is gone."""
-    cursor = await connection.execute("DELETE FROM batch_jobs WHERE id = %s AND finished_at IS NOT NULL", (job,))
-    return cursor.rowcount == 1
+async def lock_old(connection: Connection, job: UUID, retention: timedelta) -> bool:
+    """Keep everybody from changing a job that ended longer ago than `retention`; False when it did not, or is locked."""
+    cursor = await connection.execute(
+        "SELECT FROM batch_jobs WHERE id = %s AND finished_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED",
+        (job, retention),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def delete(connection: Connection, job: UUID) -> None:
+    """Forget a locked job, with everything of it."""
+    await connection.execute("DELETE FROM batch_jobs WHERE id = %s", (job,))
 
 
 async def _changed(connection: Connection, change: LiteralString, job: UUID) -> Job:

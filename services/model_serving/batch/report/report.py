@@ -3,7 +3,7 @@
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg.rows import DictRow
 
@@ -11,12 +11,10 @@ from mlplatform.registry.registry import Registry
 from services.model_serving.batch.report import repository
 from services.model_serving.batch.report.answers import Answers
 from services.model_serving.batch.report.drift import drift_of
-from services.model_serving.batch.report.source import SOURCE
+from services.model_serving.batch.report.source import TYPE
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
+from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.monitoring.references import References
-
-if TYPE_CHECKING:
-    from services.model_serving.batch.scoring.tasks import Bench  # which lists this task
 
 FORMAT = 1
 MOST_ANSWERS = 100_000
@@ -25,7 +23,7 @@ MOST_ROWS = 20_000
 """Rows that are compared with training."""
 
 
-def report(assignment: Assignment, bench: "Bench") -> Finished | Unreadable:
+def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
     """Read what a job came to and write its report."""
     url = bench.settings.database_url.get_secret_value()
     answers, compared = Answers(), []
@@ -46,17 +44,16 @@ def report(assignment: Assignment, bench: "Bench") -> Finished | Unreadable:
     reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
         assignment.model.name, assignment.model.version
     )
-    return Finished(
-        {
-            **SOURCE,
-            "format": FORMAT,
-            "counts": {name: job[name] for name in ("items", "succeeded", "failed", "cancelled", "retries")},
-            "errors": errors,
-            "times": times(job),
-            "answers": answers.summary(),
-            "drift": drift_of(reference, items, compared),
-        }
-    )
+    counts = {name: job[name] for name in ("items", "succeeded", "failed", "cancelled", "retries")}
+    written = {
+        "format": FORMAT,
+        "counts": counts,
+        "errors": errors,
+        "times": times(job),
+        "answers": answers.summary(),
+        "drift": drift_of(reference, items, compared),
+    }
+    return Finished({TYPE: written})
 
 
 def times(job: DictRow) -> dict[str, Any]:

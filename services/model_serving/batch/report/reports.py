@@ -31,13 +31,14 @@ class Reports:
             NotFound: There is no such job, or it has no report.
         """
         async with self._database.transaction(tenant) as connection:
-            row = await repository.summary(connection, job)
+            row = await repository.written(connection, job)
         if row is None:
             raise NotFound("There is no such job.")
-        if row["summary"] is None or row["state"] not in ENDED:
+        written = orjson.loads(row["report"] or b"null")
+        if written is None or row["state"] not in ENDED:
             raise NotFound(MISSING)
         about = {"job": job, "model": row["model"]["name"], "version": row["model"]["version"], "state": row["state"]}
         try:
-            return BatchReport.model_validate({**orjson.loads(row["summary"]), **about})
+            return BatchReport.model_validate({**written, **about})
         except ValidationError as error:
             raise NotFound("The report was written by another release, and cannot be read by this one.") from error

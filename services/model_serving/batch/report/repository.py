@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
 
 from mlplatform.errors import DependencyUnavailable
+from services.model_serving.batch.report.source import TYPE
 
 Reading: TypeAlias = Connection[DictRow]
 PAGE = 1000
@@ -83,9 +84,9 @@ def inputs(connection: Reading, number: str, most: int) -> Iterator[Any]:
                 return
 
 
-async def summary(connection: AsyncConnection[DictRow], number: UUID) -> DictRow | None:
-    """Return what followed the end of a job, and how the job is; None when there is no such job."""
+async def written(connection: AsyncConnection[DictRow], number: UUID) -> DictRow | None:
+    """Return the report of a job as text, and how the job is; None when there is no such job."""
     cursor = await connection.execute(
-        "SELECT state, model, summary::text AS summary FROM batch_jobs WHERE id = %s", (number,)
+        "SELECT state, model, (summary -> %s)::text AS report FROM batch_jobs WHERE id = %s", (TYPE, number)
     )
     return await cursor.fetchone()

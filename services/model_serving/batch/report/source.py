@@ -2,4 +2,5 @@
 
 from typing import Any
 
-SOURCE: dict[str, Any] = {"type": "report"}
+TYPE = "report"
+SOURCE: dict[str, Any] = {"type": TYPE}

@@ -115,7 +115,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What follows the end of a job was done; the summary is stored with the job."""
+    """What follows the end of a job was done; the summary is added to those that are stored with the job."""
 
     summary: dict[str, Any]
 

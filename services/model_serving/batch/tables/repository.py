@@ -1,7 +1,7 @@
 """The statements about results of tables, in transactions of their tenant."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import orjson
@@ -9,6 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 Connection: TypeAlias = AsyncConnection[DictRow]
+RESULTS = "results"
+"""Under which name the files are among what followed the end of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,14 @@ async def items(connection: Connection, job: UUID) -> int:
     return int(row["items"]) if row else 0
 
 
-async def summary(connection: Connection, job: UUID) -> dict[str, Any] | None:
-    """Return what came of the end of a job; None as long as nothing did."""
-    cursor = await connection.execute("SELECT summary FROM batch_jobs WHERE id = %s", (job,))
+async def files(connection: Connection, job: UUID) -> dict[str, str]:
+    """Return the keys of the files with all results of a job by their form; none as long as it goes on."""
+    cursor = await connection.execute(
+        "SELECT summary -> %s AS keys FROM batch_jobs WHERE id = %s AND finished_at IS NOT NULL", (RESULTS, job)
+    )
     row = await cursor.fetchone()
-    found: dict[str, Any] | None = row["summary"] if row else None
-    return found
+    found: dict[str, str] | None = row["keys"] if row else None
+    return found or {}
 
 
 def _detail(error: str) -> str:

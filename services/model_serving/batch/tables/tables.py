@@ -43,12 +43,16 @@ class TableOrder:
         alias: By which the caller named the version.
         file: The table.
         forms: Of the files with the results.
+        webhook: Where to tell of its end.
+        report: Whether a report follows its end.
     """
 
     model: ModelIdentity
     alias: str | None
     file: TableFile
     forms: Sequence[Format]
+    webhook: str | None = None
+    report: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,8 @@ class Tables:
                 raise Conflict("The upload took too long and was removed; send it again.")
             await self._quota.check(connection)
 
-        wanted = Order(order.model, alias=order.alias, finish={"type": TYPE, "forms": list(order.forms)})
+        finish = [{"type": TYPE, "forms": list(order.forms)}]
+        wanted = Order(order.model, alias=order.alias, webhook=order.webhook, report=order.report, finish=finish)
         split = ChunkInput((), source=order.file.describe(), kind="split")
         submitted = await self._jobs.accept(
             principal, wanted, [split], kind=KIND, repeatable=repeatable, request_id=request_id, within=within
@@ -213,13 +218,13 @@ class Tables:
             Conflict: They are not written yet.
         """
         job = await self._jobs.find(tenant, number)
-        async with self._database.transaction(tenant) as connection:
-            summary = await repository.summary(connection, number)
-        if job.finish is None or form not in job.finish.get("forms", ()):
+        if not any(form in one.get("forms", ()) for one in job.finish or ()):
             raise NotFound(f"The job was submitted without results as {form}.")
-        if not job.has_ended or summary is None:
+        async with self._database.transaction(tenant) as connection:
+            keys = await repository.files(connection, number)
+        if form not in keys:
             raise Conflict("The results are not written yet; they are soon after the end of the job.")
-        return await self._objects.presigned_get(summary["results"][form])
+        return await self._objects.presigned_get(keys[form])
 
 
 def check_ends(content: BinaryIO, size: int, form: Form, delimiter: str) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from psycopg import OperationalError
 
 from mlplatform.errors import DependencyUnavailable, NotFound
+from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.scoring.assignment import (
     Assignment,
     ChunkSpec,
@@ -36,6 +37,7 @@ from services.model_serving.batch.tables.parquet_file import (
     read_parquet,
 )
 from services.model_serving.batch.tables.ranges import Limits, cut_lines
+from services.model_serving.batch.tables.repository import RESULTS
 from services.model_serving.batch.tables.results import numbered, to_object
 from services.model_serving.batch.tables.scoring import ERROR, score_block
 from services.model_serving.batch.tables.source import TableFile, TablePart, file_of
@@ -92,17 +94,13 @@ def finish_table(assignment: Assignment, bench: Bench) -> Report:
         try:
             for form in source["forms"]:
                 bench.check()
-                keys[form] = f"{_folder(assignment)}/{uuid4()}.{form}"
+                keys[form] = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}.{form}"
                 export(storage, ledger, keys[form], form)
         except OperationalError as error:
             raise DependencyUnavailable("postgres") from error
         finally:
             storage.runner.run(ledger.database.close())
-    return Finished({"results": keys})
-
-
-def _folder(assignment: Assignment) -> str:
-    return f"batch/results/{assignment.tenant}/{assignment.job}"
+    return Finished({RESULTS: keys})
 
 
 def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
@@ -171,6 +169,6 @@ def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Writte
     ]
     if not answered.num_rows:
         return Written(None, 0, failures)
-    key = f"{_folder(assignment)}/{uuid4()}"
+    key = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}"
     storage.put(key, to_object(answered))
     return Written(key, answered.num_rows, failures)

@@ -160,8 +160,11 @@ async def grow(connection: Connection, job: Job, items: int) -> None:
 
 
 async def summarize(connection: Connection, job: Job, summary: dict[str, Any]) -> None:
-    """Note what followed the end of a job."""
-    await connection.execute("UPDATE batch_jobs SET summary = %s WHERE id = %s", (Json(summary), job.id))
+    """Add to what followed the end of a locked job."""
+    cursor = await connection.execute("SELECT summary FROM batch_jobs WHERE id = %s", (job.id,))
+    (row,) = await cursor.fetchall()
+    whole = {**(row["summary"] or {}), **summary}  # not by the server, whose objects have no order
+    await connection.execute("UPDATE batch_jobs SET summary = %s WHERE id = %s", (Json(whole), job.id))
 
 
 async def count(connection: Connection, job: Job, succeeded: int, failed: int) -> Job:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -10,8 +11,10 @@ import structlog
 from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from mlplatform.events.outage import Outage, wait
+from mlplatform.objects import ObjectStore
 from services.model_serving.batch.doorbell.celery_app import RETAIN_EVERY
 from services.model_serving.batch.jobs import repository as jobs
+from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.burial import Burial
 
@@ -28,13 +31,17 @@ class Upkeep:
 
     Args:
         database: Where the jobs are.
+        objects: Where results are that are no rows.
         burial: Counts deaths.
         interval: Between two looks for ended leases.
         retention: How long a job is kept after its end.
     """
 
-    def __init__(self, database: Database, burial: Burial, *, interval: timedelta, retention: timedelta) -> None:
+    def __init__(
+        self, database: Database, objects: ObjectStore, burial: Burial, *, interval: timedelta, retention: timedelta
+    ) -> None:
         self._database = database
+        self._objects = objects
         self._burial = burial
         self._interval = interval
         self._retention = retention
@@ -57,7 +64,7 @@ class Upkeep:
         self._due.set()
 
     async def run(self) -> None:
-        """Work until stopped, through outages of Postgres."""
+        """Work until stopped, through outages of Postgres and S3."""
         outage = Outage("batch upkeep")
         while not self._stopped:
             self._due.clear()
@@ -88,11 +95,19 @@ class Upkeep:
         while True:
             async with self._database.transaction() as connection:
                 found = await repository.old(connection, self._retention, MOST)
-            for tenant, job in found:
-                async with self._database.transaction(tenant) as connection:
-                    deleted += await jobs.delete(connection, job)
-            if len(found) < MOST:
+            now = sum([await self._delete(tenant, job) for tenant, job in found])
+            deleted += now
+            if not now or len(found) < MOST:
                 break
         if deleted:
             log.info("batch.deleted", jobs=deleted)
         return deleted
+
+    async def _delete(self, tenant: str, job: UUID) -> bool:
+        """Delete a job after the objects of its results, which nobody would find any more without it."""
+        async with self._database.transaction(tenant) as connection:
+            if not await jobs.lock_old(connection, job, self._retention):
+                return False
+            await self._objects.delete_under(results_folder(tenant, job))
+            await jobs.delete(connection, job)
+        return True

@@ -29,7 +29,13 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
     """Work on chunks for the time of the block; at its end the chunks under way are finished or given back."""
     async with AsyncExitStack() as stack:
         burial = Burial(kernel.database)
-        upkeep = Upkeep(kernel.database, burial, interval=sweep_interval(settings), retention=settings.batch_retention)
+        upkeep = Upkeep(
+            kernel.database,
+            kernel.objects,
+            burial,
+            interval=sweep_interval(settings),
+            retention=settings.batch_retention,
+        )
         holder = f"{socket.gethostname()}.{os.getpid()}"
         slots = []
         for number in range(settings.batch_processes):

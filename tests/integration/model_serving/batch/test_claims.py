@@ -7,11 +7,14 @@ import psycopg
 import pytest
 
 from mlplatform.database import Database
-from mlplatform.errors import NotFound
+from mlplatform.errors import DependencyUnavailable, NotFound
+from mlplatform.objects import ObjectStore
 from services.model_serving.batch.errors import JobEnded, NothingToRetry
+from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.claims import Claims, TwiceError
 from services.model_serving.batch.work.upkeep import Upkeep
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import caller, desk, doubled, stored
 
 HOUR = timedelta(hours=1)
@@ -21,8 +24,8 @@ def claims_of(database: Database, *, lease: timedelta = HOUR) -> Claims:
     return Claims(database, "tests", lease)
 
 
-def upkeep_of(database: Database) -> Upkeep:
-    return Upkeep(database, Burial(database), interval=HOUR, retention=timedelta(days=7))
+def upkeep_of(database: Database, objects: ObjectStore) -> Upkeep:
+    return Upkeep(database, objects, Burial(database), interval=HOUR, retention=timedelta(days=7))
 
 
 def end_leases(owner: psycopg.Connection) -> None:
@@ -85,12 +88,14 @@ class TestCommit:
         assert stored(owner, job)[2] == ("failed", None)
         assert [stored(owner, job)[item][1] for item in (0, 1, 3, 4, 5)] == [0, 2, 6, 8, 10]
 
-    async def test_who_lost_the_claim_stores_nothing(self, database: Database, owner: psycopg.Connection) -> None:
+    async def test_who_lost_the_claim_stores_nothing(
+        self, database: Database, owner: psycopg.Connection, objects: ObjectStore
+    ) -> None:
         job = await desk(database).submit("a", [1, 2])
         claims = claims_of(database)
         slow, seen = await claims.take()
         end_leases(owner)
-        assert await upkeep_of(database).bury_expired() == 1
+        assert await upkeep_of(database, objects).bury_expired() == 1
         quick, _ = await claims.take()
         assert await claims.commit(slow, seen, doubled(slow)) is None
         assert stored(owner, job) == {}
@@ -163,10 +168,10 @@ class TestDeath:
         assert "signal 11" in after.error
         assert set(stored(owner, job)) == set(range(6))
 
-    async def test_only_an_ended_lease_is_buried_by_the_sweep(self, database: Database) -> None:
+    async def test_only_an_ended_lease_is_buried_by_the_sweep(self, database: Database, objects: ObjectStore) -> None:
         await desk(database).submit("a", [1])
         chunk, _ = await claims_of(database).take()
-        assert await upkeep_of(database).bury_expired() == 0
+        assert await upkeep_of(database, objects).bury_expired() == 0
         assert not await Burial(database).bury(chunk.claim, "away", noticed="lease", ended=True)
         assert await claims_of(database).holds(chunk.claim)
 
@@ -194,7 +199,9 @@ class TestCancel:
 
 
 class TestRetry:
-    async def test_failed_items_alone_are_scored_again(self, database: Database, owner: psycopg.Connection) -> None:
+    async def test_failed_items_alone_are_scored_again(
+        self, database: Database, owner: psycopg.Connection, objects: ObjectStore
+    ) -> None:
         reception, claims = desk(database), claims_of(database)
         job = await reception.submit("a", [0, "x", 2, 3, 4, "y", 6])
         await finish(database, claims)
@@ -204,7 +211,7 @@ class TestRetry:
         assert list(chunk.items) == [1, 5]
         assert chunk.input == b'["x","y"]'
         end_leases(owner)
-        await upkeep_of(database).bury_expired()
+        await upkeep_of(database, objects).bury_expired()
         await finish(database, claims)
         assert (await reception.jobs.find("a", job.id)).failed == 2
         assert (await reception.jobs.retry(caller("a"), job.id)).retries == 2
@@ -239,8 +246,19 @@ class TestTenants:
 
 
 class TestRetention:
+    async def test_a_job_is_there_as_long_as_its_objects_may_be(
+        self, database: Database, owner: psycopg.Connection, settings: ServingSettings
+    ) -> None:
+        job = await desk(database).submit("a", [1])
+        await finish(database, claims_of(database))
+        owner.execute("UPDATE batch_jobs SET finished_at = now() - interval '8 days'")
+        away = ObjectStore(settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:1"}))
+        with pytest.raises(DependencyUnavailable):
+            await upkeep_of(database, away).delete_old()
+        assert set(stored(owner, job)) == {0}
+
     async def test_jobs_that_ended_long_ago_are_deleted_with_all_of_theirs(
-        self, database: Database, owner: psycopg.Connection
+        self, database: Database, owner: psycopg.Connection, objects: ObjectStore
     ) -> None:
         reception = desk(database)
         old, fresh = [await reception.submit("a", [1]) for _ in range(2)]
@@ -248,7 +266,12 @@ class TestRetention:
         waiting = await reception.submit("b", [1])
         owner.execute("UPDATE batch_jobs SET finished_at = now() - interval '8 days' WHERE id = %s", (old.id,))
         owner.execute("UPDATE batch_jobs SET created_at = now() - interval '9 days'")
-        assert await upkeep_of(database).delete_old() == 1
+        kept, gone = (f"{results_folder('a', job.id)}/parts/1" for job in (fresh, old))
+        for key in (kept, gone):
+            await objects.put(key, b"x")
+        assert await upkeep_of(database, objects).delete_old() == 1
+        assert await objects.exists(kept)
+        assert not await objects.exists(gone)
         for statement in ("SELECT id FROM batch_jobs", "SELECT job_id FROM batch_chunks"):
             assert {row[0] for row in owner.execute(statement)} == {fresh.id, waiting.id}
         assert stored(owner, old) == {}

@@ -21,7 +21,7 @@ FINISH = {"type": "report"}
 INPUT = {"type": "table", "key": "k"}
 
 
-async def split_job(database: Database, *, finish: dict[str, Any] | None = None) -> Job:
+async def split_job(database: Database, *, finish: list[dict[str, Any]] | None = None) -> Job:
     """Store a job whose items are known once its input is split."""
     async with database.transaction("a") as connection:
         job = await repository.create(
@@ -135,7 +135,7 @@ class TestFinish:
     async def test_it_follows_the_end_and_leaves_the_job_as_it_is(
         self, database: Database, owner: psycopg.Connection
     ) -> None:
-        job, claims = await split_job(database, finish=FINISH), claims_of(database)
+        job, claims = await split_job(database, finish=[FINISH]), claims_of(database)
         chunk, seen = await claims.take()
         ended = await claims.split(chunk.claim, seen, [])
         assert ended.state == "completed"
@@ -147,8 +147,25 @@ class TestFinish:
         assert await find(database, job) == ended
         assert owner.execute("SELECT summary FROM batch_jobs").fetchall() == [({"rows": 0},)]
 
+    async def test_each_adds_what_it_came_to_and_a_retry_forgets_it(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        job, claims = await split_job(database, finish=[FINISH, {"type": "table"}]), claims_of(database)
+        chunk, seen = await claims.take()
+        await claims.split(chunk.claim, seen, [ChunkSpec({"at": 0}, 1)])
+        only, _ = await claims.take()
+        await claims.commit(only, seen, results(only, failing=0))
+        both = [await claims.take() for _ in range(2)]
+        assert [taken[0].source for taken in both] == [FINISH, {"type": "table"}]
+        for taken in both:
+            assert await claims.finish(taken[0].claim, taken[1], {taken[0].source["type"]: {"b": 1, "a": 2}})
+        ((summary,),) = owner.execute("SELECT summary FROM batch_jobs")
+        assert {name: list(one) for name, one in summary.items()} == {"report": ["b", "a"], "table": ["b", "a"]}
+        await desk(database).jobs.retry(caller("a"), job.id)
+        assert owner.execute("SELECT summary FROM batch_jobs").fetchall() == [(None,)]
+
     async def test_one_that_kills_is_given_up(self, database: Database) -> None:
-        job, claims = await split_job(database, finish=FINISH), claims_of(database)
+        job, claims = await split_job(database, finish=[FINISH]), claims_of(database)
         chunk, seen = await claims.take()
         await claims.split(chunk.claim, seen, [])
         while (taken := await claims.take()) is not None:
@@ -156,7 +173,7 @@ class TestFinish:
         assert (await find(database, job)).state == "completed"
 
     async def test_a_retry_puts_it_off(self, database: Database) -> None:
-        job, claims = await split_job(database, finish=FINISH), claims_of(database)
+        job, claims = await split_job(database, finish=[FINISH]), claims_of(database)
         chunk, seen = await claims.take()
         await claims.split(chunk.claim, seen, [ChunkSpec({"at": 0}, 1)])
         only, _ = await claims.take()
@@ -171,6 +188,6 @@ class TestFinish:
         assert late.kind == "finish"
 
     async def test_cancelled_jobs_end_too(self, database: Database) -> None:
-        job, claims = await split_job(database, finish=FINISH), claims_of(database)
+        job, claims = await split_job(database, finish=[FINISH]), claims_of(database)
         await desk(database).jobs.cancel(caller("a"), job.id)
         assert (await claims.take())[0].kind == "finish"

@@ -23,7 +23,8 @@ from services.model_serving.batch.jobs.jobs import Jobs, Order
 from services.model_serving.batch.report.report import report
 from services.model_serving.batch.report.reports import Reports
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, ItemResult, Unreadable
-from services.model_serving.batch.scoring.tasks import Bench, find_task
+from services.model_serving.batch.scoring.bench import Bench
+from services.model_serving.batch.scoring.tasks import find_task
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import assign

@@ -9,6 +9,7 @@ import psycopg
 
 from mlplatform.database import Database
 from mlplatform.events import running
+from mlplatform.objects import ObjectStore
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Stopped, Unavailable
 from services.model_serving.batch.scoring.process import ScorerDiedError
 from services.model_serving.batch.work.burial import Burial
@@ -69,13 +70,13 @@ async def working(
 
 class TestLease:
     async def test_a_chunk_that_takes_longer_than_its_lease_is_nobody_elses(
-        self, database: Database, owner: psycopg.Connection
+        self, database: Database, owner: psycopg.Connection, objects: ObjectStore
     ) -> None:
         reception, hands = desk(database), Hands()
         job = await reception.submit("a", [1, 2])
         async with working(database, hands, lease=SECOND):
             await hands.begun.wait()
-            upkeep = Upkeep(database, Burial(database), interval=SECOND, retention=MINUTE)
+            upkeep = Upkeep(database, objects, Burial(database), interval=SECOND, retention=MINUTE)
             for _ in range(30):  # three leases long
                 assert await upkeep.bury_expired() == 0
                 assert await Claims(database, "other", SECOND).take() is None
