@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,10 @@ from PIL import Image
 from rich.console import Console
 
 from mlplatform.registry.registry import Registry
+from services.model_serving.batch.scoring.calls import Load
 from services.model_serving.batch.scoring.images import CALL_IMAGES, score_images
+from services.model_serving.batch.uploads.image import read_image
+from services.model_serving.batch.uploads.limits import Limits
 from services.model_serving.engine.identity import ModelIdentity
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.loading.loader import make_loader
@@ -75,7 +79,7 @@ def main() -> int:
     files = make_files(asked.images)
     with tempfile.TemporaryDirectory() as scratch:
         model = load(Path(scratch) / "model", network)
-    ours, theirs = (lambda: score_images(model, files, {}, lambda: None)), (lambda: loop(network, files))
+    ours, theirs = (lambda: score_images(model, loads(files), {}, lambda: None)), (lambda: loop(network, files))
     same = [json.loads(output)["label"] for output, _ in ours() if output] == theirs()
     rounds = [(timed(ours), timed(theirs)) for _ in range(asked.rounds)]
     found = {
@@ -107,6 +111,11 @@ def make_files(count: int) -> list[bytes]:
         coarse.resize((int(width), int(height)), Image.Resampling.BICUBIC).save(stream, "PNG")
         files.append(stream.getvalue())
     return files
+
+
+def loads(files: Sequence[bytes]) -> list[Load[Image.Image]]:
+    """Return files as a scorer gets them."""
+    return [partial(read_image, content, Limits()) for content in files]
 
 
 def load(folder: Path, network: Network) -> LoadedModel:

@@ -12,27 +12,22 @@ StateName = Literal["queued", "running", "completed", "failed", "cancelled"]
 ResultStateName = Literal["succeeded", "failed"]
 
 
-class BatchRequest(BaseModel):
-    """Items to score with one version; the one in production unless a version or an alias is named."""
+ONE_CHOICE: dict[str, Any] = {
+    "not": {
+        "required": ["version", "alias"],
+        "properties": {"version": {"not": {"type": "null"}}, "alias": {"not": {"type": "null"}}},
+    }
+}
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "not": {
-                "required": ["version", "alias"],
-                "properties": {"version": {"not": {"type": "null"}}, "alias": {"not": {"type": "null"}}},
-            },
-            "examples": [{"model": "curve_forecaster", "inputs": [{"x": 1.0}, {"x": 2.0}]}],
-        },
-    )
+
+class FilesRequest(BaseModel):
+    """What to do with uploaded files."""
+
+    model_config = ConfigDict(extra="forbid")
 
     model: ModelName
     version: VersionNumber | None = None
     alias: AliasName | None = None
-    inputs: Annotated[list[Any], Field(min_length=1)] = Field(
-        description="One entry for each item: a row as an object or by position, a tensor, or all rows of a history "
-        "for a model of histories."
-    )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters that the model declares.")
     threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="Results with less confidence go to the review queue."
@@ -49,21 +44,21 @@ class BatchRequest(BaseModel):
         return self
 
 
-class FilesRequest(BaseModel):
-    """What to do with uploaded files."""
+class BatchRequest(FilesRequest):
+    """Items to score with one version; the one in production unless a version or an alias is named."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            **ONE_CHOICE,
+            "examples": [{"model": "curve_forecaster", "inputs": [{"x": 1.0}, {"x": 2.0}]}],
+        },
+    )
 
-    model: ModelName
-    version: VersionNumber | None = None
-    alias: AliasName | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if self.version is not None and self.alias is not None:
-            raise ValueError("give a version or an alias, not both")
-        return self
+    inputs: Annotated[list[Any], Field(min_length=1)] = Field(
+        description="One entry for each item: a row as an object or by position, a tensor, or all rows of a history "
+        "for a model of histories."
+    )
 
 
 class BatchJob(BaseModel):

@@ -13,6 +13,8 @@ from mlplatform.service.body_timeout import patient
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Order
 from services.model_serving.batch.schemas import BatchJob, FilesRequest
+from services.model_serving.batch.scoring.files import SCORERS
+from services.model_serving.batch.scoring.wishes import Wishes
 from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.form import Form
 from services.model_serving.batch.uploads.received import Received
@@ -34,6 +36,9 @@ FORM: dict[str, Any] = {
                         "version": {"type": "integer", "minimum": 1},
                         "alias": {"type": "string"},
                         "params": {"type": "string", "description": "A JSON object."},
+                        "threshold": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                        "report": {"type": "boolean", "default": True},
+                        "webhook": {"type": "string"},
                         "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
                     },
                 }
@@ -82,11 +87,22 @@ async def submit_files(
     stream = Request(request.scope, patient(request.receive, patience, most)).stream()
     async with uploads.receiver.receiving(principal.tenant, form, stream) as received:
         wanted = _wanted(received)
+        serving.batch.webhooks.check(wanted.webhook)
         repeatable = RepeatableRequest(f"POST {PATH}", key, received.digest)
         submitted = await serving.batch.jobs.replay(principal.tenant, repeatable)
         if submitted is None:
-            model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
-            order = Order(model, alias=wanted.alias, params=wanted.params)
+            freezer = serving.batch.freezer
+            model = await freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
+            if await freezer.task(model) in SCORERS:
+                Wishes.read(wanted.params)
+            order = Order(
+                model,
+                alias=wanted.alias,
+                params=wanted.params,
+                review_below=wanted.threshold,
+                webhook=wanted.webhook,
+                report=wanted.report,
+            )
             submitted = await uploads.submit(principal, order, received, repeatable, request.state.request_id)
     if isinstance(submitted, Job):
         return accepted(submitted)

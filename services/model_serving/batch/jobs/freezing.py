@@ -2,10 +2,12 @@
 
 import asyncio
 
+from mlplatform.registry import tags as tag
 from mlplatform.registry.errors import AliasNotFound
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry, cache_key
 from mlplatform.registry.stages import PRODUCTION
+from services.model_serving.batch.scoring.media import task_of
 from services.model_serving.engine.identity import ModelIdentity
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
@@ -41,6 +43,18 @@ class Freezer:
             return loaded.identity
         await self._directory.find(name)
         return await self._look_up(name, version)
+
+    async def task(self, identity: ModelIdentity) -> str | None:
+        """Return what a version of texts or images does; None where that is not known before it is loaded.
+
+        Raises:
+            RegistryUnavailable: It is not in memory and MLflow is down.
+        """
+        loaded = self._store.find(identity.name, identity.version)
+        if loaded is not None:
+            return task_of(loaded)
+        version = await asyncio.to_thread(self._registry.get_version, identity.name, identity.version)
+        return version.tags.get(tag.TASK)
 
     async def _in_production(self, name: str) -> ModelIdentity:
         loaded = self._store.use(name)

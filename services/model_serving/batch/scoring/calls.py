@@ -7,13 +7,15 @@ import orjson
 
 from mlplatform.errors import PlatformError
 from services.model_serving.batch.scoring.rows import NotRowWiseError, error_json
+from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.engine.loaded_model import LoadedModel
-from services.model_serving.errors import InputsRefused
 
 Outcome = tuple[str | None, str | None]
 """JSON of the output of an item, or of its error."""
 Item = TypeVar("Item")
 Check = Callable[[], None]
+Load = Callable[[], Item]
+"""Reads a file when it is wanted; raises `FileError` when it cannot be scored."""
 
 
 def score_together(
@@ -46,10 +48,6 @@ def score_together(
     ]
 
 
-def refused(why: str) -> Outcome:
-    """Return the outcome of an item that no model could score.
-
-    Args:
-        why: Follows "The file".
-    """
-    return None, error_json(InputsRefused(f"The file {why}."))
+def failed(error: FileError) -> Outcome:
+    """Return the outcome of a file that no model could score."""
+    return None, orjson.dumps({"code": error.code, "detail": error.detail, "errors": []}).decode()

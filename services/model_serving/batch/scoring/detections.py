@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
-from services.model_serving.batch.scoring.calls import Check, Outcome
+from services.model_serving.batch.scoring.calls import Check, Load, Outcome
 from services.model_serving.batch.scoring.images import Numbers, Sized, run_program, score_decoded, score_sized
 from services.model_serving.batch.scoring.media import image_input, labels_of
 from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
@@ -24,15 +24,15 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def score_detections(
-    model: LoadedModel, contents: Sequence[bytes], params: Mapping[str, Any], check: Check
+    model: LoadedModel, files: Sequence[Load[Image]], params: Mapping[str, Any], check: Check
 ) -> list[Outcome]:
     """Find objects in images; blocks.
 
     Args:
         model: Of the task `object-detection`.
-        contents: Of the files.
+        files: Images.
         params: `top_k` and `threshold`.
-        check: Called before each call of the model; raises to end the work.
+        check: Called before each file and each call of the model; raises to end the work.
 
     Returns:
         For each file JSON of the output, or of the error.
@@ -43,7 +43,7 @@ def score_detections(
     """
     wishes = Wishes.read(params)
     if (pipeline := pipeline_of(model)) is not None:
-        return score_decoded(model, contents, lambda images: _by_pipeline(pipeline, images, wishes), check)
+        return score_decoded(model, files, lambda images: _by_pipeline(pipeline, images, wishes), check)
     labels = labels_of(model)
 
     def call(images: Sequence[Sized]) -> list[object]:
@@ -52,7 +52,7 @@ def score_detections(
             raise LoadError(f"The model answers {answer.shape}; detections are (images, detections, {FIELDS}).")
         return [_placed(rows, one, labels, wishes) for rows, one in zip(answer, images, strict=True)]
 
-    return score_sized(model, contents, image_input(model), call, check)
+    return score_sized(model, files, image_input(model), call, check)
 
 
 def _placed(rows: Numbers, image: Sized, labels: Sequence[str], wishes: Wishes) -> dict[str, Any]:

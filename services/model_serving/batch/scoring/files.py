@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from services.model_serving.batch.scoring.calls import Check, Outcome
+from services.model_serving.batch.scoring.calls import Check, Load, Outcome
 from services.model_serving.batch.scoring.detections import score_detections
 from services.model_serving.batch.scoring.images import score_images
 from services.model_serving.batch.scoring.media import DETECTIONS, IMAGES, TEXTS, task_of
 from services.model_serving.batch.scoring.texts import score_texts
 from services.model_serving.engine.loaded_model import LoadedModel
 
-FileScorer = Callable[[LoadedModel, Sequence[bytes], Mapping[str, Any], Check], list[Outcome]]
-"""From a model, the contents of files, the parameters of the job and what to call between calls of the model, to JSON
-of the output or of the error of each file."""
+FileScorer = Callable[[LoadedModel, Sequence[Load[Any]], Mapping[str, Any], Check], list[Outcome]]
+"""From a model, files, the parameters of the job and what to call between calls of the model, to JSON of the output or
+of the error of each file. A file is a text or an image, by the task of the model."""
 
 SCORERS: Mapping[str, FileScorer] = {TEXTS: score_texts, IMAGES: score_images, DETECTIONS: score_detections}
 

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image
 
-from mlplatform.media.pixels import Pixels, UnreadableImage, open_image, to_pixels
-from services.model_serving.batch.scoring.calls import Check, Outcome, refused, score_together
+from mlplatform.media.pixels import Pixels, to_pixels
+from services.model_serving.batch.scoring.calls import Check, Load, Outcome, failed, score_together
 from services.model_serving.batch.scoring.classes import ranked, rows_of
 from services.model_serving.batch.scoring.media import ImageInput, image_input, labels_of
 from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
 from services.model_serving.batch.scoring.wishes import Wishes
+from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.engine.loaded_model import LoadedModel
 
 CALL_IMAGES = 64
@@ -41,15 +42,15 @@ class Sized:
 
 
 def score_images(
-    model: LoadedModel, contents: Sequence[bytes], params: Mapping[str, Any], check: Check
+    model: LoadedModel, files: Sequence[Load[Image]], params: Mapping[str, Any], check: Check
 ) -> list[Outcome]:
     """Classify images; blocks.
 
     Args:
         model: Of the task `image-classification`.
-        contents: Of the files.
+        files: Images.
         params: `top_k` and `threshold`.
-        check: Called before each call of the model; raises to end the work.
+        check: Called before each file and each call of the model; raises to end the work.
 
     Returns:
         For each file JSON of the output, or of the error.
@@ -60,18 +61,18 @@ def score_images(
     """
     wishes = Wishes.read(params)
     if (pipeline := pipeline_of(model)) is not None:
-        return score_decoded(model, contents, lambda images: _by_pipeline(pipeline, images, wishes), check)
+        return score_decoded(model, files, lambda images: _by_pipeline(pipeline, images, wishes), check)
     shape, labels = image_input(model), labels_of(model)
 
     def call(images: Sequence[Sized]) -> list[object]:
         return [ranked(shares, wishes) for shares in rows_of(run_program(model, images), labels)]
 
-    return score_sized(model, contents, shape, call, check)
+    return score_sized(model, files, shape, call, check)
 
 
 def score_sized(
     model: LoadedModel,
-    contents: Sequence[bytes],
+    files: Sequence[Load[Image]],
     shape: ImageInput,
     call: Callable[[Sequence[Sized]], Sequence[object]],
     check: Check,
@@ -80,15 +81,15 @@ def score_sized(
 
     Args:
         model: The program.
-        contents: Of the files.
+        files: Images.
         shape: What it takes.
         call: Calls it; returns the output of each image.
-        check: Called before each call; raises to end the work.
+        check: Called before each file and each call; raises to end the work.
     """
     together = max(1, min(CALL_IMAGES, CALL_VALUES // shape.values))
     outcomes: list[Outcome] = []
-    for start in range(0, len(contents), together):
-        found = [_sized(content, shape) for content in contents[start : start + together]]
+    for start in range(0, len(files), together):
+        found = [_sized(load, shape, check) for load in files[start : start + together]]
         images = [one for one in found if isinstance(one, Sized)]
         scored = iter(score_together(model, images, call, check) if images else ())
         outcomes += [next(scored) if isinstance(one, Sized) else one for one in found]
@@ -97,12 +98,12 @@ def score_sized(
 
 def score_decoded(
     model: LoadedModel,
-    contents: Sequence[bytes],
+    files: Sequence[Load[Image]],
     call: Callable[[Sequence[Image]], Sequence[object]],
     check: Check,
 ) -> list[Outcome]:
     """Give images to a pipeline in their own size, as many at a time as the budget of pixels allows."""
-    outcomes: list[Outcome] = [(None, None)] * len(contents)
+    outcomes: list[Outcome] = [(None, None)] * len(files)
     waiting: list[tuple[int, Image]] = []
 
     def flush() -> None:
@@ -113,11 +114,12 @@ def score_decoded(
             waiting.clear()
 
     held = 0
-    for place, content in enumerate(contents):
+    for place, load in enumerate(files):
+        check()
         try:
-            image = open_image(content).convert("RGB")
-        except UnreadableImage as error:
-            outcomes[place] = refused(str(error))
+            image = load()
+        except FileError as error:
+            outcomes[place] = failed(error)
             continue
         held += 3 * image.width * image.height
         if held > CALL_VALUES or len(waiting) == CALL_IMAGES:
@@ -133,12 +135,13 @@ def run_program(model: LoadedModel, images: Sequence[Sized]) -> Numbers:
     return np.asarray(model.call(model.signature.inputs.read_arrays(np.stack([one.pixels for one in images])), None))
 
 
-def _sized(content: bytes, shape: ImageInput) -> Sized | Outcome:
+def _sized(load: Load[Image], shape: ImageInput, check: Check) -> Sized | Outcome:
+    check()
     try:
-        image = open_image(content)
-        return Sized(to_pixels(image, shape.width, shape.height, shape.mode), image.width, image.height)
-    except UnreadableImage as error:
-        return refused(str(error))
+        image = load()
+    except FileError as error:
+        return failed(error)
+    return Sized(to_pixels(image, shape.width, shape.height, shape.mode), image.width, image.height)
 
 
 def _by_pipeline(pipeline: Pipeline, images: Sequence[Image], wishes: Wishes) -> list[object]:

@@ -5,6 +5,7 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
+from mlplatform.media.pixels import opaque
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.headers import Header, orientation, read_header
 from services.model_serving.batch.uploads.limits import Limits
@@ -39,7 +40,7 @@ def check_image(content: bytes, limits: Limits) -> Header:
 
 
 def read_image(content: bytes, limits: Limits) -> Image.Image:
-    """Return the first picture of a file in RGB, turned as its EXIF data say.
+    """Return the first picture of a file in RGB, turned as its EXIF data say; what is transparent becomes white.
 
     Raises:
         FileError: It is no image, too large, broken or cut off.
@@ -50,7 +51,8 @@ def read_image(content: bytes, limits: Limits) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
         _check_size(*picture.size, limits)  # a frame of a GIF may be larger than the file says
-        picture = picture.convert("RGB")
+        picture.load()
+        picture = opaque(picture).convert("RGB")
     except Image.DecompressionBombError as error:
         raise FileError("image_too_large", "The image has too many pixels.") from error
     except UnidentifiedImageError as error:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from mlplatform.database import Database
 from mlplatform.errors import FieldError, PlatformError
 from mlplatform.objects import ObjectStore
+from services.model_serving.batch.schemas import FilesRequest
 from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.archive import list_archive
 from services.model_serving.batch.uploads.errors import BadForm, UnknownContent, UploadTooLarge
@@ -27,7 +28,7 @@ from services.model_serving.batch.uploads.sniff import HEAD, Media, describe, sn
 IN_MEMORY = MIB
 """Bytes of a file that are held in memory; the rest of it goes to the disk until it is in S3."""
 FIELD_SIZE = 64 * 1024
-FIELDS = frozenset({"model", "version", "alias", "params"})
+FIELDS = frozenset(FilesRequest.model_fields)
 CLOSE = {"Connection": "close"}
 FILE_FIELD = "files"
 

@@ -1,5 +1,7 @@
 """Small models of texts and images, saved as they are registered, and files for them."""
 
+from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,10 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from PIL import Image
+
+from services.model_serving.batch.scoring.calls import Load
+from services.model_serving.batch.uploads.image import read_image
+from services.model_serving.batch.uploads.limits import Limits
 
 torch = pytest.importorskip("torch", reason="the extra `flavors` is not installed")
 
@@ -52,6 +58,11 @@ def save_program(folder: Path, module: Any, task: str, labels: list[str], **meta
         pip_requirements=["mlflow"],
     )
     return folder
+
+
+def images(*contents: bytes) -> Sequence[Load[Image.Image]]:
+    """Return files as a scorer gets them."""
+    return [partial(read_image, content, Limits()) for content in contents]
 
 
 def picture(width: int, height: int, shade: int, kind: str = "PNG", **options: Any) -> bytes:

@@ -7,10 +7,11 @@ import mlflow
 import pytest
 from PIL import Image
 
+from services.model_serving.batch.review.judgement import Judgement, judge
 from services.model_serving.batch.scoring.detections import score_detections
 from services.model_serving.batch.scoring.files import file_scorer
 from services.model_serving.errors import InputsRefused, UnsafeModelError
-from tests.unit.model_serving.batch.media import Corner, picture, save_program
+from tests.unit.model_serving.batch.media import Corner, images, picture, save_program
 from tests.unit.model_serving.pipelines import object_detector
 from tests.unit.model_serving.saved import load
 
@@ -32,7 +33,7 @@ def pipeline_folder(tmp_path_factory):
 
 
 def score(model, contents, **params):
-    return [json.loads(output) for output, _ in score_detections(model, contents, params, lambda: None)]
+    return [json.loads(output) for output, _ in score_detections(model, images(*contents), params, lambda: None)]
 
 
 class TestScoreDetections:
@@ -45,6 +46,10 @@ class TestScoreDetections:
             "detections": [{"label": "dog", "confidence": 1.0, "box": [150.0, 50.0, 300.0, 100.0]}],
         }
         assert high["detections"][0]["box"] == [5.0, 500.0, 10.0, 1000.0]
+
+    def test_reviews_understand_the_answer(self, model):
+        (answer,) = score(model, [picture(16, 16, 153)], threshold=0.05)
+        assert judge(answer) == Judgement(answer["detections"], 0.1)
 
     def test_a_turned_photograph_is_measured_as_it_is_looked_at(self, model):
         exif = Image.Exif()
@@ -61,9 +66,9 @@ class TestScoreDetections:
         assert len(score(model, contents, threshold=0.05, top_k=1)[0]["detections"]) == 1
 
     def test_a_file_that_is_no_image(self, model):
-        outcomes = score_detections(model, [b"nothing", picture(9, 9, 255)], {}, lambda: None)
+        outcomes = score_detections(model, images(b"nothing", picture(9, 9, 255)), {}, lambda: None)
         assert [output is None for output, _ in outcomes] == [True, False]
-        assert "no image" in json.loads(outcomes[0][1])["detail"]
+        assert json.loads(outcomes[0][1])["code"] == "no_image"
 
 
 class TestPipeline:
