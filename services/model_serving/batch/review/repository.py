@@ -52,13 +52,17 @@ class Choice:
 async def add(
     connection: Connection, claimed: Claim, job: Job, unsure: Sequence[tuple[int, str | None, float]]
 ) -> None:
-    """Queue results of a chunk, each with its input where the chunk holds that."""
+    """Queue results of a chunk, each with its input, or with what the chunk says of the file that it is."""
     await connection.execute(
         """
         WITH held AS MATERIALIZED (
             SELECT coalesce(c.items[e.nth], c.first_item + e.nth - 1) AS item, e.value
             FROM batch_chunks c, json_array_elements(convert_from(c.input, 'UTF8')::json)
                 WITH ORDINALITY AS e (value, nth)
+            WHERE c.job_id = %(job)s AND c.number = %(chunk)s
+            UNION ALL
+            SELECT (c.source ->> 'first')::bigint + e.nth - 1, e.value
+            FROM batch_chunks c, json_array_elements(c.source -> 'items') WITH ORDINALITY AS e (value, nth)
             WHERE c.job_id = %(job)s AND c.number = %(chunk)s
         )
         INSERT INTO batch_reviews (job_id, item, model, version, digest, input, output, confidence)
