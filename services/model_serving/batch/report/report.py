@@ -1,7 +1,6 @@
 """Makes the report of a job, in a process that scores."""
 
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from psycopg.rows import DictRow
 from mlplatform.registry.registry import Registry
 from services.model_serving.batch.report import repository
 from services.model_serving.batch.report.answers import Answers
+from services.model_serving.batch.report.content import open_content
 from services.model_serving.batch.report.drift import drift_of
 from services.model_serving.batch.report.source import TYPE
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
@@ -25,22 +25,22 @@ MOST_ROWS = 20_000
 
 def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
     """Read what a job came to and write its report."""
-    url = bench.settings.database_url.get_secret_value()
-    answers, compared = Answers(), []
-    with repository.reading(url, assignment.tenant) as connection:
+    settings = bench.settings
+    answers, compared = Answers(), list[Any]()
+    with repository.reading(settings.database_url.get_secret_value(), assignment.tenant) as connection:
         job = repository.job(connection, assignment.job)
         if job is None:
             return Unreadable("The job is gone.")
         errors = repository.errors(connection, assignment.job)
-        for number, output in enumerate(repository.outputs(connection, assignment.job, MOST_ANSWERS)):
-            if number % repository.PAGE == 0:
-                bench.check()
-            answers.add(output)
-            if number < MOST_ROWS:
-                compared.append(output)
-        items = list(islice(repository.inputs(connection, assignment.job, MOST_ROWS), MOST_ROWS))
+        with open_content(job["kind"], connection, assignment, bench) as content:
+            for number, output in enumerate(content.outputs(MOST_ANSWERS)):
+                if number % repository.PAGE == 0:
+                    bench.check()
+                answers.add(output)
+                if number < MOST_ROWS:
+                    compared.append(output)
+            items = content.items(MOST_ROWS) if compared else []
     bench.check()
-    settings = bench.settings
     reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
         assignment.model.name, assignment.model.version
     )

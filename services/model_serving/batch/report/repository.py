@@ -35,9 +35,9 @@ def reading(url: str, tenant: str) -> Iterator[Reading]:
 
 
 def job(connection: Reading, number: str) -> DictRow | None:
-    """Return the counts and times of a job."""
+    """Return the kind, counts and times of a job."""
     return connection.execute(
-        "SELECT state, items, succeeded, failed, cancelled, retries, created_at, started_at, finished_at "
+        "SELECT kind, state, items, succeeded, failed, cancelled, retries, created_at, started_at, finished_at "
         "FROM batch_jobs WHERE id = %s",
         (number,),
     ).fetchone()
@@ -82,6 +82,25 @@ def inputs(connection: Reading, number: str, most: int) -> Iterator[Any]:
                 yield item
             if left == 0:
                 return
+
+
+def objects(connection: Reading, number: str) -> list[str]:
+    """Return the keys of the objects with results of a table, in the order of their first rows."""
+    rows = connection.execute(
+        "SELECT result_key FROM batch_chunks WHERE job_id = %s AND result_key IS NOT NULL ORDER BY first_item",
+        (number,),
+    ).fetchall()
+    return [str(row["result_key"]) for row in rows]
+
+
+def sources(connection: Reading, number: str) -> list[dict[str, Any]]:
+    """Return where the items of a job are that did not come with it, as far as they were scored."""
+    rows = connection.execute(
+        "SELECT source FROM batch_chunks WHERE job_id = %s AND source IS NOT NULL AND kind = 'score' "
+        "AND state = 'done' ORDER BY number",
+        (number,),
+    ).fetchall()
+    return [row["source"] for row in rows]
 
 
 async def written(connection: AsyncConnection[DictRow], number: UUID) -> DictRow | None:

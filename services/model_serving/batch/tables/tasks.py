@@ -24,19 +24,13 @@ from services.model_serving.batch.scoring.assignment import (
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
-from services.model_serving.batch.tables.csv_file import read_csv, read_header
+from services.model_serving.batch.tables.csv_file import read_header
 from services.model_serving.batch.tables.errors import TableRefused
 from services.model_serving.batch.tables.export import export, make_ledger
-from services.model_serving.batch.tables.jsonl_file import read_jsonl
 from services.model_serving.batch.tables.lines import LineScanner
-from services.model_serving.batch.tables.parquet_file import (
-    GroupRange,
-    check_group,
-    cut_parquet,
-    open_parquet,
-    read_parquet,
-)
+from services.model_serving.batch.tables.parquet_file import check_group, cut_parquet, open_parquet
 from services.model_serving.batch.tables.ranges import Limits, cut_lines
+from services.model_serving.batch.tables.reading import read_part
 from services.model_serving.batch.tables.repository import RESULTS
 from services.model_serving.batch.tables.results import numbered, to_object
 from services.model_serving.batch.tables.scoring import ERROR, score_block
@@ -76,7 +70,7 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
     columns = Columns.of(model.declared)
     with open_storage(bench.settings) as storage:
         try:
-            block = _read(storage, part, columns)
+            block = read_part(storage, part, columns)
         except (TableRefused, NotFound) as error:
             detail = error.detail if isinstance(error, TableRefused) else GONE
             block = Block(part.rows, pa.table({}), np.empty(0, np.int64), dict.fromkeys(range(part.rows), detail))
@@ -136,18 +130,6 @@ def _fault(content: BinaryIO, opened: object, group: int, columns: Columns) -> s
     except TableRefused as error:
         return error.detail
     return None
-
-
-def _read(storage: Storage, part: TablePart, columns: Columns) -> Block:
-    if part.fault is not None:
-        raise TableRefused(part.fault)
-    if part.file.form == "parquet":
-        opened = open_parquet(cast("BinaryIO", RemoteFile(storage, part.file.key)), columns)
-        return read_parquet(opened, GroupRange(part.group, part.start, part.rows), columns)
-    content = storage.read(part.file.key, part.start, part.stop)
-    if part.file.form == "jsonl":
-        return read_jsonl(content, part.rows, columns)
-    return read_csv(content, part.rows, part.header, part.file.delimiter, columns)
 
 
 def _only(block: Block, places: "np.typing.NDArray[np.int64]") -> Block:

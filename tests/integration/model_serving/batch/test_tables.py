@@ -44,11 +44,21 @@ async def fetch(service: Service, place: str, form: str) -> bytes:
     return bytes(await eventually(look))
 
 
+async def reported(service: Service, place: str) -> dict[str, Any]:
+    """Return the report as soon as it is written."""
+
+    async def look() -> dict[str, Any] | None:
+        answer = await service.client.get(f"{place}/report")
+        return answer.json() if answer.status_code == 200 else None
+
+    return dict(await eventually(look))
+
+
 class TestScores:
     async def test_a_table_in_each_form_gives_the_predictions_in_its_order(
         self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publisher.linear(2.0)
+        publisher.promote(publisher.linear(2.0))
         await eventually(lambda: service.serves(publisher.name, "1", records_of(FRAME)[:1]))
         expected = (await service.predict(publisher.name, records_of(FRAME), version=1)).json()["predictions"]
         forms = {
@@ -69,6 +79,10 @@ class TestScores:
                 np.testing.assert_allclose(found.column("prediction").to_numpy(), expected, rtol=1e-9, atol=1e-9)
                 assert pd.read_csv(io.BytesIO(await fetch(service, place, "csv")))["item"].tolist() == list(range(500))
                 assert (await fetch(service, place, "jsonl")).count(b"\n") == 500
+                report = await reported(service, place)
+                assert (report["counts"]["succeeded"], report["answers"]["answers"]) == (500, 500)
+                assert report["answers"]["numbers"]["greatest"] == pytest.approx(max(expected), rel=1e-9)
+                assert report["drift"]["rows"] == 500
         assert "Traceback" not in (tmp_path / "worker.log").read_text()
 
     async def test_rows_that_are_wrong_fail_alone_and_are_listed_and_tried_again(

@@ -43,21 +43,24 @@ class Corner(torch.nn.Module):
 
 def save_program(folder: Path, module: Any, task: str, labels: list[str], **metadata: Any) -> Path:
     """Save a program of RGB images as training does."""
-    mlflow.pytorch.save_model(
-        module.eval(),
-        folder,
-        serialization_format="pt2",
-        signature=ModelSignature(Schema([TensorSpec(np.dtype(np.uint8), (-1, EDGE, EDGE, 3))])),
-        input_example=np.zeros((2, EDGE, EDGE, 3), dtype=np.uint8),
-        metadata={
+    mlflow.pytorch.save_model(module.eval(), folder, **program_options(task, labels, **metadata))
+    return folder
+
+
+def program_options(task: str, labels: list[str], **metadata: Any) -> dict[str, Any]:
+    """Return how a program of RGB images is saved or logged."""
+    return {
+        "serialization_format": "pt2",
+        "signature": ModelSignature(Schema([TensorSpec(np.dtype(np.uint8), (-1, EDGE, EDGE, 3))])),
+        "input_example": np.zeros((2, EDGE, EDGE, 3), dtype=np.uint8),
+        "metadata": {
             "ml.task": task,
             "ml.labels": labels,
             "ml.image": {"width": EDGE, "height": EDGE, "mode": "RGB"},
             **metadata,
         },
-        pip_requirements=["mlflow"],
-    )
-    return folder
+        "pip_requirements": ["mlflow"],
+    }
 
 
 def images(*contents: bytes) -> Sequence[Load[Image.Image]]:
