@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from tests.fixtures.programs import run_mlp
 from tests.integration.model_serving.batch.workers import worker
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
@@ -31,16 +31,12 @@ class Shell:
     environment: dict[str, str]
     folder: Path
 
-    async def type(self, *words: object) -> tuple[int | None, str, str]:
+    async def type(self, *words: object) -> tuple[int, str, str]:
         """Run a command as a process of its own; return its status and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from mlplatform.cli.app import main; main()", "batch", *map(str, words)),
-            env=os.environ | self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        ran = await asyncio.to_thread(
+            run_mlp, "batch", *map(str, words), environment=os.environ | self.environment
         )
-        stdout, stderr = await process.communicate()
-        return process.returncode, stdout.decode(), stderr.decode()
+        return ran.returncode, ran.stdout, ran.stderr
 
     def file(self, name: str, text: str) -> Path:
         """Write a file of items."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -20,6 +21,10 @@ from scenes import LABELS, draw_scenes, iou
 from mlplatform.registry.register import register_model_version
 from mlplatform.registry.registry import Registry
 from services.model_serving.batch.scoring.files import file_scorer
+from services.model_serving.batch.scoring.media import TEXTS as TEXTS_TASK
+from services.model_serving.batch.uploads.image import read_image
+from services.model_serving.batch.uploads.limits import Limits
+from services.model_serving.batch.uploads.text import read_text
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.loading.trial import try_version
 from services.model_serving.settings import ServingSettings
@@ -73,9 +78,16 @@ def trained(server, capsys, program, *arguments):
         summary=summary,
         plots={entry.path.rpartition("/")[2] for entry in server.client.list_artifacts(version.run_id, "evaluation")},
         score=lambda files, **params: [
-            json.loads(output) for output, _ in file_scorer(model)(model, files, params, lambda: None)
+            json.loads(output)
+            for output, _ in file_scorer(model)(model, loads(summary["task"], files), params, lambda: None)
         ],
     )
+
+
+def loads(task, files):
+    """Return files as a scorer gets them."""
+    read = read_text if task == TEXTS_TASK else read_image
+    return [partial(read, content, Limits()) for content in files]
 
 
 def png(pixels):
