@@ -33,9 +33,7 @@ class Shell:
 
     async def type(self, *words: object) -> tuple[int, str, str]:
         """Run a command as a process of its own; return its status and what it printed."""
-        ran = await asyncio.to_thread(
-            run_mlp, "batch", *map(str, words), environment=os.environ | self.environment
-        )
+        ran = await asyncio.to_thread(run_mlp, "batch", *map(str, words), environment=os.environ | self.environment)
         return ran.returncode, ran.stdout, ran.stderr
 
     def file(self, name: str, text: str) -> Path:

@@ -72,9 +72,7 @@ class InObjects:
 
 
 @contextmanager
-def open_content(
-    kind: str, connection: repository.Reading, assignment: Assignment, bench: Bench
-) -> Iterator[Content]:
+def open_content(kind: str, connection: repository.Reading, assignment: Assignment, bench: Bench) -> Iterator[Content]:
     """Open the content of a job for the time of the block.
 
     Args:

@@ -28,8 +28,8 @@ def judge(output: Any) -> Judgement | None:  # noqa: ANN401 (a model may answer 
     """Return what an output says; None when it says nothing of how sure it is.
 
     An object with a label and a confidence is taken at its word; of a list of them the surest is the answer, but where
-    they are objects in an image, the answer is the list and as sure as its least sure entry: nothing is said where none
-    was found. Numbers that add up to one are the probabilities of classes, which are named by their place or by their key.
+    they are objects in an image, the answer is the list and as sure as its least sure entry, and none where nothing was
+    found. Numbers that add up to one are the probabilities of classes, which are named by their place or by their key.
     """
     match output:
         case {"detections": list() as found}:

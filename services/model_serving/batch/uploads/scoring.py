@@ -33,8 +33,8 @@ class Files:
         objects: Where they are.
         limits: Of uploads.
 
-    An entry is an item as the source of its chunk has it. Every method blocks, and raises `FileError` when the file cannot
-    be scored, and `DependencyUnavailable` when S3 does not answer.
+    An entry is an item as the source of its chunk has it. Every method blocks, and raises `FileError` when the file
+    cannot be scored, and `DependencyUnavailable` when S3 does not answer.
     """
 
     def __init__(self, objects: ObjectStore, limits: Limits) -> None:
