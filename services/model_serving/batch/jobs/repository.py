@@ -183,7 +183,7 @@ async def reopen(connection: Connection, job: UUID) -> Job:
 async def lock_old(connection: Connection, job: UUID, retention: timedelta) -> bool:
     """Lock a job that ended longer ago than `retention`; False when it did not, or somebody else has locked it."""
     cursor = await connection.execute(
-        "SELECT FROM batch_jobs WHERE id = %s AND finished_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED",
+        "SELECT 1 FROM batch_jobs WHERE id = %s AND finished_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED",
         (job, retention),
     )
     return await cursor.fetchone() is not None

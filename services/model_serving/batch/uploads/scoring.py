@@ -13,7 +13,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome, failed
-from services.model_serving.batch.scoring.files import file_scorer
+from services.model_serving.batch.scoring.files import FileScorer, file_scorer
 from services.model_serving.batch.scoring.media import TEXTS, task_of
 from services.model_serving.batch.scoring.rows import CALL_ITEMS, results_of, score_items
 from services.model_serving.batch.uploads.archive import read_entry
@@ -85,7 +85,7 @@ def score_files(assignment: Assignment, bench: Bench) -> Report:
     if source is None:
         return Unreadable("The chunk does not say where its files are.")
     model = bench.model()
-    score = file_scorer(model) or score_rows
+    score: FileScorer = file_scorer(model) or score_rows
     entries = [source["items"][number - source["first"]] for number in assignment.items]
     objects = ObjectStore(bench.settings)
     files = Files(objects, limits_of(bench.settings))
