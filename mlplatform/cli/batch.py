@@ -50,8 +50,8 @@ def submit(
     """Submit a job; it goes on whatever becomes of this command."""
     if version is not None and alias is not None:
         fail("Give --version or --alias, not both.", USAGE)
-    given = {"version": version, "alias": alias, "threshold": threshold, "webhook": webhook}
-    body = {"model": model, "inputs": files.read_items(inputs), "params": _params(param or [])}
+    given: State = {"version": version, "alias": alias, "threshold": threshold, "webhook": webhook}
+    body: State = {"model": model, "inputs": files.read_items(inputs), "params": _params(param or [])}
     body |= {name: value for name, value in given.items() if value is not None}
     headers = {} if key is None else {"Idempotency-Key": key}
     job: State = call("POST", "batch", body=body, headers=headers).json()

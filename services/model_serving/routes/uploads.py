@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import ValidationError
 
 from mlplatform.errors import FieldError, PayloadTooLarge, Unprocessable
-from mlplatform.idempotency import RepeatableRequest, replayed
+from mlplatform.idempotency import RepeatableRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
 from mlplatform.service.body_timeout import patient
 from services.model_serving.batch.jobs.job import Job
@@ -89,7 +89,7 @@ async def submit_files(
         wanted = _wanted(received)
         serving.batch.webhooks.check(wanted.webhook)
         repeatable = RepeatableRequest(f"POST {PATH}", key, received.digest)
-        submitted = await serving.batch.jobs.replay(principal.tenant, repeatable)
+        submitted: Job | StoredResponse | None = await serving.batch.jobs.replay(principal.tenant, repeatable)
         if submitted is None:
             freezer = serving.batch.freezer
             model = await freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)

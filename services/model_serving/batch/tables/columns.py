@@ -48,7 +48,7 @@ class Columns:
         """Whether a model can be called with a matrix."""
         return all(kind is DataType.double for kind in self.kinds.values())
 
-    def index(self, names: Sequence[str | int]) -> "pd.Index[str] | pd.Index[int]":
+    def index(self, names: Sequence[str | int]) -> "pd.Index[str | int]":
         """Return the labels of a frame with some of the columns."""
         return pd.Index(list(names))
 

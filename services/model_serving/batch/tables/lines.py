@@ -118,7 +118,8 @@ class LineScanner:
             self._place = Place.QUOTED
         else:
             self._place = self._end(block)
-        return candidates[before % 2 == 0]
+        outside: npt.NDArray[np.bool_] = before % 2 == 0
+        return candidates[outside]
 
     def _all_open(self, array: npt.NDArray[np.uint8], openings: Offsets) -> bool:
         """Whether these quotes are each where a value begins, or behind one that they make a quote within quotes."""
@@ -143,9 +144,14 @@ class LineScanner:
         quoted = self._place is Place.QUOTED or (self._place is not Place.VALUE and block[0] == QUOTE)
         if quoted:
             position = int(self._place is not Place.QUOTED)
-        while quoted or (found := self._opening.search(block, position)):
-            starts.append(0 if quoted else found.start())
-            stop = self._close(block, position if quoted else found.end())
+        while True:
+            start = 0
+            if not quoted:
+                if (found := self._opening.search(block, position)) is None:
+                    break
+                start, position = found.span()
+            starts.append(start)
+            stop = self._close(block, position)
             stops.append(stop)
             position, quoted = stop + 1, False
         self._place = self._end_of_walk(block, stops)

@@ -79,7 +79,7 @@ class _Cutter:
             yield from self.rest()
             yield LineRange(int(starts[place]), int(stops[place]), self._first, 1, too_long=True)
             self._first += 1
-            begin = place + 1
+            begin = int(place) + 1
         yield from self._gather(starts[begin:], stops[begin:])
 
     def rest(self) -> Iterator[LineRange]:

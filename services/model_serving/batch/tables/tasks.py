@@ -1,6 +1,6 @@
 """What a process that scores does with tables: splits them into parts, and scores the rows of a part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 from uuid import uuid4
 
@@ -102,7 +102,8 @@ def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[Tabl
         yield from _groups(storage, file, columns)
         return
     size = storage.size(file.key)
-    header, start, delimiter = (), 0, None
+    header: Sequence[str] = ()
+    start, delimiter = 0, None
     if file.form == "csv":
         head = storage.read(file.key, 0, min(size, HEAD))
         found = read_header(head, file.delimiter, is_whole=size <= HEAD)

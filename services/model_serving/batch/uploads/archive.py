@@ -31,6 +31,18 @@ LITTER = re.compile(r"^__MACOSX/|(^|/)(\.DS_Store|Thumbs\.db)$")
 DRIVE = re.compile(r"^[A-Za-z]:")
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 ENCRYPTED = 0x1
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What `zipfile` raises for archives that are broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,7 @@ def read_entry(file: BinaryIO, place: int, limits: Limits) -> bytes:
                 raise FileError("bad_compression", "The file is packed by a method other than 'deflate'.")
             with archive.open(info) as unpacked:
                 content = unpacked.read(limits.file_size + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, IndexError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise FileError("broken_archive", "The file cannot be unpacked; the archive is broken.") from error
     if len(content) > limits.file_size:
         raise FileError("too_large", f"The file unpacks to more than {readable(limits.file_size)}.")
@@ -129,7 +141,7 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
     file.seek(0)
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error) as error:
+    except UNREADABLE as error:
         raise BadArchive("The archive is broken: its directory cannot be read.") from error
 
 

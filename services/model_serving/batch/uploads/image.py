@@ -49,10 +49,10 @@ def read_image(content: bytes, limits: Limits) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        _check_size(*picture.size, limits)  # a frame of a GIF may be larger than the file says
-        picture.load()
-        picture = opaque(picture).convert("RGB")
+            found = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check_size(*found.size, limits)  # a frame of a GIF may be larger than the file says
+        found.load()
+        picture = opaque(found).convert("RGB")
     except Image.DecompressionBombError as error:
         raise FileError("image_too_large", "The image has too many pixels.") from error
     except UnidentifiedImageError as error:

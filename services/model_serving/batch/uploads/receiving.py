@@ -178,7 +178,7 @@ class _Reader:
             self._received.items.append({"name": name, "error": ["unknown_content", detail]})
             return
         key = key_of(self._received.id, self._received.files - 1)
-        items = [{"name": name, "key": key, "media": media}]
+        items: list[dict[str, Any]] = [{"name": name, "key": key, "media": media}]
         if media is Media.ZIP:
             entries = await asyncio.to_thread(list_archive, cast("BinaryIO", spool), self._limits)
             items = [{"name": entry.name, "key": key, "place": entry.place} for entry in entries]
@@ -199,7 +199,7 @@ def _missing(field: str, message: str) -> BadForm:
     return BadForm("The form has not the parts that it should have.", errors=[FieldError(f"body.{field}", message)])
 
 
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_the_end(work: Coroutine[Any, Any, object]) -> None:
     """Do something to its end, also when whoever wants it goes away meanwhile: a thread writes on when nobody waits."""
     task = asyncio.ensure_future(work)
     try:

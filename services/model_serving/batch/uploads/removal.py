@@ -13,7 +13,7 @@ from mlplatform.events.outage import Outage, wait
 from mlplatform.objects import ObjectStore
 from services.model_serving.batch.uploads import repository
 
-INTERVAL = 300.0
+INTERVAL = timedelta(minutes=5)
 MOST = 100
 """Uploads of one look."""
 

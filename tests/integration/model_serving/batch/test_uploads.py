@@ -25,7 +25,7 @@ from services.model_serving.batch.uploads.receiving import Receiver
 from services.model_serving.batch.uploads.removal import Removal, key_of
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import Service, serving
+from tests.integration.model_serving.running import Service, eventually, serving
 from tests.unit.model_serving.batch.uploads.corpus import encrypted, link, overlapping, packed, picture, png
 
 KIB = 1024
@@ -332,6 +332,24 @@ class TestBrokenOff:
         assert await Removal(database, bucket.objects, HOUR).sweep() == 1
         assert bucket.listed() == {key_of(alive, number) for number in range(2)}
         assert owner.execute("SELECT id FROM batch_uploads").fetchall() == [(alive,)]
+
+    async def test_the_sweeper_goes_on_until_it_is_stopped(
+        self, bucket: Bucket, database: Database, owner: psycopg.Connection
+    ) -> None:
+        async with database.transaction("a") as connection:
+            await repository.begin(connection, uuid4(), 1)
+        owner.execute("UPDATE batch_uploads SET created_at = now() - interval '1 day'")
+        removal = Removal(database, bucket.objects, HOUR)
+        sweeping = asyncio.create_task(removal.run())
+
+        async def is_swept() -> bool:
+            return rows(owner) == []
+
+        await eventually(is_swept)
+        await asyncio.wait({sweeping}, timeout=0.1)
+        assert not sweeping.done()
+        removal.stop()
+        await sweeping
 
     async def test_what_is_being_removed_gets_no_job(self, database: Database) -> None:
         upload = uuid4()

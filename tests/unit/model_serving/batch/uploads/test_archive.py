@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplatform.errors import PlatformError
-from services.model_serving.batch.uploads.archive import list_archive, read_entry
+from services.model_serving.batch.uploads.archive import LOCAL, list_archive, read_entry
 from services.model_serving.batch.uploads.errors import BadArchive, FileError, UploadTooLarge
 from services.model_serving.batch.uploads.limits import MIB, Limits
 from tests.unit.model_serving.batch.uploads.corpus import (
@@ -180,6 +180,13 @@ class TestEntry:
         content = encrypted()
         (entry,) = list_archive(io.BytesIO(content), LIMITS)
         with pytest.raises(FileError, match="password"):
+            read_entry(io.BytesIO(content), entry.place, LIMITS)
+
+    def test_a_header_whose_name_is_no_text(self) -> None:
+        content = bytearray(packed({"zwölf.txt": b"1"}))
+        content[LOCAL] = 0xFF  # the name of the directory stays
+        (entry,) = list_archive(io.BytesIO(content), LIMITS)
+        with pytest.raises(FileError, match="broken"):
             read_entry(io.BytesIO(content), entry.place, LIMITS)
 
     def test_a_file_packed_otherwise(self) -> None:
