@@ -71,9 +71,11 @@ def list_archive(file: BinaryIO, limits: Limits) -> list[Entry]:
         BadArchive: It is broken, empty or made to do harm.
         UploadTooLarge: It holds too many files, or they unpack to too much.
     """
-    _check_end(file, limits)
+    told = _check_end(file, limits)
     with _open(file) as archive:
         found = archive.infolist()
+    if len(found) != told:
+        raise BadArchive("The directory of the archive has not as many entries as the archive says.")
     _check_spread(found)
     entries = []
     for place, info in enumerate(found):
@@ -112,8 +114,12 @@ def read_entry(file: BinaryIO, place: int, limits: Limits) -> bytes:
     return content
 
 
-def _check_end(file: BinaryIO, limits: Limits) -> None:
-    """Refuse by the last bytes, which say how large the directory is, what `zipfile` should not even read."""
+def _check_end(file: BinaryIO, limits: Limits) -> int:
+    """Refuse by the last bytes, which say how large the directory is, what `zipfile` should not even read.
+
+    Returns:
+        How many entries the archive says it has, which `zipfile` passes over.
+    """
     size = file.seek(0, 2)
     start = max(0, size - END.size - LONGEST_COMMENT - LARGE_LOCATOR)
     file.seek(start)
@@ -135,6 +141,7 @@ def _check_end(file: BinaryIO, limits: Limits) -> None:
     file.seek(0)
     if file.read(4) not in {FIRST_MAGIC, END_MAGIC}:
         raise BadArchive("The archive begins with something else.")
+    return int(entries)
 
 
 def _open(file: BinaryIO) -> zipfile.ZipFile:
@@ -160,6 +167,8 @@ def _check_name(info: zipfile.ZipInfo) -> str:
     parts = name.split("/")
     if name.startswith("/") or DRIVE.match(name) or "\\" in name or ".." in parts or "\x00" in name:
         raise BadArchive("A file of the archive has a name that leads out of the archive.")
+    if not name:
+        raise BadArchive("A file of the archive has no name.")
     if not name.isprintable():
         raise BadArchive("A file of the archive has a name with control characters.")
     return name

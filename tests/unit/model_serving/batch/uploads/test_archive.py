@@ -100,6 +100,19 @@ class TestLimits:
         with pytest.raises(BadArchive, match="directory"):
             list_of(bytes(content))
 
+    @pytest.mark.parametrize("told", [0, 1, 2, 4])
+    def test_a_directory_with_other_entries_than_the_archive_says(self, told: int) -> None:
+        content = bytearray(packed({f"{number}.txt": b"" for number in range(3)}))
+        struct.pack_into("<HH", content, len(content) - 14, told, told)
+        with pytest.raises(BadArchive, match="directory"):
+            list_of(bytes(content))
+
+    def test_many_short_entries_where_few_are_told(self) -> None:
+        content = bytearray(packed({str(number): b"" for number in range(100)}))
+        struct.pack_into("<HH", content, len(content) - 14, 1, 1)
+        with pytest.raises(BadArchive, match="entries"):
+            list_of(bytes(content))
+
     def test_a_file_that_unpacks_to_much(self) -> None:
         with pytest.raises(UploadTooLarge, match="more than 1 MB"):
             list_of(packed({"a.txt": bytes(MIB + 1)}))
@@ -124,6 +137,10 @@ class TestHarm:
         content = packed_as(info).replace(b"x" * len(name), name.encode(), 2)
         with pytest.raises(BadArchive, match="name"):
             list_of(content)
+
+    def test_a_file_without_a_name(self) -> None:
+        with pytest.raises(BadArchive, match="no name"):
+            list_of(packed_as(zipfile.ZipInfo("")))
 
     def test_a_name_with_a_hole(self) -> None:
         content = packed({"a.txt_.png": b"1"}).replace(b"a.txt_.png", b"a.txt\x00.png")
