@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mlplatform.media.scans import MOST_SCANS, has_many_scans
+
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -36,6 +38,8 @@ def open_image(content: bytes, largest: int = LARGEST_IMAGE) -> Image.Image:
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes, which are judged here
             image = Image.open(BytesIO(content), formats=FORMATS)
             _check_size(image, largest)
+            if has_many_scans(content):
+                raise UnreadableImage(f"has more than {MOST_SCANS} scans, which take too long to decode")
             image.load()
             return ImageOps.exif_transpose(image)
     except UnreadableImage:

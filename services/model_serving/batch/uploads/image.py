@@ -6,6 +6,7 @@ import warnings
 from PIL import Image, UnidentifiedImageError
 
 from mlplatform.media.pixels import opaque
+from mlplatform.media.scans import MOST_SCANS, has_many_scans
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.headers import Header, orientation, read_header
 from services.model_serving.batch.uploads.limits import Limits
@@ -36,6 +37,8 @@ def check_image(content: bytes, limits: Limits) -> Header:
     _check_size(header.width, header.height, limits)
     if len(header.exif) > MOST_EXIF:
         raise FileError("bad_metadata", f"The image has more than {MOST_EXIF} bytes of EXIF data.")
+    if has_many_scans(content):
+        raise FileError("image_too_large", f"The image has more than {MOST_SCANS} scans, which take too long to decode.")
     return header
 
 

@@ -58,6 +58,12 @@ def jpeg_with_segments(segments: Iterable[bytes]) -> bytes:
     return content[:2] + b"".join(parts) + content[2:]
 
 
+def jpeg_with_scans(more: int, size: tuple[int, int] = (8, 6)) -> bytes:
+    """Return a progressive JPEG file whose last scan, of a few bytes, comes again so many times."""
+    content = picture("JPEG", size, progressive=True)
+    return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * more + content[-2:]
+
+
 def packed(files: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return an archive."""
     buffer = io.BytesIO()

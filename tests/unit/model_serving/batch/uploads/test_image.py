@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlplatform.media.scans import has_many_scans
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.headers import orientation, read_header
 from services.model_serving.batch.uploads.image import MOST_EXIF, check_image, read_image
 from services.model_serving.batch.uploads.limits import MIB, Limits
-from tests.unit.model_serving.batch.uploads.corpus import chunk, exif, jpeg_with_segments, picture, png, webp
+from tests.unit.model_serving.batch.uploads.corpus import (
+    chunk,
+    exif,
+    jpeg_with_scans,
+    jpeg_with_segments,
+    picture,
+    png,
+    webp,
+)
 
 LIMITS = Limits()
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP"]
@@ -110,6 +119,23 @@ class TestBombs:
     def test_metadata_of_one_chunk(self) -> None:
         content = png(8, 6, chunk(b"eXIf", exif((tag, 7, 20 * MIB, 8) for tag in range(5000)) + bytes(20 * MIB)))
         assert refused(content) == "bad_metadata"
+
+    def test_scans_without_end_are_never_decoded(self) -> None:
+        """Each is 23 bytes, and has the decoder go over all pixels."""
+        assert refused(jpeg_with_scans(200_000, (4000, 4000))) == "image_too_large"
+
+    def test_bytes_that_could_begin_a_marker_everywhere(self) -> None:
+        assert not has_many_scans(b"\xff\xd8" + b"\xff" * 5_000_000)
+
+    @pytest.mark.parametrize("more", [0, 50])
+    def test_scans_as_programs_write_them(self, more: int) -> None:
+        assert read_image(jpeg_with_scans(more), LIMITS).size == (8, 6)
+
+    def test_what_only_looks_like_scans(self) -> None:
+        hidden = b"\xff\xda\x00\x02" * 5000
+        behind_its_end = picture("JPEG") + hidden
+        in_a_comment = jpeg_with_segments([b"other" + hidden])
+        assert read_image(behind_its_end, LIMITS).size == read_image(in_a_comment, LIMITS).size == (8, 6)
 
     def test_a_comment_that_unpacks_to_much(self) -> None:
         content = png(8, 6, chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(200 * MIB), 1)))
