@@ -26,11 +26,25 @@ async def begin(connection: AsyncConnection[DictRow], settings: Mapping[str, str
     await connection.execute(_opening(*settings.items()), prepare=False)
 
 
+async def apply_settings(connection: AsyncConnection[DictRow], settings: Mapping[str, str]) -> None:
+    """Change settings until the transaction ends, in one round trip.
+
+    Args:
+        connection: A transaction.
+        settings: Name → value, of Postgres or of the platform; at least one.
+    """
+    await connection.execute(_settings(*settings.items()), prepare=False)
+
+
 @lru_cache(maxsize=OPENINGS)
 def _opening(*settings: tuple[str, str]) -> bytes:
+    return b"BEGIN; " + _settings(*settings) if settings else b"BEGIN"
+
+
+@lru_cache(maxsize=OPENINGS)
+def _settings(*settings: tuple[str, str]) -> bytes:
     values = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings]
-    opening = sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(values)) if values else sql.SQL("BEGIN")
-    return opening.as_bytes()
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(values)).as_bytes()
 
 
 async def read_revision(connection: AsyncConnection[DictRow]) -> str | None:

@@ -97,8 +97,7 @@ class OutboxRelay:
         return total
 
     async def _publish_batch(self) -> int:
-        async with self._database.transaction() as connection:
-            await repository.act_as_relay(connection)
+        async with self._database.transaction(settings=repository.AS_RELAY) as connection:
             rows = await repository.lock_pending(connection, self._batch)
             if not rows:
                 return 0
@@ -133,8 +132,7 @@ class OutboxRelay:
         if time.monotonic() < self._housekeeping_due:
             return
         self._housekeeping_due = time.monotonic() + HOUSEKEEPING_INTERVAL
-        async with self._database.transaction() as connection:
-            await repository.act_as_relay(connection)
+        async with self._database.transaction(settings=repository.AS_RELAY) as connection:
             metrics.OUTBOX_PENDING.set(await repository.count_pending(connection))
             await repository.prune(connection, self._retention, PRUNE_BATCH)
         for stream in SCHEMAS:

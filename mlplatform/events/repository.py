@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from mlplatform.events.cloud_event import CloudEvent
 
 PENDING_COUNTED = 10_000
+AS_RELAY = {"ml.relay": "on"}
+"""Settings of a transaction in which row-level security shows the events of every tenant."""
 
 
 async def insert(connection: AsyncConnection[DictRow], events: Sequence[CloudEvent]) -> None:
@@ -27,11 +29,6 @@ async def insert(connection: AsyncConnection[DictRow], events: Sequence[CloudEve
             [Jsonb(event.document()) for event in events],
         ),
     )
-
-
-async def act_as_relay(connection: AsyncConnection[DictRow]) -> None:
-    """Let row-level security show the events of every tenant, until the transaction ends."""
-    await connection.execute("SELECT set_config('ml.relay', 'on', true)")
 
 
 async def lock_pending(connection: AsyncConnection[DictRow], limit: int) -> list[DictRow]:

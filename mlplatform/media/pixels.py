@@ -1,6 +1,8 @@
 """Image files to arrays of bytes."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -33,21 +35,25 @@ def open_image(content: bytes, largest: int = LARGEST_IMAGE) -> Image.Image:
     Raises:
         UnreadableImage: It is no image, damaged, or too large.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes, which are judged here
-            image = Image.open(BytesIO(content), formats=FORMATS)
-            _check_size(image, largest)
-            if has_many_scans(content):
-                raise UnreadableImage(f"has more than {MOST_SCANS} scans, which take too long to decode")
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except UnreadableImage:
-        raise
-    except UnidentifiedImageError as error:
-        raise UnreadableImage("is no image of a known format: " + ", ".join(FORMATS)) from error
-    except (*FAULTS, Image.DecompressionBombError) as error:
-        raise UnreadableImage("is damaged or cut short: it cannot be decoded") from error
+    with _reading(content) as image:
+        _check_size(image, largest)
+        if has_many_scans(content):
+            raise UnreadableImage(f"has more than {MOST_SCANS} scans, which take too long to decode")
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def count_pixels(content: bytes) -> int:
+    """Return how many pixels an image says that it has; none is decoded.
+
+    Args:
+        content: Of the file.
+
+    Raises:
+        UnreadableImage: It is no image, or damaged at its beginning.
+    """
+    with _reading(content) as image:
+        return image.width * image.height
 
 
 def to_pixels(image: Image.Image, width: int, height: int, mode: str) -> Pixels:
@@ -73,6 +79,21 @@ def opaque(image: Image.Image) -> Image.Image:
     ground = Image.new("RGBA", shown.size, "white")
     ground.alpha_composite(shown)
     return ground
+
+
+@contextmanager
+def _reading(content: bytes) -> Iterator[Image.Image]:
+    """Read what a file says of itself, and judge what is raised until the block ends."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes, which are judged here
+            yield Image.open(BytesIO(content), formats=FORMATS)
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImage("is no image of a known format: " + ", ".join(FORMATS)) from error
+    except (*FAULTS, Image.DecompressionBombError) as error:
+        raise UnreadableImage("is damaged or cut short: it cannot be decoded") from error
 
 
 def _check_size(image: Image.Image, largest: int) -> None:

@@ -71,7 +71,8 @@ class Searcher:
             Unprocessable: The embedding service refuses the text.
         """
         begin = None if cursor is None else Cursor.read(cursor, query.fingerprint())
-        async with Course(self._database, principal.tenant) as course:
+        settings = self._ranker.expected_settings(query)
+        async with Course(self._database, principal.tenant, settings) as course:
             return await self._answer(principal, query, begin, course)
 
     async def _answer(self, principal: Principal, query: Query, begin: Cursor | None, course: Course) -> Answer:
@@ -95,6 +96,7 @@ class Searcher:
                 await self._cache.keep(principal.tenant, key, ranked.ranking)
             # What a part is missing from is another ranking: the part may be back, or gone, when the next page is made.
             key = current = key + "".join(sorted(ranked.ranking.degraded))
+        course.hand_over()
         await course.first.close()
         position = query.position if begin is None else begin.position
         with course.steps.step("items"):

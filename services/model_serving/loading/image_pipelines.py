@@ -1,7 +1,7 @@
-"""Pipelines of images: they score files in batch jobs, and no rows.
+"""Pipelines that find objects in images: they score files in batch jobs, and no rows.
 
-MLflow has no `pyfunc` form of object detection. That of image classification takes an address or a path for an image
-and reads what is there, so whoever may predict could have the service read files and call other machines.
+MLflow has no `pyfunc` form of object detection, so these are loaded here, and no text ever reaches them: they would take
+one for an address or a path, and read what is there.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from services.model_serving.errors import InputsRefused, LoadError, UnsafeModelE
 from services.model_serving.loading.hugging_face import check_pipeline
 from services.model_serving.signature import ModelInput
 
-TASKS = frozenset({"image-classification", "object-detection"})
+TASKS = frozenset({"object-detection"})
 LIBRARY = "transformers"
 PROCESSOR = "image_processor"
 EDGE = 64
 
 
 def is_image_pipeline(description: Model) -> bool:
-    """Whether a model is such a pipeline."""
+    """Whether a model is such a pipeline; those of other tasks are loaded by MLflow and guarded."""
     return description.flavors.get(LIBRARY, {}).get("task") in TASKS
 
 

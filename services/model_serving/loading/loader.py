@@ -19,6 +19,7 @@ from services.model_serving.flavors import choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
 from services.model_serving.loading.example import read_example
 from services.model_serving.loading.image_pipelines import is_image_pipeline, open_image_pipeline, refuse_rows
+from services.model_serving.loading.media_pipelines import guard
 from services.model_serving.loading.memory import memory_of
 from services.model_serving.loading.model_file import read_model_file
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
@@ -155,7 +156,7 @@ class ModelLoader:
 
     def _load_pyfunc(self, folder: Path, name: str, description: Model, bundled: frozenset[str]) -> PyFuncModel:
         with isolated(bundled), unpickling(self._policy.clear(name, folder, description, bundled)):
-            return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+            return guard(mlflow.pyfunc.load_model(str(folder), suppress_warnings=True))
 
 
 def _input_rows(description: Model) -> int | None:

@@ -10,6 +10,7 @@ from services.search.lexical import repository
 from services.search.lexical.blocks import BlockMemory
 from services.search.lexical.bm25 import Scorer, Scores
 from services.search.lexical.hit import Hit
+from services.search.lexical.postings import QUICK_POSTINGS
 from services.search.lexical.query import LexicalQuery
 from services.search.lexical.repository import Connection, Words
 from services.search.lexical.spelling import spellings
@@ -136,6 +137,6 @@ async def _choose(
 
 
 async def _best(scorer: Scorer, most: int) -> Scores:
-    if scorer.postings < repository.QUICK_POSTINGS:
+    if scorer.postings < QUICK_POSTINGS:
         return scorer.best(most)
     return await asyncio.to_thread(scorer.best, most)

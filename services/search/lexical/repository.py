@@ -1,10 +1,7 @@
 """SQL of lexical search. Every statement sees the rows of the transaction's tenant only."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
 from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
@@ -12,17 +9,16 @@ from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
-from services.search.lexical.blocks import Block, BlockMemory, Blocks, Version, read_block
+from services.search.lexical.blocks import BlockMemory, Blocks, Version
 from services.search.lexical.bm25 import Scorer, Scores, Term
 from services.search.lexical.hit import Hit
+from services.search.lexical.postings import is_known, join_rows
 
 Connection = AsyncConnection[DictRow]
 
 MOST_TERMS = 256
 MOST_POSTINGS = 4_000_000
 """Looked at for one query; 8 bytes each, and about five times that while they are added up."""
-QUICK_POSTINGS = 1 << 16
-"""Up to which they are read, and added up, in a few milliseconds and on the event loop."""
 MOST_WAITING = 100_000
 """Items that are counted, of those that are to be indexed in another language."""
 LANGUAGES = sql.SQL(
@@ -40,8 +36,10 @@ TOTALS = sql.SQL(
 )
 """Of the tenant. The version tells one set of segments from the next: a write adds one, a merge puts a new one in the
 place of some, and a purge leaves fewer entries in them; no number is given twice."""
+LISTED_TERMS = 32
+"""Up to which postings are read together with the terms; of a longer query they may be megabytes, known or not."""
 KNOWN_POSTINGS = 512
-"""Postings from which Postgres is told that a block is known; it takes longer to look after a smaller one than to read
+"""Postings from which a row is only read when it is not known; it takes longer to look after a smaller one than to read
 it."""
 NOTHING = Scorer((), items=0, tokens=0)
 
@@ -57,6 +55,8 @@ class Words:
         items: Of the tenant.
         tokens: Of all its items together.
         version: Of its postings.
+        rows: All of the terms in `search_postings`, the large ones without entries and dead; None when there are more
+            than `LISTED_TERMS` terms.
     """
 
     counts: Mapping[str, int]
@@ -65,32 +65,46 @@ class Words:
     version: Version
     required: Sequence[str] = ()
     phrases: str = ""
+    rows: Sequence[DictRow] | None = None
 
 
 async def read_words(connection: Connection, text: str, phrases: Sequence[str]) -> Words:
-    """Take a query apart as Postgres takes the items apart.
+    """Take a query apart as Postgres takes the items apart, and read what few postings its terms have.
+
+    Most queries have a word that is not known, or come after a write; for them this is all that is read.
 
     Args:
         connection: A transaction of the tenant.
         text: All words of the query.
         phrases: What must be found in this order. One without any word that is indexed asks for nothing.
     """
-    cursor = await connection.execute(
-        sql.SQL(
-            """
-            SELECT w.lexeme, w.count, t.items, t.tokens, t.version
-            FROM ({totals}) t LEFT JOIN (
+    # One statement, one snapshot: the version is that of the postings. By OFFSET these stay a look-up for each term; a
+    # plan that is made while there are few would otherwise read all that the tenant has.
+    statement = sql.SQL(
+        """
+        SELECT t.items, t.tokens, t.version, w.lexeme, w.count, p.term, p.segment, p.added, p.removed,
+            CASE WHEN p.added + p.removed < %(known)s THEN p.entries END AS entries,
+            CASE WHEN p.added + p.removed < %(known)s THEN p.dead END AS dead
+        FROM ({totals}) t LEFT JOIN (
+            SELECT c.lexeme, c.count, CASE WHEN count(*) OVER () <= %(listed)s THEN c.lexeme END AS listed
+            FROM (
                 SELECT w.lexeme, max(cardinality(w.positions)) AS count
-                FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %s)) w
+                FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %(text)s)) w
                 GROUP BY w.lexeme
-            ) w ON true
-            """
-        ).format(totals=TOTALS, languages=LANGUAGES),
-        (text,),
+            ) c
+        ) w ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM search_postings WHERE tenant_id = current_setting('ml.tenant') AND term = w.listed OFFSET 0
+        ) p ON true
+        """
+    ).format(totals=TOTALS, languages=LANGUAGES)
+    cursor = await connection.execute(
+        statement, {"text": text, "known": KNOWN_POSTINGS, "listed": LISTED_TERMS}, binary=True
     )
     rows = await cursor.fetchall()
     counts = {row["lexeme"]: row["count"] for row in rows if row["lexeme"] is not None}
-    words = Words(counts, rows[0]["items"], rows[0]["tokens"], tuple(rows[0]["version"]))
+    listed = [row for row in rows if row["term"] is not None] if len(counts) <= LISTED_TERMS else None
+    words = Words(counts, rows[0]["items"], rows[0]["tokens"], tuple(rows[0]["version"]), rows=listed)
     if not phrases or not counts:
         return words
     cursor = await connection.execute(
@@ -132,13 +146,17 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
     """
     current = memory.current(tenant, words.counts, words.version)
     if current is not None:
-        terms = [_term(words, term, blocks) for term, blocks in sorted(current.items()) if blocks]
-        present = [term for term in terms if term.items]
-        if len(present) <= MOST_TERMS and sum(term.postings for term in present) <= MOST_POSTINGS:
-            if sum(term.required for term in present) < len(words.required):
-                return NOTHING, True
-            return Scorer(present, items=words.items, tokens=words.tokens), True
+        scorer = _score_all(words, current)
+        if scorer is not None:
+            return scorer, True
     held = memory.find(tenant, words.counts)
+    if words.rows is not None and all(row["entries"] is not None or is_known(row, held) for row in words.rows):
+        found = await join_rows(words.rows, held)
+        scorer = _score_all(words, found)
+        if scorer is not None:
+            for term in words.counts:
+                memory.keep(tenant, term, found.get(term, {}), words.version)
+            return scorer, True
     known = [
         (term, segment, block.added, block.removed)
         for term, blocks in held.items()
@@ -182,16 +200,8 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
         },
         binary=True,
     )
-    rows = sorted(await cursor.fetchall(), key=itemgetter("term", "segment"))
-    fresh = [row for row in rows if row["entries"] is not None]
-    if sum(row["added"] + row["removed"] for row in fresh) < QUICK_POSTINGS:
-        read = _read_blocks(fresh)
-    else:
-        read = await asyncio.to_thread(_read_blocks, fresh)
-    found: dict[str, Blocks] = {}
-    for term, of_term in groupby(rows, itemgetter("term")):
-        former = held.get(term, {})
-        found[term] = {row["segment"]: read.get((term, row["segment"])) or former[row["segment"]] for row in of_term}
+    rows = await cursor.fetchall()
+    found = await join_rows(rows, held)
     whole = not rows or len(found) == rows[0]["terms"]
     version = tuple(rows[0]["version"]) if rows else words.version
     for term in words.counts if whole else found:
@@ -206,11 +216,14 @@ def _term(words: Words, term: str, blocks: Blocks) -> Term:
     return Term(words.counts[term], term in words.required, list(blocks.values()))
 
 
-def _read_blocks(rows: Sequence[DictRow]) -> dict[tuple[str, int], Block]:
-    return {
-        (row["term"], row["segment"]): read_block(row["added"], row["removed"], row["entries"], row["dead"])
-        for row in rows
-    }
+def _score_all(words: Words, found: Mapping[str, Blocks]) -> Scorer | None:
+    """Return what scores the items by all terms, of which all postings are given; None when they are too many."""
+    terms = [_term(words, term, blocks) for term, blocks in sorted(found.items()) if blocks]
+    if len(terms) > MOST_TERMS or sum(term.postings for term in terms) > MOST_POSTINGS:
+        return None
+    if sum(term.required for term in terms) < len(words.required):
+        return NOTHING
+    return Scorer(terms, items=words.items, tokens=words.tokens)
 
 
 async def keep_matching(

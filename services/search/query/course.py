@@ -1,16 +1,21 @@
 """What a query takes along from step to step."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from mlplatform.database import Database
+from mlplatform.database.pool import NO_SETTINGS
 from services.search.query.reading import Reading
 from services.search.query.steps import Steps
 
+PATIENCE_SECONDS = 0.02
+"""How long the first transaction waits for the query's vector; most are made in a quarter of that."""
+
 
 class Course:
-    """The times of a query's steps, and its transactions.
+    """The times of a query's steps, and its transactions; mostly it is one, begun as the first and ended as the last.
 
     Attributes:
         steps: The times.
@@ -20,11 +25,12 @@ class Course:
     Args:
         database: Where items are.
         tenant: Whose.
+        settings: That the vectors will probably need.
     """
 
-    def __init__(self, database: Database, tenant: str) -> None:
+    def __init__(self, database: Database, tenant: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
         self.steps = Steps()
-        self.first = Reading(database, tenant)
+        self.first = Reading(database, tenant, settings)
         self.last = Reading(database, tenant)
         self._stack = AsyncExitStack()
 
@@ -38,3 +44,13 @@ class Course:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    def rest(self) -> None:
+        """Let the first transaction wait for what comes next, though not for long."""
+        self.first.close_in(PATIENCE_SECONDS)
+
+    def hand_over(self) -> None:
+        """Have the last steps go on in the first transaction, if it is still open and they have none of their own."""
+        self.first.keep()
+        if self.first.is_open and not self.last.is_open:
+            self.first, self.last = self.last, self.first

@@ -11,7 +11,7 @@ from mlplatform.errors import DependencyUnavailable
 from mlplatform.events.outage import wait
 from services.search import metrics
 from services.search.filters import Filters
-from services.search.query import repository
+from services.search.query import repository, vector_repository
 
 DEPTH = 10
 ANY = Filters()
@@ -100,14 +100,14 @@ class RecallProbe:
                 return 0, 0
             if await repository.count_matching(connection, ANY, self._exact_rows + 1) <= self._exact_rows:
                 return 0, 0
-            vectors = await repository.sample_vectors(connection, state["id"], self._queries)
+            vectors = await vector_repository.sample_vectors(connection, state["id"], self._queries)
         found = wanted = 0
         for vector in vectors:
-            async with self._database.reading(tenant, repository.COMPARING) as connection:
-                true = await repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
-            settings = repository.walk_settings(DEPTH, state["vectors"], self._scan_tuples)
+            async with self._database.reading(tenant, vector_repository.COMPARING) as connection:
+                true = await vector_repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
+            settings = vector_repository.walk_settings(DEPTH, state["vectors"], self._scan_tuples)
             async with self._database.reading(tenant, settings) as connection:
-                walked = await repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
+                walked = await vector_repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
             # By distance: items of equal distance are equally true neighbours.
             least = min((score for *_, score in true), default=0.0)
             wanted += len(true)

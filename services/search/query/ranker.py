@@ -10,6 +10,7 @@ import structlog
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
+from mlplatform.database.pool import NO_SETTINGS
 from mlplatform.errors import DependencyUnavailable, PlatformError
 from services.search import metrics
 from services.search.embedding_client import EmbeddingClient, QueryVector
@@ -114,6 +115,10 @@ class Ranker:
         self.window = window
         self._few = min(few, window)
 
+    def expected_settings(self, query: Query) -> Mapping[str, str]:
+        """Return the settings that searching the query's vectors will probably need."""
+        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected
+
     def depth_of(self, query: Query, state: State) -> int:
         """Return how many candidates each leg is to propose: few where few are shown, and none far down.
 
@@ -133,8 +138,7 @@ class Ranker:
             query: What.
             state: The index.
             weight: Of the vectors.
-            course: Its first transaction is closed when words are searched, its last one is left open where vectors
-                were.
+            course: Its last transaction is left open where vectors were searched.
 
         Raises:
             DependencyUnavailable: No leg works, or the only one asked does not.
@@ -151,6 +155,7 @@ class Ranker:
         if not words.done():
             await course.last.close()
         worded = await words
+        course.hand_over()
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]
         failure = vectors.failure or worded.failure
@@ -290,7 +295,10 @@ class Ranker:
                     vector, space = await self._embedder.embed(principal, query.text, state)
                 plan = await planning
                 with course.steps.step("vector"):
-                    others = _keys(words.result()) if words.done() else []  # mostly done, while the query was embedded
+                    others: list[Key] = []
+                    if words.done():  # as mostly, while the query was embedded
+                        others = _keys(words.result())
+                        course.hand_over()
                     found = await self._vectors.search(
                         course.last,
                         space,
@@ -318,22 +326,25 @@ class Ranker:
 
     async def _ask_words(self, tenant: str, query: Query, course: Course) -> Proposal:
         if query.mode == "vector":
-            await course.first.close()
+            course.rest()
             return NOTHING
         try:
             async with asyncio.timeout(self._patience):
                 with course.steps.step("lexical"):
-                    async with course.first as reading:
-                        found = await self._words.search(
-                            await reading.connection(),
-                            tenant,
-                            query.text,
-                            query.filters,
-                            query.depth,
-                            strict=query.mode == "lexical",
-                        )
-        except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
-            return Proposal(failure=_unavailable("lexical", error))
+                    found = await self._words.search(
+                        await course.first.connection(),
+                        tenant,
+                        query.text,
+                        query.filters,
+                        query.depth,
+                        strict=query.mode == "lexical",
+                    )
+        except BaseException as error:
+            await course.first.abandon(error)
+            if isinstance(error, psycopg.Error | DependencyUnavailable | TimeoutError):
+                return Proposal(failure=_unavailable("lexical", error))
+            raise
+        course.rest()
         why = found.reason if found.complete else Reason.TOO_MANY
         reason = None if why is None else REASONS[why]
         return Proposal(found.hits, reason=reason, corrected=found.corrected, complete=found.complete)

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlplatform.database import Database
+from mlplatform.database.pool import NO_SETTINGS
 from services.search import metrics
 from services.search.filters import Filters
 from services.search.items import Key
-from services.search.query import repository
+from services.search.query import repository, vector_repository
 from services.search.query.plan import CountMemory, Plan, exact_threshold
 from services.search.query.ranking import Strategy
 from services.search.query.reading import Reading
-from services.search.query.repository import Hit
 from services.search.query.state import Space, State
+from services.search.query.vector_repository import Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class VectorHits:
 class VectorLeg:
     """Searches vectors, and never returns fewer results than exist.
 
+    Attributes:
+        expected: Settings of the transaction of the last walk; the next one mostly needs the same.
+
     Args:
         database: Where they are.
         exact_rows: Matching items up to which every vector is compared, whatever the size of the index.
@@ -44,6 +48,7 @@ class VectorLeg:
         self._exact_rows = exact_rows
         self._scan_tuples = scan_tuples
         self._counts = CountMemory()
+        self.expected = NO_SETTINGS
 
     async def plan(self, tenant: str, state: State, filters: Filters) -> Plan:
         """Count what meets the filters; while the query is embedded, this costs no time."""
@@ -83,20 +88,27 @@ class VectorLeg:
         """
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
-        settings = (
-            repository.walk_settings(limit, space.vectors, self._scan_tuples) if is_walk else repository.COMPARING
-        )
+        settings = vector_repository.COMPARING
+        if is_walk:
+            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples)
+            self.expected = settings
+        hits: Sequence[Hit] = ()
+        compared: Mapping[Key, float] = {}
         try:
             connection = await reading.connection(settings)
-            compared = await repository.compare(connection, space.id, vector, others) if others else {}
-            hits: Sequence[Hit] = ()
-            if is_walk:
-                hits = await repository.search_hnsw(connection, space.id, vector, filters, limit)
-                if len(hits) < limit:
-                    metrics.SHORT_SCANS.inc()
-                    strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
+            if is_walk and others:
+                hits, compared = await vector_repository.search_hnsw_and_compare(
+                    connection, space.id, vector, filters, limit=limit, keys=others
+                )
+            elif is_walk:
+                hits = await vector_repository.search_hnsw(connection, space.id, vector, filters, limit)
+            elif others:
+                compared = await vector_repository.compare(connection, space.id, vector, others)
+            if is_walk and len(hits) < limit:
+                metrics.SHORT_SCANS.inc()
+                strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
             if strategy not in {"plain", "iterative"}:
-                hits = await repository.search_exact(connection, space.id, vector, filters, limit)
+                hits = await vector_repository.search_exact(connection, space.id, vector, filters, limit)
         except BaseException as error:
             await reading.abandon(error)
             raise
@@ -112,12 +124,12 @@ class VectorLeg:
             keys: Of the items.
         """
         try:
-            return await repository.compare(await reading.connection(), space.id, vector, keys)
+            return await vector_repository.compare(await reading.connection(), space.id, vector, keys)
         except BaseException as error:
             await reading.abandon(error)
             raise
 
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
-        async with self._database.reading(tenant, repository.COMPARING) as connection:
-            return await repository.search_exact(connection, space.id, vector, filters, limit)
+        async with self._database.reading(tenant, vector_repository.COMPARING) as connection:
+            return await vector_repository.search_exact(connection, space.id, vector, filters, limit)

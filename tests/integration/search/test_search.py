@@ -3,7 +3,7 @@ import pytest
 
 from mlplatform.auth import Role
 from services.search.filters import Filters
-from services.search.query import repository
+from services.search.query import vector_repository
 from tests.integration.search.api import SearchApi, item
 from tests.unit.embedding.encoders import WordEncoder
 
@@ -157,10 +157,10 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_finds_what_comparing_everything_finds(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
-        settings = repository.walk_settings(10, 1000, 20_000)
+        settings = vector_repository.walk_settings(10, 1000, 20_000)
         async with kernel.database.reading("acme", settings) as connection:
-            exact = await repository.search_exact(connection, space.id, vector, Filters(), 10)
-            walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
+            exact = await vector_repository.search_exact(connection, space.id, vector, Filters(), 10)
+            walked = await vector_repository.search_hnsw(connection, space.id, vector, Filters(), 10)
 
         assert [score for *_, score in walked] == pytest.approx([score for *_, score in exact])
         assert exact[0][1] == walked[0][1] == "042"
@@ -168,19 +168,37 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_the_index_is_walked_and_not_passed_over_by_the_planner(self, kernel, space):
         vector = "[" + ",".join(["1"] * space.dimension) + "]"
-        async with kernel.database.reading("acme", repository.walk_settings(10, 1000, 20_000)) as connection:
+        async with kernel.database.reading("acme", vector_repository.walk_settings(10, 1000, 20_000)) as connection:
             before = await count_walks(connection, space.id)
-            await repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10)
+            await vector_repository.search_hnsw(connection, space.id, vector, Filters(tags=["red"]), 10)
             assert await count_walks(connection, space.id) == before + 1
+
+    @pytest.mark.usefixtures("fruit")
+    async def test_a_walk_that_compares_on_the_way_finds_the_same(self, kernel, space):
+        vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
+        others = [("doc", "007"), ("doc", "042"), ("doc", "not there")]
+        async with kernel.database.reading("acme", vector_repository.walk_settings(10, 1000, 20_000)) as connection:
+            before = await count_walks(connection, space.id)
+            walked, compared = await vector_repository.search_hnsw_and_compare(
+                connection, space.id, vector, Filters(tags=["red"]), limit=10, keys=others
+            )
+            assert await count_walks(connection, space.id) == before + 1
+            assert walked == await vector_repository.search_hnsw(
+                connection, space.id, vector, Filters(tags=["red"]), 10
+            )
+            assert compared == await vector_repository.compare(connection, space.id, vector, others)
+
+        assert len(walked) == 10
+        assert set(compared) == set(others[:2])
 
     @pytest.mark.usefixtures("fruit")
     async def test_to_compare_few_items_the_vectors_of_others_are_not_read(self, kernel, space, database_urls):
         vector = "[" + ",".join(["1"] * space.dimension) + "]"
         with psycopg.connect(database_urls.owner, autocommit=True) as owner:
             owner.execute(f"ANALYZE embeddings_{space.id}")
-        async with kernel.database.reading("acme", repository.COMPARING) as connection:
+        async with kernel.database.reading("acme", vector_repository.COMPARING) as connection:
             before = await count_reads(connection, f"embeddings_{space.id}")
-            await repository.search_exact(connection, space.id, vector, Filters(tags=["rare"]), 10)
+            await vector_repository.search_exact(connection, space.id, vector, Filters(tags=["rare"]), 10)
             assert await count_reads(connection, f"embeddings_{space.id}") == before + 1
 
     @pytest.mark.usefixtures("fruit")
@@ -189,23 +207,25 @@ class TestSearch:
         with psycopg.connect(database_urls.owner, autocommit=True) as owner:
             owner.execute("UPDATE search_items SET state = 'failed', error = 'too long' WHERE entity_id = '042'")
             owner.execute(f"ANALYZE search_items, embeddings_{space.id}")
-        async with kernel.database.reading("acme", repository.walk_settings(10, 1000, 20_000)) as connection:
+        async with kernel.database.reading("acme", vector_repository.walk_settings(10, 1000, 20_000)) as connection:
             before = await count_reads(connection, "search_items")
-            await repository.search_hnsw(connection, space.id, vector, Filters(), 10)
+            await vector_repository.search_hnsw(connection, space.id, vector, Filters(), 10)
             assert await count_reads(connection, "search_items") < before + 120
 
     @pytest.mark.usefixtures("fruit")
     async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
         change = "UPDATE search_items SET state = %s, error = %s WHERE tenant_id = 'acme' AND entity_id = %s"
-        async with kernel.database.transaction("acme", repository.walk_settings(200, 1000, 20_000)) as connection:
+        async with kernel.database.transaction(
+            "acme", vector_repository.walk_settings(200, 1000, 20_000)
+        ) as connection:
             keys = {"042": ("doc", "042"), "046": ("doc", "046"), "050": ("doc", "050")}
             for state, error, waiting in (("pending", None, "042"), ("failed", "too long", "046")):
                 await connection.execute(change, (state, error, waiting))
                 del keys[waiting]
-                walked = await repository.search_hnsw(connection, space.id, vector, Filters(), 200)
+                walked = await vector_repository.search_hnsw(connection, space.id, vector, Filters(), 200)
                 looked_at = [("doc", "042"), *keys.values()]
-                compared = await repository.compare(connection, space.id, vector, looked_at)
+                compared = await vector_repository.compare(connection, space.id, vector, looked_at)
 
                 assert len(walked) == 120 - (3 - len(keys))
                 assert {key for _, key, _ in walked} >= set(keys)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlplatform.media.pixels import UnreadableImage, open_image, to_pixels
+from mlplatform.media.pixels import UnreadableImage, count_pixels, open_image, to_pixels
 
 ORIENTATION = 0x0112
 TURNED = 6
@@ -53,6 +53,16 @@ class TestOpenImage:
                 open_image(content[:end])
             except UnreadableImage as error:
                 assert str(error)  # noqa: PT017 (what is not refused was complete enough to be read)
+
+
+class TestCountPixels:
+    def test_the_beginning_is_enough(self):
+        content = written(Image.new("RGB", (300, 200)))
+        assert count_pixels(content) == count_pixels(content[:60]) == 60_000
+
+    def test_other_files(self):
+        with pytest.raises(UnreadableImage, match="no image of a known format"):
+            count_pixels(b"no image")
 
 
 class TestToPixels:

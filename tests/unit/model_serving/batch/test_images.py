@@ -1,6 +1,7 @@
 """Files of images, classified."""
 
 import json
+from base64 import b64encode
 from io import BytesIO
 
 import mlflow
@@ -115,8 +116,14 @@ class TestScoreImages:
 
 class TestPipeline:
     def test_an_address_of_an_image_is_refused(self, pipeline):
-        with pytest.raises(InputsRefused, match="batch job"):
+        with pytest.raises(InputsRefused, match="read the file yourself"):
             pipeline.score(["http://127.0.0.1:9/image.png"], {})
+
+    def test_an_image_that_is_sent_as_a_row_is_answered_as_its_file_is(self, pipeline):
+        content = picture(40, 30, 10)
+        (row,) = pipeline.score([b64encode(content).decode()], {})
+        (file,) = outputs(score_images(pipeline, images(content), {}, nothing))
+        assert [one["label"] for one in row.values()] == [one["label"] for one in file["top"]]
 
     def test_classes_of_every_file(self, pipeline):
         assert file_scorer(pipeline) is score_images
