@@ -131,6 +131,8 @@ class Deliverer:
         )  # fmt: skip
 
     async def _post(self, delivery: Delivery) -> None:
+        if delivery.attempts > len(self._delays) + 1:  # those who made the others died of them
+            raise DeliveryError("no attempt came to its end", for_good=True)
         try:
             target = read_target(delivery.url, ports=self._ports, networks=self._networks)
         except InvalidWebhook as error:  # the operator has changed what is allowed since the job was submitted

@@ -102,6 +102,17 @@ def accepted(headers: dict[str, str], body: bytes, *, tenant: str = "acme") -> d
     return dict(event)
 
 
+class TestGivenUp:
+    async def test_attempts_whose_worker_died_are_attempts(self, database: Database, owner: psycopg.Connection) -> None:
+        async with receiver() as seen:
+            await submit(database, seen.port)
+            await finish(database)
+            owner.execute("UPDATE batch_deliveries SET attempts = 4")
+            assert await deliver_all(deliverer(database, seen.port)) == 1
+            assert seen.requests == []
+        assert [(state, attempts) for state, attempts, _ in rows(owner)] == [("given_up", 5)]
+
+
 class TestDelivered:
     async def test_a_receiver_learns_how_the_job_ended(self, database: Database, owner: psycopg.Connection) -> None:
         async with receiver() as seen:
