@@ -46,8 +46,6 @@ FORM: dict[str, Any] = {
         },
     }
 }
-FRAMING = 1024 * 1024
-"""Bytes that boundaries, headers and fields of a form may add to its files."""
 
 router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -78,7 +76,7 @@ async def submit_files(
 
     A file that cannot be scored has an error in its place. A request that breaks a limit leaves nothing behind.
     """
-    most = uploads.limits.total_size + FRAMING
+    most = uploads.limits.form_size
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
         raise PayloadTooLarge(f"The form is larger than {most} bytes.", headers={"Connection": "close"})

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from services.model_serving.batch.settings import BatchSettings
 
 MIB = 1024 * 1024
+FRAMING = MIB
+"""Bytes that boundaries, headers and fields of a form may add to its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Limits:
     image_pixels: int = 50_000_000
     image_side: int = 20_000
     text_characters: int = 1_000_000
+
+    @property
+    def form_size(self) -> int:
+        """Most bytes of a form."""
+        return self.total_size + FRAMING
 
 
 def readable(size: int) -> str:

@@ -100,8 +100,12 @@ class _Reader:
         self._spool: IO[bytes] | None = None
 
     async def read(self, form: Form, stream: AsyncIterator[bytes]) -> None:
+        read = 0
         try:
             async for data in stream:
+                read += len(data)
+                if read > self._limits.form_size:  # what is no file counts too, and what comes behind the last one
+                    raise UploadTooLarge(f"The form is larger than {self._limits.form_size} bytes.", headers=CLOSE)
                 for event in form.feed(data):
                     await self._take(event)
             form.finish()

@@ -71,7 +71,7 @@ class Removal:
         return removed
 
     async def remove(self, tenant: str, upload: UUID, most: int | None = None) -> bool:
-        """Delete the objects of an upload, unless it has a job; False when it has, or is gone.
+        """Delete the objects of an upload, unless it has a job; False when it has, or nothing is known of it.
 
         The row says first that this is so, and goes last: whoever dies in between leaves it to be found.
 
@@ -82,6 +82,8 @@ class Removal:
         """
         async with self._database.transaction(tenant) as connection:
             objects = await repository.remove(connection, upload)
+            if most and not objects and not await repository.is_noted(connection, upload):
+                objects = most  # the sweep has removed it, and more was written since
         for number in range(objects if most is None else min(objects, most)):
             await self._objects.delete(key_of(upload, number))
         if objects:

@@ -44,6 +44,12 @@ async def remove(connection: Connection, upload: UUID) -> int:
     return row["objects"] if row else 0
 
 
+async def is_noted(connection: Connection, upload: UUID) -> bool:
+    """Whether an upload has its row still."""
+    cursor = await connection.execute("SELECT FROM batch_uploads WHERE id = %s", (upload,))
+    return cursor.rowcount == 1
+
+
 async def forget(connection: Connection, upload: UUID) -> None:
     """Delete an upload whose objects are gone."""
     await connection.execute("DELETE FROM batch_uploads WHERE id = %s AND removed", (upload,))

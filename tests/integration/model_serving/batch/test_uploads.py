@@ -15,10 +15,10 @@ from minio import Minio
 from starlette.requests import ClientDisconnect
 
 from mlplatform.database import Database
-from mlplatform.errors import DependencyUnavailable
+from mlplatform.errors import Conflict, DependencyUnavailable
 from mlplatform.objects import ObjectStore
 from services.model_serving.batch.uploads import repository
-from services.model_serving.batch.uploads.errors import BadForm
+from services.model_serving.batch.uploads.errors import BadForm, UploadTooLarge
 from services.model_serving.batch.uploads.form import Form
 from services.model_serving.batch.uploads.limits import Limits
 from services.model_serving.batch.uploads.receiving import Receiver
@@ -317,6 +317,43 @@ class TestBrokenOff:
         with pytest.raises(BadForm, match="gone away"):
             async with receiver.receiving("a", form(), body()):
                 raise AssertionError
+        assert (bucket.listed(), rows(owner)) == (set(), [])
+
+    async def test_nor_does_one_that_is_taken_for_broken_off_and_goes_on(
+        self, bucket: Bucket, database: Database, owner: psycopg.Connection
+    ) -> None:
+        removal = Removal(database, bucket.objects, HOUR)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield BEGIN + TEXT + b"\r\n"
+            owner.execute("UPDATE batch_uploads SET created_at = now() - interval '2 h'")
+            assert await removal.sweep() == 1
+            yield BEGIN + TEXT + b"\r\n--x--\r\n"
+
+        with pytest.raises(Conflict):
+            async with Receiver(database, bucket.objects, Limits(), removal).receiving("a", form(), body()) as received:
+                assert len(bucket.listed()) == 2
+                raise Conflict("it took too long")
+        assert received.files == 2
+        assert (bucket.listed(), rows(owner)) == (set(), [])
+
+    async def test_what_comes_behind_the_form_is_not_read_for_ever(
+        self, bucket: Bucket, database: Database, owner: psycopg.Connection
+    ) -> None:
+        receiver = Receiver(database, bucket.objects, Limits(total_size=1000), Removal(database, bucket.objects, HOUR))
+        sent = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal sent
+            yield BEGIN + TEXT + b"\r\n--x--\r\n"
+            for _ in range(100):
+                sent += 1
+                yield bytes(64 * KIB)
+
+        with pytest.raises(UploadTooLarge, match="larger than"):
+            async with receiver.receiving("a", form(), body()):
+                raise AssertionError
+        assert sent < 20
         assert (bucket.listed(), rows(owner)) == (set(), [])
 
     async def test_a_process_that_dies_leaves_what_the_sweep_finds(
