@@ -237,6 +237,21 @@ class TestService:
         assert export.headers["content-type"].startswith("application/x-ndjson")
         assert [orjson.loads(line)["label"] for line in export.text.splitlines()] == ["cat", "dog"]
 
+    @pytest.mark.parametrize("label", [rb'"\ud800"', rb'{"a": ["\udc00"]}', b"NaN", b"1e999", rb'{"\ud800": 1}'])
+    async def test_a_label_that_is_no_json_spoils_no_list(
+        self, service: Service, publisher: Publisher, database: Database, label: bytes
+    ) -> None:
+        body = {"model": publisher.name, "version": 1, "inputs": [UNSURE], "threshold": 0.8}
+        await service.client.post("/api/v1/batch", json=body)
+        await score(database)
+        (review,) = (await service.client.get("/api/v1/reviews")).json()["reviews"]
+        headers = {"Content-Type": "application/json"}
+        place = f"/api/v1/reviews/{review['id']}"
+        answer = await service.client.post(f"{place}/correct", content=b'{"label": ' + label + b"}", headers=headers)
+        assert answer.status_code == 400, answer.text
+        (review,) = (await service.client.get("/api/v1/reviews")).json()["reviews"]
+        assert review["state"] == "pending"
+
     @pytest.mark.parametrize(
         ("path", "body", "status"),
         [
