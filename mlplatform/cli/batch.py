@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mlplatform.cli import batch_files as files
 from mlplatform.cli.options import Json
 from mlplatform.cli.owner import FAILED, USAGE, err, fail, out
-from mlplatform.cli.serving_api import call, quoted, refuse, send, unreachable
+from mlplatform.cli.serving_api import TIMEOUT_SECONDS, UNREACHABLE, call, quoted, refuse, send, unreachable
 
 app = typer.Typer(help="Batch jobs: submit, watch, fetch, webhook-key.", no_args_is_help=True)
 
@@ -24,6 +24,8 @@ LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
 """How long the service may be away while a job is watched."""
 PAGE = 1000
+TABLE = "table"
+"""Kind of the jobs whose results are one file."""
 State = dict[str, Any]
 
 
@@ -75,7 +77,8 @@ def fetch(
     job: Job,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file; else JSON lines are printed.")
+        Path | None,
+        typer.Option("--output", "-o", help="A .jsonl or .csv file (.parquet too for tables); else lines of JSON."),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only the items that failed.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="What there is, though the job goes on.")] = False,
@@ -84,6 +87,9 @@ def fetch(
     state: State = call("GET", quoted("jobs", job)).json()
     if state["state"] not in ENDED and not partial:
         fail(f"The job is {state['state']}. Wait with mlp batch watch {job}, or take what there is with --partial.")
+    if state["kind"] == TABLE and not failed:  # only the rows that failed are listed
+        _fetch_table(job, output)
+        return
     results = _results(job, failed=failed)
     if output is None:
         for one in results:
@@ -144,6 +150,29 @@ def _conclude(state: State, *, as_json: bool) -> None:
         out.print(f"next: mlp batch fetch {state['id']} --output results.jsonl", markup=False, style="dim")
     if state["succeeded"] != state["items"]:
         raise typer.Exit(FAILED)
+
+
+def _fetch_table(job: str, output: Path | None) -> None:
+    import httpx  # noqa: PLC0415 - `mlp --help` must answer at once
+
+    if output is None:
+        fail("The results of a table are a file: name it with --output, ending in .parquet, .csv or .jsonl.", USAGE)
+    form = files.table_form(output)
+    path = quoted("jobs", job, f"results.{form}")
+    try:
+        answer = send("GET", path)
+    except httpx.TransportError as error:
+        unreachable(path, error)
+    if not answer.is_redirect:
+        refuse(answer)
+    try:  # the address is that of the object store, which is told no credential of ours
+        with httpx.stream("GET", answer.headers["location"], timeout=TIMEOUT_SECONDS, trust_env=False) as content:
+            if not content.is_success:
+                fail(f"The object store answered {content.status_code}.")
+            size = files.write_content(output, content.iter_bytes())
+    except httpx.TransportError as error:
+        fail(f"The object store does not answer: {type(error).__name__}.", UNREACHABLE)
+    err.print(f"{size:,} bytes in {output}", markup=False)
 
 
 def _results(job: str, *, failed: bool) -> Iterator[State]:

@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ from mlplatform.cli.owner import USAGE, fail
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 """As JSON has it; what looks like a number and is none there stays text: `nan`, `1_000`, `٣`."""
+TABLES = (".parquet", ".csv", ".jsonl")
 COLUMNS = ("item", "state", "output", "code", "detail")
 
 
@@ -35,16 +37,34 @@ def write_results(path: Path, results: Iterable[Mapping[str, Any]]) -> int:
     suffix = path.suffix.lower()
     if suffix not in {".jsonl", ".csv"}:
         fail(f"--output: {path} must end in .jsonl or .csv", USAGE)
+    with _whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        return _write_rows(file, results) if suffix == ".csv" else _write_lines(file, results)
+
+
+def table_form(path: Path) -> str:
+    """Return the form of the results of a table that a file's name asks for."""
+    if path.suffix.lower() not in TABLES:
+        fail(f"--output: {path} must end in {', '.join(TABLES)}", USAGE)
+    return path.suffix.lower().removeprefix(".")
+
+
+def write_content(path: Path, content: Iterable[bytes]) -> int:
+    """Write a file, which is there only when it is whole; return its bytes."""
+    with _whole(path) as unfinished, unfinished.open("wb") as file:
+        return sum(file.write(part) for part in content)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to write to beside the one that is wanted, and put it there at the end."""
     unfinished = path.with_name(f"{path.name}.part")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            count = _write_rows(file, results) if suffix == ".csv" else _write_lines(file, results)
+        yield unfinished
         unfinished.replace(path)
     except OSError as error:
         fail(f"--output: {path} cannot be written: {error}")
     finally:
         unfinished.unlink(missing_ok=True)
-    return count
 
 
 def _read_json(file: TextIO) -> list[Any]:

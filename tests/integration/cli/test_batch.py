@@ -8,16 +8,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 
+from mlplatform.objects import ObjectStore
+from services.model_serving.settings import ServingSettings
 from tests.fixtures.programs import run_mlp
+from tests.integration.model_serving.batch.conftest import objects, settings
 from tests.integration.model_serving.batch.workers import worker
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import eventually, serving
 
-__all__ = ["publisher"]
+__all__ = ["objects", "publisher", "settings"]
 
 ROWS = "a,b,c\n" + "".join(f"{number},0,0\n" for number in range(20))
 SECRET = "the secret of an operator, long enough"
@@ -44,10 +48,17 @@ class Shell:
 
 
 @pytest.fixture
-async def shell(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Shell]:
+async def shell(
+    settings_env: dict[str, str],
+    settings: ServingSettings,
+    objects: ObjectStore,
+    publisher: Publisher,
+    tmp_path: Path,
+) -> AsyncIterator[Shell]:
     """Yield a shell beside a service on a socket, without a worker."""
     publisher.linear(2.0)
-    async with serving(settings_env, publisher, tmp_path, ML_BATCH_WEBHOOK_SECRET=SECRET) as service:
+    environment = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+    async with serving(environment, publisher, tmp_path, ML_BATCH_WEBHOOK_SECRET=SECRET) as service:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             config = uvicorn.Config(service.application, lifespan="off", log_config=None)
             server = uvicorn.Server(config)
@@ -94,6 +105,38 @@ class TestWorked:
             status, printed, _ = await shell.type("fetch", job, "--failed")
             (failed,) = map(json.loads, printed.splitlines())
             assert (status, failed["item"], failed["error"]["code"]) == (0, 1, "invalid_inputs")
+
+
+class TestTable:
+    async def test_all_of_its_rows_are_in_the_file(
+        self, settings: ServingSettings, objects: ObjectStore, shell: Shell, settings_env: dict[str, str]
+    ) -> None:
+        service = shell.environment["ML_SERVING_URL"]
+        async with (
+            worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder),
+            httpx.AsyncClient() as client,
+        ):
+            answer = await client.post(
+                f"{service}/api/v1/batch/table",
+                params={"model": shell.model, "version": 1, "results": "csv"},
+                content=ROWS + "3,1,no number\n",
+                headers={"Content-Type": "text/csv"},
+            )
+            assert answer.status_code == 202, answer.text
+            job = answer.json()["id"]
+            assert (await shell.type("watch", job))[0] == 1
+            output = shell.folder / "results.csv"
+
+            async def fetched() -> bool:
+                return (await shell.type("fetch", job, "--output", output))[0] == 0
+
+            await eventually(fetched)
+        assert len(output.read_text().splitlines()) == 22
+        status, _, said = await shell.type("fetch", job)
+        assert (status, "--output" in said) == (64, True)
+        status, _, said = await shell.type("fetch", job, "--output", shell.folder / "results.parquet")
+        assert (status, (shell.folder / "results.parquet").exists()) != (0, True)
+        assert list(shell.folder.glob("*.part")) == []
 
 
 class TestRefused:
