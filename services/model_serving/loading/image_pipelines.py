@@ -1,7 +1,7 @@
 """Pipelines that find objects in images: they score files in batch jobs, and no rows.
 
-MLflow has no `pyfunc` form of object detection, so these are loaded here, and no text ever reaches them: they would take
-one for an address or a path, and read what is there.
+MLflow has no `pyfunc` form of object detection, so these are loaded here, and no text ever reaches them: they would
+take one for an address or a path, and read what is there.
 """
 
 from pathlib import Path

@@ -38,7 +38,7 @@ def check_image(content: bytes, limits: Limits) -> Header:
     if len(header.exif) > MOST_EXIF:
         raise FileError("bad_metadata", f"The image has more than {MOST_EXIF} bytes of EXIF data.")
     if has_many_scans(content):
-        raise FileError("image_too_large", f"The image has more than {MOST_SCANS} scans, which take too long to decode.")
+        raise FileError("image_too_large", f"The image has more than {MOST_SCANS} scans, which take long to decode.")
     return header
 
 

@@ -323,6 +323,7 @@ class TestBrokenOff:
         self, bucket: Bucket, database: Database, owner: psycopg.Connection
     ) -> None:
         removal = Removal(database, bucket.objects, HOUR)
+        receiver = Receiver(database, bucket.objects, Limits(), removal)
 
         async def body() -> AsyncIterator[bytes]:
             yield BEGIN + TEXT + b"\r\n"
@@ -330,11 +331,13 @@ class TestBrokenOff:
             assert await removal.sweep() == 1
             yield BEGIN + TEXT + b"\r\n--x--\r\n"
 
-        with pytest.raises(Conflict):
-            async with Receiver(database, bucket.objects, Limits(), removal).receiving("a", form(), body()) as received:
-                assert len(bucket.listed()) == 2
+        async def receive() -> None:
+            async with receiver.receiving("a", form(), body()) as received:
+                assert len(bucket.listed()) == received.files == 2
                 raise Conflict("it took too long")
-        assert received.files == 2
+
+        with pytest.raises(Conflict):
+            await receive()
         assert (bucket.listed(), rows(owner)) == (set(), [])
 
     async def test_what_comes_behind_the_form_is_not_read_for_ever(
