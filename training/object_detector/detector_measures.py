@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from mlplatform.training.calibration import Reliability, reliability
+from scipy.optimize import brentq
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from scenes import LABELS, Scene, iou
@@ -17,6 +19,7 @@ COUNTED = 0.05
 """Confidence from which on a detection counts for calibration; there is no end of those below."""
 THRESHOLD = 0.5
 SMALLEST = 1e-6
+LARGEST_SHIFT = 100.0
 
 Numbers = npt.NDArray[np.float64]
 
@@ -111,6 +114,8 @@ def match(scene: Scene, found: Numbers) -> npt.NDArray[np.bool_]:
 def fit_confidence(scenes: Sequence[Scene], detections: Numbers) -> tuple[float, float]:
     """Return the scale and shift of logits under which confidence is the share that is right (Platt, 1999).
 
+    Where surer detections are not more often right, their order stays, and a shift alone makes the mean right.
+
     Args:
         scenes: That were not trained on.
         detections: With the confidence of the network.
@@ -122,9 +127,13 @@ def fit_confidence(scenes: Sequence[Scene], detections: Numbers) -> tuple[float,
     if hits.all() or not hits.any():
         return 1.0, 0.0  # nothing to learn from
     shares = confidence[counted].clip(SMALLEST, 1 - SMALLEST)
-    model = LogisticRegression(C=1e3).fit(np.log(shares / (1 - shares))[:, None], hits)
+    logits = np.log(shares / (1 - shares))
+    model = LogisticRegression(C=1e3).fit(logits[:, None], hits)
     scale = float(model.coef_[0, 0])
-    return (scale, float(model.intercept_[0])) if scale > 0 else (1.0, 0.0)
+    if scale > 0:
+        return scale, float(model.intercept_[0])
+    shift = brentq(lambda shift: expit(logits + shift).mean() - hits.mean(), -LARGEST_SHIFT, LARGEST_SHIFT)
+    return 1.0, float(shift)
 
 
 def _curve(label: str, objects: int, right: npt.NDArray[np.bool_], confidence: Numbers) -> Curve:

@@ -24,6 +24,6 @@ class TestMain:
         options = ["--scenes", "240", "--size", "64", "--epochs", "12", "--dry-run", "--json"]
         assert main(options) == 0
         found = json.loads(capsys.readouterr().out)
-        assert found["metrics"]["recall"] > 0.2
+        assert found["metrics"]["map_50"] > 0.15  # 0.001 after one epoch; recall at a confidence hangs on few scenes
         assert found["registered"] is None
         assert [row["label"] for row in found["classes"]] == ["circle", "square", "triangle"]
