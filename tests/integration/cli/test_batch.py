@@ -109,7 +109,7 @@ class TestWorked:
 
 class TestTable:
     async def test_all_of_its_rows_are_in_the_file(
-        self, settings: ServingSettings, objects: ObjectStore, shell: Shell, settings_env: dict[str, str]
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
     ) -> None:
         service = shell.environment["ML_SERVING_URL"]
         async with (
