@@ -29,12 +29,16 @@ class Images:
         labels: Names of the classes.
         pixels: (images, height, width, channels), of one channel or three.
         targets: Class of each image.
+        repeated: Files left out because there was the same one before.
+        contradicting: Those of them that are in the folder of another class.
     """
 
     source: str
     labels: tuple[str, ...]
     pixels: Pixels
     targets: Indices
+    repeated: int = 0
+    contradicting: int = 0
 
     @property
     def mode(self) -> str:
@@ -84,7 +88,7 @@ def files_of(folder: Path) -> list[tuple[Path, str]]:
 
 
 def read_folder(folder: Path, size: int | None, *, gray: bool, advance: Callable[[int], None]) -> Images:
-    """Read a folder of images.
+    """Read a folder of images; a file that comes again is left out, or it could be trained on and measured with.
 
     Args:
         folder: Has a folder of images for each class.
@@ -93,26 +97,48 @@ def read_folder(folder: Path, size: int | None, *, gray: bool, advance: Callable
         advance: Told of images as they are read.
 
     Raises:
-        BadData: There are no images, or a file is none.
+        BadData: There are no images, or a file cannot be read or is none.
     """
     files = files_of(folder)
     labels = tuple(sorted({label for _, label in files}))
     edge, mode = size or FOLDER_EDGE, "L" if gray else "RGB"
     pixels = np.empty((len(files), edge, edge, 1 if gray else 3), dtype=np.uint8)
-    for place, (file, _) in enumerate(files):
-        pixels[place] = read_image(file, edge, mode).reshape(pixels.shape[1:])
+    found: dict[bytes, str] = {}
+    repeated = contradicting = 0
+    for file, label in files:
+        content = _content(file)
+        key = hashlib.sha256(content).digest()
+        if key in found:
+            repeated += 1
+            contradicting += found[key] != label
+        else:
+            pixels[len(found)] = read_image(file, content, edge, mode).reshape(pixels.shape[1:])
+            found[key] = label
         advance(1)
-    targets = np.array([labels.index(label) for _, label in files], dtype=np.intp)
-    return Images(folder.name, labels, pixels, targets)
+    targets = np.array([labels.index(label) for label in found.values()], dtype=np.intp)
+    return Images(folder.name, labels, pixels[: len(found)], targets, repeated, contradicting)
 
 
-def read_image(file: Path, edge: int, mode: str) -> Pixels:
-    """Read one image as the model will see it.
+def read_image(file: Path, content: bytes, edge: int, mode: str) -> Pixels:
+    """Bring one image to what the model will see.
+
+    Args:
+        file: To name it.
+        content: Of the file.
+        edge: Of the result, in pixels.
+        mode: Of the result.
 
     Raises:
-        BadData: The file is no image, or too large.
+        BadData: It is no image, or too large.
     """
     try:
-        return to_pixels(open_image(file.read_bytes()), edge, edge, mode)
-    except (OSError, UnreadableImage) as error:
+        return to_pixels(open_image(content), edge, edge, mode)
+    except UnreadableImage as error:
+        raise BadData(f"{file}: {error}") from error
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
         raise BadData(f"{file}: {error}") from error

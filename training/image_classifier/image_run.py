@@ -47,6 +47,10 @@ def _run(options: ImageOptions) -> int:
             f"{images.pixels.shape[1]} x {images.pixels.shape[2]} {images.mode}",
             markup=False,
         )
+        if images.repeated:
+            console.print(
+                f"left out: {images.repeated} repeated images, {images.contradicting} of them of another class"
+            )
         network, losses = fit(images, parts.train, options, begin("training", options.epochs))
     temperature = fit_temperature(logits_of(network, images, parts.calibration), images.targets[parts.calibration])
     logits, targets = logits_of(network, images, parts.test), images.targets[parts.test]
@@ -66,6 +70,7 @@ def _run(options: ImageOptions) -> int:
             "mode": images.mode,
             "classes": len(images.labels),
             "images": len(images.targets),
+            "repeated": images.repeated,
             "temperature": round(temperature, 6),
         },
         metrics={

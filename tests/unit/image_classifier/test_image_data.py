@@ -44,6 +44,13 @@ class TestReadFolder:
         (folder / "dark").rename(folder / "dim")
         assert digest() != before
 
+    def test_a_file_that_comes_again_is_left_out(self, folder):
+        (folder / "dark" / "copy.png").write_bytes((folder / "dark" / "0.png").read_bytes())
+        (folder / "dark" / "other.png").write_bytes((folder / "bright" / "0.png").read_bytes())
+        found = read_folder(folder, 8, gray=False, advance=lambda _: None)
+        assert (found.targets.tolist(), len(found.pixels)) == ([0, 0, 0, 1, 1, 1], 6)
+        assert (found.repeated, found.contradicting) == (2, 1)
+
     def test_a_file_that_is_no_image(self, folder):
         (folder / "dark" / "9.png").write_bytes(b"nothing")
         with pytest.raises(BadData, match=r"9\.png: is no image"):
