@@ -8,11 +8,21 @@ from mlplatform.registry.settings import PromotionSettings
 from mlplatform.settings import PlatformSettings
 from mlplatform.settings.reference import render_reference
 from services.embedding.settings import EmbeddingSettings
+from services.model_serving.batch.settings import BatchSettings
+from services.model_serving.monitoring.settings import MonitoringSettings
 from services.model_serving.settings import ServingSettings
 from services.search.settings import SearchSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
-CLASSES = (PlatformSettings, ServingSettings, EmbeddingSettings, SearchSettings, PromotionSettings)
+CLASSES = (
+    PlatformSettings,
+    ServingSettings,
+    MonitoringSettings,
+    BatchSettings,
+    EmbeddingSettings,
+    SearchSettings,
+    PromotionSettings,
+)
 HEADING = """# Settings
 
 Written by `make docs` from the settings classes. Sources, first wins: environment, Vault (when `ML_VAULT_ADDR` is set),

@@ -2,7 +2,7 @@
 
 import typer
 
-from mlplatform.cli import audit, db, keys, models, monitor, search, search_index, spaces, stack, token, traffic
+from mlplatform.cli import audit, batch, db, keys, models, monitor, search, search_index, spaces, stack, token, traffic
 
 app = typer.Typer(
     name="mlp",
@@ -20,6 +20,7 @@ search_index.register(search.app)
 app.add_typer(search.app, name="search")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(models.app, name="models")
+app.add_typer(batch.app, name="batch")
 token.register(app)
 
 

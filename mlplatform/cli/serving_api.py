@@ -5,7 +5,7 @@ The client is imported inside the functions, since `mlp --help` must answer at o
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from mlplatform.cli.owner import FAILED, fail, load_settings
@@ -48,25 +48,56 @@ def call(
     """
     import httpx  # noqa: PLC0415 - see the module
 
-    url = f"{str(load_settings().serving_url).rstrip('/')}/api/v1/{path}"
-    sent = credential() | (headers or {})
     try:
-        answer = httpx.request(
-            method, url, json=body, params=query, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
+        answer = send(method, path, body=body, headers=headers, query=query)
     except httpx.TransportError as error:
-        fail(
-            f"The serving service does not answer at {url}: {type(error).__name__}. Is ML_SERVING_URL right?",
-            UNREACHABLE,
-        )
+        unreachable(path, error)
+    refuse(answer)
+    return answer
+
+
+def send(
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    query: Mapping[str, str | int] | None = None,
+) -> "httpx.Response":
+    """Call the service as `call` does, for those who bear that it is away or refuses.
+
+    Raises:
+        httpx.TransportError: It does not answer.
+    """
+    import httpx  # noqa: PLC0415 - see the module
+
+    sent = credential() | (headers or {})
+    return httpx.request(
+        method, _url(path), json=body, params=query, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False
+    )
+
+
+def refuse(answer: "httpx.Response") -> None:
+    """End the command with the service's own words, unless it did what it was asked for."""
     if not answer.is_success:
         fail(_problem(answer), PRECONDITION if answer.status_code in CHANGED else FAILED)
-    return answer
+
+
+def unreachable(path: str, error: Exception) -> NoReturn:
+    """End the command since the service is away."""
+    fail(
+        f"The serving service does not answer at {_url(path)}: {type(error).__name__}. Is ML_SERVING_URL right?",
+        UNREACHABLE,
+    )
 
 
 def quoted(*parts: str) -> str:
     """Return parts of a path as one."""
     return "/".join(quote(part, safe="") for part in parts)
+
+
+def _url(path: str) -> str:
+    return f"{str(load_settings().serving_url).rstrip('/')}/api/v1/{path}"
 
 
 def _problem(answer: "httpx.Response") -> str:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mlplatform.media.scans import MOST_SCANS, has_many_scans
+
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -35,6 +37,8 @@ def open_image(content: bytes, largest: int = LARGEST_IMAGE) -> Image.Image:
     """
     with _reading(content) as image:
         _check_size(image, largest)
+        if has_many_scans(content):
+            raise UnreadableImage(f"has more than {MOST_SCANS} scans, which take too long to decode")
         image.load()
         return ImageOps.exif_transpose(image)
 
@@ -61,14 +65,20 @@ def to_pixels(image: Image.Image, width: int, height: int, mode: str) -> Pixels:
         height: Of the result.
         mode: `L` for one channel or `RGB` for three.
     """
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        image = Image.new("RGBA", shown.size, "white")
-        image.alpha_composite(shown)
-    sized = image.convert(mode)
+    sized = opaque(image).convert(mode)
     if sized.size != (width, height):
         sized = sized.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(sized, dtype=np.uint8).reshape(height, width, -1)
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Put an image on white, which is seen where it is transparent."""
+    if image.mode not in {"RGBA", "LA", "PA"} and "transparency" not in image.info:
+        return image
+    shown = image.convert("RGBA")
+    ground = Image.new("RGBA", shown.size, "white")
+    ground.alpha_composite(shown)
+    return ground
 
 
 @contextmanager

@@ -67,6 +67,23 @@ class ObjectStore:
             lambda: self._client.put_object(self._bucket, key, BytesIO(content), len(content), content_type)
         )
 
+    async def put_file(
+        self, key: str, file: BinaryIO, size: int, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Write an object from a file, from where it stands on, over any that has the key; holds only a part of it.
+
+        Args:
+            key: The object.
+            file: Read in a thread.
+            size: Bytes to read.
+            content_type: Of the object.
+
+        Raises:
+            Unprocessable: The key is not safe.
+        """
+        check_key(key)
+        await self._run(lambda: self._client.put_object(self._bucket, key, file, size, content_type))
+
     async def get(self, key: str) -> bytes:
         """Read an object.
 
@@ -147,6 +164,18 @@ class ObjectStore:
         check_key(key)
         await self._run(lambda: self._client.remove_object(self._bucket, key))
 
+    async def delete_under(self, folder: str) -> int:
+        """Remove all objects whose keys begin with a folder, and return how many there were.
+
+        Args:
+            folder: Without a slash at its end.
+
+        Raises:
+            Unprocessable: The folder is no safe key.
+        """
+        check_key(folder)
+        return await self._run(lambda: self._remove_under(f"{folder}/"))
+
     async def presigned_get(self, key: str, expires: timedelta = PRESIGNED_FOR) -> str:
         """Return a URL that reads the object without credentials, for a while.
 
@@ -177,6 +206,12 @@ class ObjectStore:
         except S3Error as error:
             if error.code not in TAKEN:
                 raise
+
+    def _remove_under(self, prefix: str) -> int:
+        keys = [one.object_name for one in self._client.list_objects(self._bucket, prefix=prefix, recursive=True)]
+        for key in keys:
+            self._client.remove_object(self._bucket, str(key))
+        return len(keys)
 
     def _read(self, key: str, start: int = 0, length: int = 0) -> bytes:
         try:

@@ -7,6 +7,7 @@ from mlplatform.service.factory import create_service
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter, check_content_type
 from mlplatform.service.kernel import Kernel, connect_redis, get_kernel, open_kernel
+from mlplatform.service.leaving import is_leaving
 from mlplatform.service.runner import run_service
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "connect_redis",
     "create_service",
     "get_kernel",
+    "is_leaving",
     "json_body",
     "open_kernel",
     "run_service",

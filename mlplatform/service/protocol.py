@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 from mlplatform.service.corked import Corked
 from mlplatform.service.holds import Hold, Holds, write
+from mlplatform.service.leaving import leave
 from mlplatform.service.request_context import REQUEST_ID_BYTES, request_id_of
 
 CLOSE = (b"connection", b"close")
@@ -166,6 +167,8 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close the connection when the request in flight is answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            leave(self.cycle.scope)
         if self._deferred:
             self._leaves = True
         else:

@@ -12,6 +12,7 @@ from mlplatform.registry.drift.detector import DriftDetector
 from mlplatform.registry.ledger import PromotionLedger
 from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel, create_service, open_kernel
+from services.model_serving.batch.batch import open_batch
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.drift import DriftWatch
@@ -20,7 +21,18 @@ from services.model_serving.explanation.explanations import ExplanationLimits, E
 from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.monitoring.references import References
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
-from services.model_serving.routes import feedback, models, monitoring, promotions
+from services.model_serving.routes import (
+    feedback,
+    jobs,
+    models,
+    monitoring,
+    promotions,
+    reports,
+    reviews,
+    tables,
+    uploads,
+    webhooks,
+)
 from services.model_serving.routes import traffic as traffic_routes
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
@@ -66,10 +78,17 @@ def create_app(settings: ServingSettings | None = None, image: Image | None = No
             traffic_routes.changes,
             monitoring.router,
             feedback.router,
+            jobs.router,
+            tables.router,
+            uploads.router,
+            webhooks.router,
+            reports.router,
+            reviews.router,
             mlflow_scoring.router,
             open_inference.router,
         ],
         direct=[*native.ROUTES, *mlflow_scoring.ROUTES, *open_inference.ROUTES],
+        streamed=[tables.PATH, uploads.PATH],
         name=NAME,
     )
 
@@ -106,6 +125,9 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image 
                 outcomes=traffic.experiments,
             )
         )
+        batch = await stack.enter_async_context(
+            open_batch(kernel, settings, registry=registry, directory=parts.directory, store=parts.store)
+        )
         yield Serving(
             dataplane=Dataplane(engine, parts.versions, traffic.router, [traffic.observer, watched.observer]),
             engine=engine,
@@ -120,6 +142,7 @@ async def _open_serving(kernel: Kernel, settings: ServingSettings, image: Image 
             objects=kernel.objects,
             traffic=traffic,
             monitoring=watched.monitoring,
+            batch=batch,
         )
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from mlplatform.objects import ObjectStore
 from mlplatform.registry.approvals.book import ApprovalBook
 from mlplatform.registry.ledger import PromotionLedger
+from services.model_serving.batch.batch import Batch
 from services.model_serving.catalog.catalog import Catalog
 from services.model_serving.dataplane import Dataplane
 from services.model_serving.drift import DriftWatch
@@ -37,6 +38,7 @@ class Serving:
     objects: ObjectStore
     traffic: Traffic
     monitoring: Monitoring
+    batch: Batch
 
 
 def get_serving(request: Request) -> Serving:

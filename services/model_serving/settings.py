@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from mlplatform.settings.base import Duration
 from mlplatform.settings.parsing import split_list
+from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.machine import memory_limit
 from services.model_serving.monitoring.settings import MonitoringSettings
 
@@ -32,7 +33,7 @@ def default_memory(data: dict[str, Any]) -> ByteSize:
     return ByteSize(memory_limit() // 2 // int(data.get("serving_processes", 1)))
 
 
-class ServingSettings(MonitoringSettings):
+class ServingSettings(MonitoringSettings, BatchSettings):
     """What an operator can change about serving."""
 
     serving_port: Annotated[int, Field(ge=1, le=65535)] = 9005

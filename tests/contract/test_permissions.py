@@ -11,7 +11,7 @@ OPEN = {"/health", "/health/live", "/health/ready", "/metrics", "/ping", "/v2/he
 PAGES = ("/docs", "/openapi", "/static")
 
 
-@pytest.mark.parametrize("service", ["model_serving", "embedding", "search"])
+@pytest.mark.parametrize("service", ["model_serving", "model_serving.batch", "embedding", "search"])
 class TestRoutes:
     """The routes as the application has them."""
 

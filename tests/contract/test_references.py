@@ -9,7 +9,7 @@ import pytest
 REFERENCE = re.compile(r'"\$ref": ?"([^"]*)"')
 
 
-@pytest.mark.parametrize("service", ["model_serving", "embedding", "search"])
+@pytest.mark.parametrize("service", ["model_serving", "model_serving.batch", "embedding", "search"])
 def test_each_reference_leads_somewhere(
     service: str, settings_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from tests.integration.model_serving.publisher import frame_of, records_of
 from tests.resilience.bulk import LEGS, BulkUpload
 from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
 
-PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search")
+PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search", "batch")
 # Generous: on an idle machine with two cores the slowest part is back in ten seconds.
 RECOVERY_SECONDS = 90.0
 POLL_SECONDS = 0.2
@@ -153,7 +153,7 @@ class TestUp:
         Stack(stack.home.root, {"ML_LOG_LEVEL": "WARNING", "PATH": os.environ["PATH"]}).up()
         after = pids_of(stack)
         restarted = {name for name in before if before[name] != after[name]}
-        assert restarted == {"serving", "embedding", "search"}
+        assert restarted == {"serving", "embedding", "search", "batch"}
 
     def test_processes_of_a_killed_supervisor_are_replaced(self, stack: Stack) -> None:
         wait_healthy(stack)

@@ -34,6 +34,7 @@ SERVICES = (
     Service("serving", "services.model_serving", 9005),
     Service("embedding", "services.embedding", 9006),
     Service("search", "services.search", 9007),
+    Service("batch", "services.model_serving.batch", 9008),
 )
 
 

@@ -1,6 +1,7 @@
 """A version of a model that is in memory."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -9,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 
 from mlplatform.errors import FieldError
+from services.model_serving.engine.identity import ModelIdentity
 from services.model_serving.engine.plain import to_plain
 from services.model_serving.errors import InputsRefused, InvalidInputs, ModelFailedError
 from services.model_serving.flavors.predictor import Predict, Says
@@ -20,24 +22,7 @@ Params: TypeAlias = dict[str, object] | None
 MODEL_BLAMES_INPUTS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
 FOUND_LENGTH = 200
 
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """What says that two loads are of the same thing.
-
-    Attributes:
-        name: the registered model.
-        version: its version, digits.
-        key: name of its entry in the artifact cache; the digest of the artifacts when one is recorded.
-        digest: digest of the artifacts as recorded in the registry.
-        run_id: the training run.
-    """
-
-    name: str
-    version: str
-    key: str
-    digest: str | None
-    run_id: str | None
+__all__ = ["Lane", "LoadReport", "LoadedModel", "ModelIdentity", "Params"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +83,8 @@ class LoadedModel:
         lane: Where its requests wait; made by the engine at the first one.
         raw: The library's own model, where the version is one; explanations look into it.
         refusal: Says what is wrong with the inputs of a call that raised; None when the model is broken.
+        metadata: What its artifacts say about it, such as `ml.task`.
+        pipeline: Of Hugging Face's Transformers, where the version is one; scorers of files call it.
     """
 
     identity: ModelIdentity
@@ -112,6 +99,8 @@ class LoadedModel:
     lane: Lane | None = None
     raw: object | None = None
     refusal: Says = says_nothing
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    pipeline: object | None = None
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 

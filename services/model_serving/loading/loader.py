@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 from mlflow.models import Model
@@ -17,6 +18,7 @@ from services.model_serving.errors import LoadError
 from services.model_serving.flavors import choose_predict
 from services.model_serving.loading.bundled_code import bundled_modules, isolated, late_import
 from services.model_serving.loading.example import read_example
+from services.model_serving.loading.image_pipelines import is_image_pipeline, open_image_pipeline, refuse_rows
 from services.model_serving.loading.media_pipelines import guard
 from services.model_serving.loading.memory import memory_of
 from services.model_serving.loading.model_file import read_model_file
@@ -26,6 +28,8 @@ from services.model_serving.signature import compile_signature
 
 EXPLAINED = frozenset({"lightgbm", "sklearn", "xgboost"})
 """Libraries whose own objects are kept for explanations."""
+PIPELINES = "transformers"
+ONLY_FILES = "it scores files, and no rows"
 
 
 class ModelLoader:
@@ -93,6 +97,8 @@ class ModelLoader:
         description = read_model_file(folder)
         names = bundled_modules(folder, description)
         signature = compile_signature(description, max_rows=self._max_rows)
+        if is_image_pipeline(description):
+            return self._open_image_pipeline(folder, identity, description, started)
         example = read_example(folder, description)
         pyfunc = self._load_pyfunc(folder, identity.name, description, names)
         try:
@@ -121,6 +127,25 @@ class ModelLoader:
             raw=pyfunc.get_raw_model() if chosen.flavor in EXPLAINED else None,
             size=memory_of(chosen.flavor, size),
             refusal=chosen.refusal,
+            metadata=_metadata(description),
+            pipeline=pyfunc.get_raw_model() if chosen.flavor == PIPELINES else None,
+        )
+
+    def _open_image_pipeline(
+        self, folder: Path, identity: ModelIdentity, description: Model, started: float
+    ) -> LoadedModel:
+        pipeline = open_image_pipeline(identity.name, folder, description)
+        size, seconds = _size(folder), time.perf_counter() - started
+        return LoadedModel(
+            identity,
+            compile_signature(description, max_rows=self._max_rows),
+            description.signature,
+            None,
+            refuse_rows,
+            LoadReport(datetime.now(UTC), seconds, size, "native", PIPELINES, ONLY_FILES, ONLY_FILES),
+            size=memory_of(PIPELINES, size),
+            metadata=_metadata(description),
+            pipeline=pipeline,
         )
 
     def load_reference(self, model: LoadedModel) -> PyFuncModel:
@@ -137,6 +162,12 @@ class ModelLoader:
 def _input_rows(description: Model) -> int | None:
     rows = (description.metadata or {}).get(tag.INPUT_ROWS)
     return None if rows is None else int(rows)
+
+
+def _metadata(description: Model) -> dict[str, Any]:
+    """Return what a model says about itself; a pipeline says its task itself."""
+    task = description.flavors.get(PIPELINES, {}).get("task")
+    return {**({tag.TASK: task} if task else {}), **(description.metadata or {})}
 
 
 def _size(folder: Path) -> int:

@@ -47,6 +47,16 @@ class TestRoundTrip:
         await store.delete(key)
         assert not await store.exists(key)
 
+    async def test_a_folder_is_deleted_and_nothing_beside_it(self, store: ObjectStore, unique: str) -> None:
+        folder, beside = f"tests/{unique}/a", f"tests/{unique}/ab"
+        keys = [f"{folder}/1", f"{folder}/b/2", f"{folder}/b/c/3"]
+        for key in (*keys, beside):
+            await store.put(key, b"x")
+        assert await store.delete_under(folder) == 3
+        assert [await store.exists(key) for key in (*keys, beside)] == [False, False, False, True]
+        assert await store.delete_under(folder) == 0
+        await store.delete(beside)
+
     async def test_url_for_those_without_credentials(self, store: ObjectStore, key: str) -> None:
         await store.put(key, b"{}", "application/json")
         async with httpx.AsyncClient(trust_env=False) as client:

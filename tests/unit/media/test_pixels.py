@@ -31,6 +31,13 @@ class TestOpenImage:
         with pytest.raises(UnreadableImage, match="has 300 x 200 pixels; at most 50,000"):
             open_image(content, largest=50_000)
 
+    def test_scans_without_end_are_refused_before_they_are_decoded(self):
+        content = written(Image.new("L", (40, 20)), "JPEG", progressive=True)
+        last = content[content.rindex(b"\xff\xda") : -2]
+        assert open_image(content[:-2] + 50 * last + content[-2:]).size == (40, 20)
+        with pytest.raises(UnreadableImage, match="scans"):
+            open_image(content[:-2] + 500_000 * last + content[-2:])
+
     @pytest.mark.parametrize("content", [b"", b"no image", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>"])
     def test_other_files(self, content):
         with pytest.raises(UnreadableImage, match="no image of a known format"):

@@ -19,7 +19,7 @@ def plan_of(tmp_path: Path, path: str = "", **choices: str) -> Plan:
 class TestMakePlan:
     def test_everything_is_embedded_unless_told(self, tmp_path: Path) -> None:
         programs = plan_of(tmp_path).programs
-        assert list(programs) == ["postgres", "redis", "s3", "mlflow", "serving", "embedding", "search"]
+        assert list(programs) == ["postgres", "redis", "s3", "mlflow", "serving", "embedding", "search", "batch"]
 
     def test_no_secret_is_on_a_command_line(self, tmp_path: Path) -> None:
         plan = plan_of(tmp_path)
@@ -94,7 +94,7 @@ class TestMakePlan:
 
 class TestPublicPorts:
     def test_usual_ports(self) -> None:
-        assert public_ports({}) == {"mlflow": 5000, "serving": 9005, "embedding": 9006, "search": 9007}
+        assert public_ports({}) == {"mlflow": 5000, "serving": 9005, "embedding": 9006, "search": 9007, "batch": 9008}
 
     @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "\u0665000"])
     def test_what_is_no_port_is_refused_by_name(self, text: str) -> None:

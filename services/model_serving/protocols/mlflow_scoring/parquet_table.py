@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mlplatform.errors import BadRequest, PayloadTooLarge
-from services.model_serving.protocols.mlflow_scoring.parquet_pages import pages_of
+from services.model_serving.parquet_pages import ENTRY, FOOTER, LENGTH, THRIFT, pages_of
 from services.model_serving.signature.findings import refuse
 
 NO_PARQUET = "The body is not a Parquet table as pandas writes it."
@@ -20,18 +20,10 @@ DECODED = 256 * 1024 * 1024
 """Most bytes of the columns that are read, decompressed and with each value written out."""
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT96": 12}
 WIDTH = 8
-ENTRY = 16
-"""Bytes of a dictionary's entry in memory, its text aside."""
 PAGE = 4096
 """What a page counts for at least: it takes time."""
 EFFORT = 512
 """What each byte of a page's header counts for at least: it takes time too."""
-FOOTER = 2 * 1024 * 1024
-"""Most bytes of the footer. Of a column it can take 3, which become 700 in memory; pandas writes 500 for each."""
-LENGTH = slice(-8, -4)
-"""Where a file has the length of its footer."""
-THRIFT = {"thrift_container_size_limit": 20_000, "thrift_string_size_limit": FOOTER}
-"""Longest list and text of the footer: memory for a list is taken before its entries are read."""
 
 
 def read_parquet(body: bytes, kinds: Collection[str], max_rows: int) -> pd.DataFrame:

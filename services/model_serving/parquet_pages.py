@@ -21,6 +21,14 @@ MOST_DEPTH = 10
 """Structures and lists within each other; a real header has 3."""
 PADDING = 100
 """Bytes behind a column that a reader takes for its own: an old writer left the dictionary out of the length."""
+ENTRY = 16
+"""Bytes of a dictionary's entry in memory, its text aside."""
+FOOTER = 2 * 1024 * 1024
+"""Most bytes of the footer. Of a column it can take 3, which become 700 in memory; pandas writes 500 for each."""
+LENGTH = slice(-8, -4)
+"""Where a file has the length of its footer."""
+THRIFT = {"thrift_container_size_limit": 20_000, "thrift_string_size_limit": FOOTER}
+"""Longest list and text of the footer: memory for a list is taken before its entries are read."""
 _VARINT_BYTES = 10
 _I16_BITS, _I32_BITS = 16, 32
 _STOP: Final = 0

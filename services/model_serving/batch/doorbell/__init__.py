@@ -1,0 +1,1 @@
+"""Celery, which tells workers that there is something to do and carries nothing else."""

@@ -1,0 +1,63 @@
+"""How Celery is set up, on both of its ends."""
+
+from datetime import timedelta
+
+from celery import Celery
+
+from services.model_serving.batch.settings import BatchSettings
+
+QUEUE = "batch"
+RING, SWEEP, RETAIN = "batch.ring", "batch.sweep", "batch.retain"
+RETAIN_EVERY = timedelta(hours=1)
+SOFT_LIMIT, HARD_LIMIT = 30, 60
+VISIBLE_AFTER = 3600
+CONNECT_SECONDS = 1.0
+
+
+def make_celery(settings: BatchSettings) -> Celery:
+    """Make an application of Celery; it connects at the first message.
+
+    Tasks carry nothing and do nothing but wake a worker, so that a message that comes late, twice or never changes only
+    when something is done. They are acknowledged in milliseconds: that they would be delivered again after
+    `visibility_timeout` has no bearing on chunks that take hours.
+    """
+    celery = Celery("ml-platform-batch", set_as_current=False)
+    celery.conf.update(
+        broker_url=settings.redis_url.get_secret_value(),
+        broker_transport_options={
+            "global_keyprefix": "ml:batch:",
+            "visibility_timeout": VISIBLE_AFTER,
+            "socket_timeout": settings.dependency_timeout.total_seconds(),
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_keepalive": True,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        accept_content=["json"],
+        task_serializer="json",
+        result_backend=None,
+        task_ignore_result=True,
+        task_default_queue=QUEUE,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_soft_time_limit=SOFT_LIMIT,
+        task_time_limit=HARD_LIMIT,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        # Whoever reaches Redis could shut workers down by it.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        beat_schedule={
+            "sweep": {"task": SWEEP, "schedule": sweep_interval(settings), "options": {"expires": VISIBLE_AFTER}},
+            "retain": {"task": RETAIN, "schedule": RETAIN_EVERY, "options": {"expires": VISIBLE_AFTER}},
+        },
+    )
+    return celery
+
+
+def sweep_interval(settings: BatchSettings) -> timedelta:
+    """Return how often ended leases are looked for."""
+    return settings.batch_lease / 3

@@ -1,0 +1,1 @@
+"""How much of everything a tenant may have stored."""

@@ -1,0 +1,52 @@
+"""Quotas of tenants."""
+
+from dataclasses import dataclass
+
+from mlplatform.errors import RateLimited
+from services.model_serving.batch.quota import repository
+from services.model_serving.batch.settings import BatchSettings
+
+
+class QuotaExceeded(RateLimited):
+    """The tenant has as much stored as it may have."""
+
+    code = "quota_exceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant may have at a time.
+
+    Attributes:
+        files: Uploaded files.
+        size: Bytes of them.
+        items: Items of jobs.
+    """
+
+    files: int
+    size: int
+    items: int
+
+    @classmethod
+    def of(cls, settings: BatchSettings) -> "Quota":
+        """Return what the settings say."""
+        return cls(settings.batch_quota_files, settings.batch_quota_bytes, settings.batch_quota_items)
+
+    async def check(self, connection: repository.Connection) -> None:
+        """Refuse when there is more than there may be.
+
+        To be called when what is new has been written, in its transaction: what others of the tenant write meanwhile
+        waits until that has ended, and is counted with it.
+
+        Raises:
+            QuotaExceeded: There is more.
+        """
+        await repository.lock(connection)
+        found = await repository.used(connection)
+        allowed = {"files": self.files, "bytes": self.size, "items": self.items}
+        for (name, most), number in zip(allowed.items(), found, strict=True):
+            if number > most:
+                raise QuotaExceeded(
+                    f"Your jobs would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
+                    "time after their end, and then there is room again."
+                )

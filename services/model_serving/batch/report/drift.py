@@ -1,0 +1,51 @@
+"""How far the items and answers of a job are from those of training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from structlog import get_logger
+
+from mlplatform.monitoring.columns import PREDICTION, Columns, to_columns
+from mlplatform.monitoring.drift import MINIMUM_ROWS, compare
+from services.model_serving.monitoring.findings import column_findings
+from services.model_serving.monitoring.references import Reference
+
+log = get_logger(__name__)
+
+
+def drift_of(reference: Reference, items: Sequence[Any], outputs: Sequence[Any]) -> dict[str, Any]:
+    """Compare with the reference profile of the version.
+
+    Args:
+        reference: Of the version.
+        items: Rows, or the rows of a history each; empty when they are files.
+        outputs: Answers.
+
+    Returns:
+        Status, number of rows, and the columns as monitoring stores them.
+    """
+    rows = max(len(items), len(outputs))
+    found: dict[str, Any] = {"status": "compared", "rows": rows, "alarm": False, "columns": []}
+    profile = reference.profile
+    if profile is None:
+        return found | {"status": "no_reference"}
+    if rows < MINIMUM_ROWS:
+        return found | {"status": "too_few_rows"}
+    try:
+        drifts = compare(
+            profile,
+            _columns(items, list(profile.inputs), history=reference.history),
+            to_columns(outputs, single=PREDICTION),
+        )
+        columns = column_findings(profile, drifts)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # values that nobody thought of
+        log.warning("batch.not_compared", error=type(error).__name__)
+        return found | {"status": "not_comparable"}
+    return found | {"columns": columns, "alarm": any(column["level"] == "major" for column in columns)}
+
+
+def _columns(items: Sequence[Any], names: Sequence[str], *, history: bool) -> Columns:
+    if not history:
+        return to_columns(items, names)
+    last = [item[-1] for item in items if isinstance(item, list) and item]  # the others are those of its neighbours too
+    return to_columns(last, names)

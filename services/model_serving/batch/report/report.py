@@ -1,0 +1,76 @@
+"""Makes the report of a job, in a process that scores."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from mlplatform.registry.registry import Registry
+from services.model_serving.batch.report import repository
+from services.model_serving.batch.report.answers import Answers
+from services.model_serving.batch.report.content import open_content
+from services.model_serving.batch.report.drift import drift_of
+from services.model_serving.batch.report.source import TYPE
+from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
+from services.model_serving.batch.scoring.bench import Bench
+from services.model_serving.monitoring.references import References
+
+FORMAT = 1
+MOST_ANSWERS = 100_000
+"""Answers that are counted."""
+MOST_ROWS = 20_000
+"""Rows that are compared with training."""
+
+
+def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
+    """Read what a job came to and write its report."""
+    settings = bench.settings
+    answers, compared = Answers(), list[Any]()
+    with repository.reading(settings.database_url.get_secret_value(), assignment.tenant) as connection:
+        job = repository.job(connection, assignment.job)
+        if job is None:
+            return Unreadable("The job is gone.")
+        errors = repository.errors(connection, assignment.job)
+        with open_content(job["kind"], connection, assignment, bench) as content:
+            for number, output in enumerate(content.outputs(MOST_ANSWERS)):
+                if number % repository.PAGE == 0:
+                    bench.check()
+                answers.add(output)
+                if number < MOST_ROWS:
+                    compared.append(output)
+            items = content.items(MOST_ROWS) if compared else []
+    bench.check()
+    reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
+        assignment.model.name, assignment.model.version
+    )
+    counts = {name: job[name] for name in ("items", "succeeded", "failed", "cancelled", "retries")}
+    written = {
+        "format": FORMAT,
+        "counts": counts,
+        "errors": errors,
+        "times": times(job),
+        "answers": answers.summary(),
+        "drift": drift_of(reference, items, compared),
+    }
+    return Finished({TYPE: written})
+
+
+def times(job: DictRow) -> dict[str, Any]:
+    """Return how long a job waited and took; nothing of what did not happen."""
+    created, started, finished = job["created_at"], job["started_at"], job["finished_at"]
+    run = None if started is None or finished is None else (finished - started).total_seconds()
+    done = job["succeeded"] + job["failed"]
+    return {
+        "created_at": created,
+        "started_at": started,
+        "finished_at": finished,
+        "wait_seconds": None if started is None else (started - created).total_seconds(),
+        "run_seconds": run,
+        "items_per_second": done / run if run else None,
+    }
+
+
+@lru_cache(maxsize=1)
+def _references(mlflow_url: str, cache: Path) -> References:
+    return References(Registry(mlflow_url), cache)

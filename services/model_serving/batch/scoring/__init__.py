@@ -1,0 +1,1 @@
+"""The process that scores chunks. It may die of what it scores; nothing else does."""

@@ -1,0 +1,128 @@
+"""The program of a process that scores: one assignment after the other, until nobody gives any more."""
+
+import os
+import signal
+from functools import partial
+from multiprocessing.connection import Connection
+
+from structlog import get_logger
+
+from mlplatform.errors import DependencyUnavailable, PlatformError
+from mlplatform.registry.registry import Registry
+from mlplatform.telemetry import configure_logs
+from services.model_serving.batch.scoring.assignment import (
+    LOADING,
+    SCORING,
+    STOP,
+    Assignment,
+    Phase,
+    Report,
+    Stopped,
+    Unavailable,
+    Unloadable,
+    write_report,
+)
+from services.model_serving.batch.scoring.bench import Bench, NotLoaded
+from services.model_serving.batch.scoring.models import Models
+from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.engine.loaded_model import LoadedModel
+from services.model_serving.errors import reason
+from services.model_serving.loading.loader import make_loader
+from services.model_serving.process import after_fork
+from services.model_serving.settings import ServingSettings
+
+NAME = "batch-scorer"
+
+log = get_logger(__name__)
+
+
+class GiveUp(BaseException):
+    """Somebody said to stop. No Exception, which a model's code may catch."""
+
+
+class Scorer:
+    """Scores what comes over a connection.
+
+    Args:
+        connection: To the process that holds the leases.
+        models: The versions in memory.
+        settings: Of serving.
+    """
+
+    def __init__(self, connection: Connection, models: Models, settings: ServingSettings) -> None:
+        self._connection = connection
+        self._models = models
+        self._settings = settings
+
+    def run(self) -> None:
+        """Work until the other end is closed."""
+        while True:
+            try:
+                message = self._connection.recv_bytes()
+            except EOFError:
+                return
+            if message == STOP:  # it came when the work was done
+                continue
+            try:
+                report = self._work(Assignment.read(message))
+            except GiveUp:
+                report = Stopped()
+            self._say(report)
+
+    def _work(self, assignment: Assignment) -> Report:
+        try:
+            bench = Bench(partial(self._model, assignment), self._check, self._settings)
+            return find_task(assignment)(assignment, bench)
+        except NotLoaded as error:
+            return Unloadable(error.reason)
+        except DependencyUnavailable as error:
+            return Unavailable(error.detail)
+
+    def _model(self, assignment: Assignment) -> LoadedModel:
+        try:
+            model = self._load(assignment)
+        except (DependencyUnavailable, GiveUp, OSError):
+            raise
+        except PlatformError as error:
+            raise NotLoaded(reason(error)) from error
+        except BaseException as error:
+            log.warning("batch.model_not_loaded", model=assignment.model.name, reason=reason(error))
+            raise NotLoaded(reason(error)) from error
+        self._say(Phase(SCORING))
+        return model
+
+    def _load(self, assignment: Assignment) -> LoadedModel:
+        if not self._models.knows(assignment.model):
+            self._say(Phase(LOADING))
+        return self._models.get(assignment.model)
+
+    def _check(self) -> None:
+        """Give up when told to, or when nobody is there to hear of it."""
+        if self._connection.poll():
+            try:
+                self._connection.recv_bytes()
+            except EOFError:
+                os._exit(os.EX_OK)
+            raise GiveUp
+
+    def _say(self, report: Report) -> None:
+        self._connection.send_bytes(write_report(report))
+
+
+def run(connection: Connection, settings: ServingSettings) -> None:
+    """Score until the other end is closed.
+
+    Args:
+        connection: To the process that holds the leases.
+        settings: Of serving, so that models are loaded as they are there.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):  # they go to the whole group, and the other process sees to the end
+        signal.signal(number, signal.SIG_IGN)
+    after_fork()
+    configure_logs(settings, NAME)
+    registry = Registry(settings.mlflow_url)
+    models = Models(registry, make_loader(registry, settings), settings.batch_models)
+    try:
+        Scorer(connection, models, settings).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the other process ended while this one worked

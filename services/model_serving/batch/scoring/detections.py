@@ -1,0 +1,89 @@
+"""Files of images in which objects are found; boxes are in pixels of the original image, as it is looked at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from services.model_serving.batch.scoring.calls import Check, Load, Outcome
+from services.model_serving.batch.scoring.images import Numbers, Sized, run_program, score_decoded, score_sized
+from services.model_serving.batch.scoring.media import image_input, labels_of
+from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
+from services.model_serving.batch.scoring.wishes import MOST_BOXES, Wishes
+from services.model_serving.engine.loaded_model import LoadedModel
+from services.model_serving.errors import LoadError
+
+TOP_K = 100
+THRESHOLD = 0.5
+FIELDS = 6
+"""Of a detection in the answer of a program: left, top, right and bottom as shares of the image, class, confidence."""
+DECIMALS = 6
+BOX_DECIMALS = 2
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def score_detections(
+    model: LoadedModel, files: Sequence[Load[Image]], params: Mapping[str, Any], check: Check
+) -> list[Outcome]:
+    """Find objects in images; blocks.
+
+    Args:
+        model: Of the task `object-detection`.
+        files: Images.
+        params: `top_k` and `threshold`.
+        check: Called before each file and each call of the model; raises to end the work.
+
+    Returns:
+        For each file JSON of the output, or of the error.
+
+    Raises:
+        InvalidInputs: A parameter is unknown or out of range.
+        LoadError: The model does not say what images it takes.
+    """
+    wishes = Wishes.read(params)
+    if (pipeline := pipeline_of(model)) is not None:
+        return score_decoded(model, files, lambda images: _by_pipeline(pipeline, images, wishes), check)
+    labels = labels_of(model)
+
+    def call(images: Sequence[Sized]) -> list[object]:
+        answer = run_program(model, images)
+        if answer.ndim != 3 or answer.shape[2] != FIELDS:  # noqa: PLR2004 (images, detections, fields)
+            raise LoadError(f"The model answers {answer.shape}; detections are (images, detections, {FIELDS}).")
+        return [_placed(rows, one, labels, wishes) for rows, one in zip(answer, images, strict=True)]
+
+    return score_sized(model, files, image_input(model), call, check)
+
+
+def _placed(rows: Numbers, image: Sized, labels: Sequence[str], wishes: Wishes) -> dict[str, Any]:
+    """Bring the detections of a program to pixels of the original."""
+    scale = np.array([image.width, image.height, image.width, image.height])
+    found = [
+        (labels[int(row[4])], float(row[5]), (row[:4].clip(0, 1) * scale).round(BOX_DECIMALS).tolist()) for row in rows
+    ]
+    return _answer(image.width, image.height, found, wishes)
+
+
+def _by_pipeline(pipeline: Pipeline, images: Sequence[Image], wishes: Wishes) -> list[object]:
+    threshold = THRESHOLD if wishes.threshold is None else wishes.threshold
+    answers = pipeline(list(images), threshold=threshold)
+    outputs: list[object] = []
+    for image, answer in zip(images, answers, strict=True):
+        found = [
+            (str(one["label"]), float(one["score"]), [float(one["box"][side]) for side in SIDES]) for one in answer
+        ]
+        outputs.append(_answer(image.width, image.height, found, wishes))
+    return outputs
+
+
+def _answer(width: int, height: int, found: Sequence[tuple[str, float, list[float]]], wishes: Wishes) -> dict[str, Any]:
+    threshold = THRESHOLD if wishes.threshold is None else wishes.threshold
+    kept = sorted((one for one in found if one[1] >= threshold), key=lambda one: -one[1])
+    return {
+        "width": width,
+        "height": height,
+        "detections": [
+            {"label": label, "confidence": round(confidence, DECIMALS), "box": box}
+            for label, confidence, box in kept[: min(MOST_BOXES, wishes.top_k or TOP_K)]
+        ],
+    }

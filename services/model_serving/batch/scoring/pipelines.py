@@ -1,0 +1,39 @@
+"""Pipelines of Hugging Face's Transformers, called themselves: MLflow's wrapper answers the likeliest class only.
+
+They were loaded from files that had been checked: weights in safetensors, no Python code, nothing from a hub.
+"""
+
+from typing import Any, Protocol
+
+from services.model_serving.engine.loaded_model import LoadedModel
+
+ENDLESS = 1_000_000
+"""Tokens; a tokenizer that was not told the model's limit names far more."""
+OFFSET = 2
+"""At most as many positions as some models, such as RoBERTa, leave unused."""
+
+
+class Pipeline(Protocol):
+    """A pipeline of texts or images."""
+
+    task: str
+    model: Any
+    tokenizer: Any
+
+    def __call__(self, inputs: Any, **options: Any) -> Any:  # noqa: ANN401 (texts or images in; by task out)
+        """Score texts, or decoded images: a string would be taken for the address of one."""
+
+
+def pipeline_of(model: LoadedModel) -> Pipeline | None:
+    """Return the pipeline that a model is; None when it is something else."""
+    found: Pipeline | None = model.pipeline  # type: ignore[assignment]  # what MLflow's flavor loads is a pipeline
+    return found
+
+
+def longest_text(pipeline: Pipeline) -> int | None:
+    """Return the tokens that a model of texts reads; what is longer is cut. None when it does not say."""
+    told = getattr(pipeline.tokenizer, "model_max_length", None)
+    if isinstance(told, int) and told < ENDLESS:
+        return told
+    positions = getattr(pipeline.model.config, "max_position_embeddings", None)
+    return max(1, positions - OFFSET) if isinstance(positions, int) else None

@@ -1,0 +1,132 @@
+"""The handle of a process that scores."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from threading import Lock
+from typing import TypeVar
+
+from services.model_serving.batch.scoring.assignment import (
+    LOADING,
+    STOP,
+    Assignment,
+    Phase,
+    Report,
+    read_report,
+)
+from services.model_serving.batch.scoring.entry import main
+from services.model_serving.settings import ServingSettings
+
+PRELOAD = ["services.model_serving.batch.scoring.preload"]
+JOIN_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
+
+class ScorerDiedError(Exception):
+    """The process ended while it worked.
+
+    Attributes:
+        loading: Whether it loaded the model just then.
+    """
+
+    def __init__(self, cause: str, *, loading: bool) -> None:
+        super().__init__(cause)
+        self.loading = loading
+
+
+class ScorerProcess:
+    """Starts a process when there is something to score, and a new one when that has died.
+
+    Args:
+        settings: Of serving.
+    """
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._settings = settings
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="scorer")
+        self._process: ForkServerProcess | None = None
+        self._connection: Connection | None = None
+        self._sending = Lock()
+        self._phase = ""
+
+    async def start(self) -> None:
+        """Start a process unless one runs; the first takes as long as importing MLflow does."""
+        await self._in_thread(self._start)
+
+    async def score(self, assignment: Assignment) -> Report:
+        """Have a chunk scored.
+
+        Raises:
+            ScorerDiedError: The process ended over it.
+        """
+        return await self._in_thread(lambda: self._score(assignment))
+
+    def stop(self) -> None:
+        """Have it give up at the next opportunity; nothing comes of it while an assignment is being sent."""
+        if self._connection is None or not self._sending.acquire(blocking=False):
+            return
+        try:
+            self._connection.send_bytes(STOP)
+        except OSError:
+            return  # it has died, which whoever waits for it learns
+        finally:
+            self._sending.release()
+
+    def kill(self) -> None:
+        """End it now; whoever waits for it learns that it died."""
+        if self._process is not None:
+            self._process.kill()
+
+    async def close(self) -> None:
+        """End it."""
+        self.kill()
+        await self._in_thread(self._forget)
+        self._threads.shutdown()
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            return
+        self._forget()
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=main, args=(theirs, self._settings), name="batch-scorer", daemon=True)
+        process.start()
+        theirs.close()  # so that its death closes the pipe
+        self._process, self._connection = process, ours
+
+    def _score(self, assignment: Assignment) -> Report:
+        self._start()
+        connection, self._phase = self._connection, ""
+        if connection is None:
+            raise ScorerDiedError("it was closed", loading=False)
+        try:
+            with self._sending:
+                connection.send_bytes(assignment.write())
+            while isinstance(report := read_report(connection.recv_bytes()), Phase):
+                self._phase = report.name
+        except (EOFError, OSError) as error:
+            raise ScorerDiedError(self._cause(), loading=self._phase == LOADING) from error
+        return report
+
+    def _cause(self) -> str:
+        if self._process is None:
+            return "it was closed"
+        self._process.join(JOIN_SECONDS)
+        code = self._process.exitcode
+        return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.join(JOIN_SECONDS)
+            self._process = None
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

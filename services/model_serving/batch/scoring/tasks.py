@@ -1,0 +1,42 @@
+"""What a process that scores does with a chunk, by its kind and by what its source is.
+
+A task is named by `kind` for chunks that hold their input, else by `kind:type`, where `type` is that of the source.
+"""
+
+from collections.abc import Mapping
+
+import orjson
+
+from services.model_serving.batch.report.report import report
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
+from services.model_serving.batch.scoring.bench import Bench, Task
+from services.model_serving.batch.scoring.rows import results_of, score_items
+from services.model_serving.batch.tables.tasks import finish_table, score_table, split_table
+from services.model_serving.batch.uploads.scoring import score_files
+
+
+def score(assignment: Assignment, bench: Bench) -> Report:
+    """Score items that came with the chunk."""
+    outcomes = score_items(bench.model(), orjson.loads(assignment.payload), assignment.params, bench.check)
+    return Scored(results_of(assignment.items, outcomes))
+
+
+def refuse(assignment: Assignment, _: Bench) -> Report:
+    """Give up what this worker knows nothing of, which it says so that nobody waits for it."""
+    return Unreadable(f"This worker cannot {assignment.kind} such an input; its version is another one than the API's.")
+
+
+KINDS: Mapping[str, Task] = {
+    "score": score,
+    "score:files": score_files,
+    "split:table": split_table,
+    "score:table": score_table,
+    "finish:table": finish_table,
+    "finish:report": report,
+}
+
+
+def find_task(assignment: Assignment) -> Task:
+    """Return what to do with a chunk."""
+    name = assignment.kind if assignment.source is None else f"{assignment.kind}:{assignment.source.get('type')}"
+    return KINDS.get(name, refuse)

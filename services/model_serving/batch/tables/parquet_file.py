@@ -1,0 +1,149 @@
+"""Parquet: row groups cut into ranges, and ranges as blocks."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.model_serving.batch.tables.block import Block
+from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.conversion import label, settle
+from services.model_serving.batch.tables.errors import TableRefused
+from services.model_serving.parquet_pages import ENTRY, FOOTER, LENGTH, PADDING, THRIFT, PageError, pages_of
+from services.model_serving.signature.findings import listing
+
+NOT_PARQUET = "The file is no Parquet table."
+LARGE_FOOTER = f"The footer of the file is larger than {FOOTER} bytes; write fewer columns, or larger row groups."
+NESTED = "The table has lists or objects in columns of the model: {}."
+LYING = "Row group {} of the file cannot be read: its pages are not what the footer of the file says."
+LARGE_PAGE = "Row group {} of the file has pages of more than {} MB; write it with smaller ones."
+PAGE = 64 * 1024 * 1024
+"""Most bytes of a page in memory, decompressed: one of each column is there at a time."""
+BUFFER = 1024 * 1024
+"""Bytes that are read of a column at a time."""
+COLUMN = 256 * 1024 * 1024
+"""Most bytes of a column of a row group as it is in the file, whose pages are looked at before they are read."""
+BROKEN = (pa.ArrowException, OSError, ValueError, KeyError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRange:
+    """Rows of a row group, which is a chunk.
+
+    Attributes:
+        group: Number of the row group.
+        start: First row in it.
+        rows: How many.
+    """
+
+    group: int
+    start: int
+    rows: int
+
+
+def open_parquet(file: BinaryIO, columns: Columns) -> pq.ParquetFile:
+    """Open a file and look at its footer, which may say anything.
+
+    Raises:
+        TableRefused: It is no Parquet table, or one of other columns.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(size - 8, 0))
+    tail = file.read(8)
+    if tail[4:] != b"PAR1":
+        raise TableRefused(NOT_PARQUET)
+    if int.from_bytes(tail[LENGTH], "little") > FOOTER:
+        raise TableRefused(LARGE_FOOTER)
+    try:
+        found = pq.ParquetFile(file, buffer_size=BUFFER, **THRIFT)
+        schema = found.schema_arrow
+    except BROKEN as error:
+        raise TableRefused(NOT_PARQUET) from error
+    places = columns.find(schema.names)
+    if nested := [name for name, place in places.items() if pa.types.is_nested(schema.field(place).type)]:
+        raise TableRefused(NESTED.format(listing(nested)))
+    return found
+
+
+def cut_parquet(file: pq.ParquetFile, records: int) -> Iterator[GroupRange]:
+    """Cut a file into ranges of so many rows at most."""
+    for group in range(file.metadata.num_row_groups):
+        rows = max(0, file.metadata.row_group(group).num_rows)
+        for start in range(0, rows, records):
+            yield GroupRange(group, start, min(records, rows - start))
+
+
+def check_group(content: BinaryIO, file: pq.ParquetFile, group: int, columns: Columns) -> None:
+    """Look at what the pages of a row group say of themselves, before anything is decompressed.
+
+    Args:
+        content: The file.
+        file: The same, opened.
+        group: Number of the row group.
+        columns: Of the model.
+
+    Raises:
+        TableRefused: They are not what the footer says, or too large.
+    """
+    _check_pages(content, file, group, columns.find(file.schema_arrow.names).values())
+
+
+def read_parquet(file: pq.ParquetFile, part: GroupRange, columns: Columns) -> Block:
+    """Read a range of a row group that was checked.
+
+    Args:
+        file: The file.
+        part: The range.
+        columns: Of the model.
+
+    Raises:
+        TableRefused: The row group is not what the footer says, or a column is of a wrong type.
+    """
+    places = columns.find(file.schema_arrow.names)
+    names = [file.schema_arrow.names[place] for place in places.values()]
+    try:
+        batches = file.iter_batches(part.rows, row_groups=[part.group], columns=names, use_threads=False)
+        table = _cut(batches, part)
+    except BROKEN as error:
+        raise TableRefused(LYING.format(part.group)) from error
+    if table.num_rows != part.rows:
+        raise TableRefused(LYING.format(part.group))
+    table = table.select(names).rename_columns([label(name) for name in places])
+    return settle(Block(part.rows, table), columns)
+
+
+def _cut(batches: Iterable[pa.RecordBatch], part: GroupRange) -> pa.Table:
+    """Return the rows of a range; those before it have to be decoded, but are let go of."""
+    found: list[pa.RecordBatch] = []
+    first = 0
+    for batch in batches:
+        begin, end = max(part.start - first, 0), min(part.start + part.rows - first, batch.num_rows)
+        if begin < end:
+            found.append(batch.slice(begin, end - begin))
+        first += batch.num_rows
+        if first >= part.start + part.rows:
+            break
+    table = pa.Table.from_batches(found)
+    table.validate(full=True)
+    return table
+
+
+def _check_pages(content: BinaryIO, file: pq.ParquetFile, group: int, leaves: Iterable[int]) -> None:
+    found = file.metadata.row_group(group)
+    for leaf in leaves:
+        column = found.column(leaf)
+        first, dictionary = column.data_page_offset, column.dictionary_page_offset
+        if dictionary is not None and 0 < dictionary < first:
+            first = dictionary
+        if column.total_compressed_size > COLUMN:
+            raise TableRefused(LARGE_PAGE.format(group, COLUMN >> 20))
+        try:
+            content.seek(first)
+            body = content.read(max(column.total_compressed_size, 0) + PADDING)
+            pages = list(pages_of(body, 0, column.total_compressed_size, column.num_values))
+        except (PageError, OSError, ValueError, OverflowError) as error:
+            raise TableRefused(LYING.format(group)) from error
+        if any(max(page.size, page.entries * ENTRY, page.values) > PAGE for page in pages):
+            raise TableRefused(LARGE_PAGE.format(group, PAGE >> 20))

@@ -1,0 +1,61 @@
+"""What is in a table, and what was answered, as far as a report looks at it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlplatform.errors import NotFound
+from services.model_serving.batch.tables.answers import PREDICTION
+from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.errors import TableRefused
+from services.model_serving.batch.tables.reading import read_part
+from services.model_serving.batch.tables.results import from_object
+from services.model_serving.batch.tables.scoring import ITEM
+from services.model_serving.batch.tables.source import TablePart
+from services.model_serving.batch.tables.storage import Storage
+
+
+def read_answers(storage: Storage, keys: Iterable[str], most: int) -> Iterator[Any]:
+    """Yield what was answered for the rows, as it would be for each of them alone.
+
+    Args:
+        storage: Where the objects are.
+        keys: Of objects with results.
+        most: Answers.
+    """
+    left = most
+    for key in keys:
+        if left <= 0:
+            return
+        table = from_object(storage.get(key)).drop_columns([ITEM]).slice(0, left)
+        left -= table.num_rows
+        columns = [column.to_pylist() for column in table.columns]
+        if table.column_names == [PREDICTION]:
+            yield from columns[0]
+            continue
+        names = [name.removeprefix(f"{PREDICTION}_") for name in table.column_names]
+        yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def read_rows(storage: Storage, sources: Iterable[dict[str, Any]], columns: Columns, most: int) -> list[dict[str, Any]]:
+    """Return rows of a table, without those that cannot be read.
+
+    Args:
+        storage: Where it is.
+        sources: Of chunks that were scored; a part that was tried again may come again.
+        columns: Of the model.
+        most: Rows.
+    """
+    found: list[dict[str, Any]] = []
+    known: list[TablePart] = []
+    for part in map(TablePart.read, sources):
+        if len(found) >= most:
+            break
+        if part in known:
+            continue
+        known.append(part)
+        try:
+            block = read_part(storage, part, columns)
+        except (TableRefused, NotFound):
+            continue
+        found += block.table.slice(0, most - len(found)).to_pylist()
+    return found

@@ -1,0 +1,215 @@
+"""Blocks scored with a model: all rows at once where that is allowed, and so that none spoils another's answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlplatform.errors import PlatformError
+from services.model_serving.batch.tables.answers import NotRowWiseError, columns_of
+from services.model_serving.batch.tables.block import Block
+from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.conversion import label
+from services.model_serving.engine.loaded_model import LoadedModel, Params
+from services.model_serving.signature import ModelInput
+
+CALL_ROWS = 8192
+"""Rows of a call, after which it is asked whether to go on."""
+ITEM, ERROR = "item", "error"
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of rows.
+
+    Attributes:
+        answers: Columns of answers, with the places of their rows.
+        faults: What was wrong with the others, by their place.
+    """
+
+    answers: list[tuple[Places, dict[str, pa.Array]]] = field(default_factory=list)
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+def score_block(
+    model: LoadedModel, block: Block, columns: Columns, params: dict[str, Any], check: Callable[[], None]
+) -> pa.Table:
+    """Score a block; blocks.
+
+    Args:
+        model: The version.
+        block: Rows whose columns have the types of its signature.
+        columns: Of the model.
+        params: Parameters of the model, as the caller gave them.
+        check: Called before each call of the model; raises to end the work.
+
+    Returns:
+        For each row its place in the block, `item`, the columns of the answer, and `error`; either is missing.
+    """
+    outcome = Outcome(faults=dict(block.faults))
+    try:
+        values = model.signature.parameters.read(params)
+    except PlatformError as error:
+        return assemble(block.rows, Outcome(faults=dict.fromkeys(range(block.rows), _reason(error))))
+    scorer = _Scorer(model, columns, values, check, outcome)
+    together = CALL_ROWS if model.row_wise else 1
+    places = block.where()
+    for start in range(0, block.table.num_rows, together):
+        scorer.score(block.table.slice(start, together), places[start : start + together])
+    return assemble(block.rows, outcome)
+
+
+def assemble(rows: int, outcome: Outcome) -> pa.Table:
+    """Return the results of all rows in their order."""
+    parts = [pa.table(columns) for _, columns in outcome.answers]
+    where = np.concatenate([places for places, _ in outcome.answers]) if parts else np.empty(0, np.int64)
+    answers = join_tables(parts)
+    table = {ITEM: pa.array(np.arange(rows))}
+    if len(where) == rows and bool((where[:-1] < where[1:]).all()):
+        table |= dict(zip(answers.column_names, answers.columns, strict=True))
+    else:
+        indices = np.zeros(rows, np.int64)
+        indices[where] = np.arange(len(where))
+        failed = np.ones(rows, np.bool_)
+        failed[where] = False
+        taken = pa.array(indices, mask=failed)
+        table |= {name: answers.column(name).take(taken) for name in answers.column_names}
+    errors: list[str | None] | pa.Array = pa.nulls(rows, pa.string())
+    if outcome.faults:
+        errors = [outcome.faults.get(place) for place in range(rows)]
+    table[ERROR] = pa.array(errors, pa.string())
+    return pa.table(table)
+
+
+def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables one after the other; columns that are of several kinds become text."""
+    if not tables:
+        return pa.table({})
+    schema = join_schemas([table.schema for table in tables])
+    return pa.concat_tables([fit(table, schema) for table in tables])
+
+
+def join_schemas(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Return a schema that tables of several can be brought to."""
+    distinct = list(dict.fromkeys(schemas))
+    try:
+        return pa.unify_schemas(distinct, promote_options="permissive")
+    except pa.ArrowTypeError:
+        kinds: dict[str, set[pa.DataType]] = {}
+        for one in distinct:
+            for entry in one:
+                kinds.setdefault(entry.name, set()).add(entry.type)
+        return pa.schema([(name, found.pop() if len(found) == 1 else pa.string()) for name, found in kinds.items()])
+
+
+def fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bring a table to a schema that has all of its columns."""
+    columns = [
+        table.column(entry.name).cast(entry.type, safe=False)
+        if entry.name in table.column_names
+        else pa.nulls(table.num_rows, entry.type)
+        for entry in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def input_of(table: pa.Table, columns: Columns) -> ModelInput:
+    """Return what a model is called with, in the form that it has for the same rows sent as JSON."""
+    names = [name for name in columns.kinds if label(name) in table.column_names]
+    rows = table.num_rows
+    if columns.are_doubles and len(names) == len(columns.kinds):
+        matrix = np.empty((len(names), rows))
+        for place, name in enumerate(names):
+            matrix[place] = table.column(label(name)).to_numpy()
+        return ModelInput.of_matrix(matrix.T, columns.index(names))
+    plain = {name: _plain(table.column(label(name))) for name in names}
+    return ModelInput(pd.DataFrame(plain, index=pd.RangeIndex(rows)), rows)
+
+
+def _plain(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 (an array, or a list of text)
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        return column.to_pylist()
+    return column.to_numpy()
+
+
+class _Scorer:
+    def __init__(
+        self, model: LoadedModel, columns: Columns, params: Params, check: Callable[[], None], outcome: Outcome
+    ) -> None:
+        self._model = model
+        self._columns = columns
+        self._params = params
+        self._check = check
+        self._outcome = outcome
+
+    def score(self, table: pa.Table, places: Places) -> None:
+        """Score together; where that fails those with missing values apart, then halves, down to those to blame."""
+        if not len(places):
+            return
+        blamed = self._call(table, places)
+        if blamed is None:
+            return
+        if len(places) == 1:
+            self._outcome.faults[int(places[0])] = _reason(blamed)
+            return
+        complete = _complete(table)
+        if complete.any() and not complete.all():
+            for mask in (complete, ~complete):
+                self._halves(table.filter(pa.array(mask)), places[mask], whole=True)
+        else:
+            self._halves(table, places, whole=False)
+
+    def _halves(self, table: pa.Table, places: Places, *, whole: bool) -> None:
+        """Score rows that are all alike in having missing values or none.
+
+        Args:
+            table: The rows.
+            places: Of each.
+            whole: Whether they have not been tried together yet.
+        """
+        self._check()
+        blamed = self._call(table, places) if whole else None
+        if whole and blamed is None:
+            return
+        if blamed is not None and len(places) == 1:
+            self._outcome.faults[int(places[0])] = _reason(blamed)
+            return
+        middle = len(places) // 2
+        self._halves(table[:middle], places[:middle], whole=True)
+        self._halves(table[middle:], places[middle:], whole=True)
+
+    def _call(self, table: pa.Table, places: Places) -> PlatformError | None:
+        """Score, and return what went wrong."""
+        self._check()
+        try:
+            given = input_of(table, self._columns)
+            self._model.check_rows(given)
+            answer = columns_of(self._model.call(given, self._params), len(places))
+        except PlatformError as error:
+            return error
+        except NotRowWiseError as error:
+            return self._model.broke(error)
+        except BaseException as error:  # noqa: BLE001 (a model's code may raise anything; it is its rows' answer)
+            return self._model.broke(error)
+        self._outcome.answers.append((places, answer))
+        return None
+
+
+def _complete(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Return which rows have no missing value."""
+    complete = np.ones(table.num_rows, np.bool_)
+    for column in table.columns:
+        if column.null_count or pa.types.is_floating(column.type):
+            complete &= ~pc.is_null(column, nan_is_null=True).to_numpy()
+    return complete
+
+
+def _reason(error: PlatformError) -> str:
+    return "; ".join(f"{wrong.field}: {wrong.message}" for wrong in error.errors) or error.detail

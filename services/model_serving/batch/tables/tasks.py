@@ -1,0 +1,157 @@
+"""What a process that scores does with tables: splits them into parts, and scores the rows of a part."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, cast
+from uuid import uuid4
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from psycopg import OperationalError
+
+from mlplatform.errors import DependencyUnavailable, NotFound
+from services.model_serving.batch.jobs.places import results_folder
+from services.model_serving.batch.scoring.assignment import (
+    Assignment,
+    ChunkSpec,
+    Finished,
+    ItemResult,
+    Report,
+    Split,
+    Unreadable,
+    Written,
+)
+from services.model_serving.batch.scoring.bench import Bench
+from services.model_serving.batch.tables.block import Block
+from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.csv_file import read_header
+from services.model_serving.batch.tables.errors import TableRefused
+from services.model_serving.batch.tables.export import export, make_ledger
+from services.model_serving.batch.tables.lines import LineScanner
+from services.model_serving.batch.tables.parquet_file import check_group, cut_parquet, open_parquet
+from services.model_serving.batch.tables.ranges import Limits, cut_lines
+from services.model_serving.batch.tables.reading import read_part
+from services.model_serving.batch.tables.repository import RESULTS
+from services.model_serving.batch.tables.results import numbered, to_object
+from services.model_serving.batch.tables.scoring import ERROR, score_block
+from services.model_serving.batch.tables.source import TableFile, TablePart, file_of
+from services.model_serving.batch.tables.storage import RemoteFile, Storage, open_storage
+
+HEAD = 1024 * 1024
+LIMITS = Limits(size=8 * 1024 * 1024, records=32_768, longest=1024 * 1024)
+GROUP_ROWS = 131_072
+"""Of a part of Parquet: the rows before it in its group are decoded for each, and thrown away."""
+TOO_LONG = f"The row is longer than {LIMITS.longest >> 20} MB, or a quote in it is never closed."
+GONE = "The file is not there any more."
+
+
+def split_table(assignment: Assignment, bench: Bench) -> Report:
+    """Cut a table into parts, whose rows are the items of the job."""
+    file = file_of(assignment.source or {})
+    model = bench.model()
+    try:
+        columns = Columns.of(model.declared)
+        with open_storage(bench.settings) as storage:
+            chunks = []
+            for part in _parts(storage, file, columns):
+                bench.check()
+                chunks.append(ChunkSpec(part.describe(), part.rows))
+    except (TableRefused, NotFound) as error:
+        return Unreadable(error.detail if isinstance(error, TableRefused) else GONE)
+    return Split(chunks)
+
+
+def score_table(assignment: Assignment, bench: Bench) -> Report:
+    """Score rows of a part, and write what was answered."""
+    source = assignment.source or {}
+    part = TablePart.read(source)
+    places = np.array(assignment.items) - source["first"]
+    model = bench.model()
+    columns = Columns.of(model.declared)
+    with open_storage(bench.settings) as storage:
+        try:
+            block = read_part(storage, part, columns)
+        except (TableRefused, NotFound) as error:
+            detail = error.detail if isinstance(error, TableRefused) else GONE
+            block = Block(part.rows, pa.table({}), np.empty(0, np.int64), dict.fromkeys(range(part.rows), detail))
+        scored = score_block(model, _only(block, places), columns, assignment.params, bench.check)
+        return _write(storage, assignment, scored.take(pa.array(places)))
+
+
+def finish_table(assignment: Assignment, bench: Bench) -> Report:
+    """Write the results of a job that has ended as one file in each form that was asked for."""
+    source = assignment.source or {}
+    keys: dict[str, str] = {}
+    with open_storage(bench.settings) as storage:
+        ledger = make_ledger(bench.settings, storage.runner, assignment.tenant, assignment.job)
+        storage.runner.run(ledger.database.open())
+        try:
+            for form in source["forms"]:
+                bench.check()
+                keys[form] = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}.{form}"
+                export(storage, ledger, keys[form], form)
+        except OperationalError as error:
+            raise DependencyUnavailable("postgres") from error
+        finally:
+            storage.runner.run(ledger.database.close())
+    return Finished({RESULTS: keys})
+
+
+def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
+    if file.form == "parquet":
+        yield from _groups(storage, file, columns)
+        return
+    size = storage.size(file.key)
+    header: Sequence[str] = ()
+    start, delimiter = 0, None
+    if file.form == "csv":
+        head = storage.read(file.key, 0, min(size, HEAD))
+        found = read_header(head, file.delimiter, is_whole=size <= HEAD)
+        columns.find(found.names)
+        header, start, delimiter = tuple(found.names), found.stop, file.delimiter
+    blocks = storage.blocks(file.key, start, size)
+    for one in cut_lines(blocks, LineScanner(start, delimiter), LIMITS):
+        fault = TOO_LONG if one.too_long else None
+        yield TablePart(file, one.start, one.stop, one.records, header=header, fault=fault)
+
+
+def _groups(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
+    content = cast("BinaryIO", RemoteFile(storage, file.key))
+    opened = open_parquet(content, columns)
+    faults: dict[int, str | None] = {}
+    for one in cut_parquet(opened, GROUP_ROWS):
+        if one.group not in faults:
+            faults[one.group] = _fault(content, opened, one.group, columns)
+        yield TablePart(file, one.start, one.start + one.rows, one.rows, group=one.group, fault=faults[one.group])
+
+
+def _fault(content: BinaryIO, opened: object, group: int, columns: Columns) -> str | None:
+    try:
+        check_group(content, opened, group, columns)
+    except TableRefused as error:
+        return error.detail
+    return None
+
+
+def _only(block: Block, places: "np.typing.NDArray[np.int64]") -> Block:
+    """Leave the model alone with rows that are not asked for, as one of them may have killed it."""
+    if len(places) == block.rows:
+        return block
+    where = block.where()
+    wanted = np.isin(where, places)
+    return Block(block.rows, block.table.filter(pa.array(wanted)), where[wanted], block.faults)
+
+
+def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Written:
+    errors = scored.column(ERROR)
+    answered = numbered(scored, np.array(assignment.items)).filter(errors.is_null()).drop_columns([ERROR])
+    failures = [
+        ItemResult(item, "failed", None, orjson.dumps({"code": "row_failed", "detail": text, "errors": []}).decode())
+        for item, text in zip(assignment.items, errors.to_pylist(), strict=True)
+        if text is not None
+    ]
+    if not answered.num_rows:
+        return Written(None, 0, failures)
+    key = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}"
+    storage.put(key, to_object(answered))
+    return Written(key, answered.num_rows, failures)

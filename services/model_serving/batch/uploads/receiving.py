@@ -1,0 +1,213 @@
+"""Uploads on their way to S3: looked at file by file, and gone again unless they become a job."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, BinaryIO, cast
+from uuid import uuid4
+
+import psycopg
+import structlog
+from starlette.requests import ClientDisconnect
+
+from mlplatform.database import Database
+from mlplatform.errors import FieldError, PlatformError
+from mlplatform.objects import ObjectStore
+from services.model_serving.batch.schemas import FilesRequest
+from services.model_serving.batch.uploads import repository
+from services.model_serving.batch.uploads.archive import list_archive
+from services.model_serving.batch.uploads.errors import BadForm, UnknownContent, UploadTooLarge
+from services.model_serving.batch.uploads.form import Begin, End, Event, Form
+from services.model_serving.batch.uploads.limits import MIB, Limits, readable
+from services.model_serving.batch.uploads.received import Received
+from services.model_serving.batch.uploads.removal import Removal, key_of
+from services.model_serving.batch.uploads.sniff import HEAD, Media, describe, sniff
+
+IN_MEMORY = MIB
+"""Bytes of a file that are held in memory; the rest of it goes to the disk until it is in S3."""
+FIELD_SIZE = 64 * 1024
+FIELDS = frozenset(FilesRequest.model_fields)
+CLOSE = {"Connection": "close"}
+FILE_FIELD = "files"
+
+log = structlog.get_logger(__name__)
+
+
+class Receiver:
+    """Takes uploads.
+
+    Args:
+        database: Notes them, so that none is forgotten.
+        objects: Where they go.
+        limits: Of uploads.
+        removal: Deletes those that do not become jobs.
+    """
+
+    def __init__(self, database: Database, objects: ObjectStore, limits: Limits, removal: Removal) -> None:
+        self._database = database
+        self._objects = objects
+        self._limits = limits
+        self._removal = removal
+
+    @asynccontextmanager
+    async def receiving(self, tenant: str, form: Form, stream: AsyncIterator[bytes]) -> AsyncIterator[Received]:
+        """Receive a form; nothing of it stays unless `kept` is set when the block ends.
+
+        Args:
+            tenant: Whose it is.
+            form: Understands the bytes.
+            stream: The bytes.
+
+        Raises:
+            UploadTooLarge: A limit is broken.
+            UnknownContent: No file is of a type that can be scored.
+            BadArchive: An archive is broken, or made to do harm.
+            BadForm: The form is broken, or has other parts than it should have.
+            DependencyUnavailable: S3 or Postgres does not answer.
+        """
+        received = Received(uuid4())
+        async with self._database.transaction(tenant) as connection:
+            await repository.begin(connection, received.id, self._limits.files)
+        try:
+            await _Reader(received, self._objects, self._limits).read(form, stream)
+            yield received
+        finally:
+            if not received.kept:
+                await to_the_end(self._discard(tenant, received))
+
+    async def _discard(self, tenant: str, received: Received) -> None:
+        try:
+            await self._removal.remove(tenant, received.id, received.files)
+        except (psycopg.Error, PlatformError) as error:  # it is found later by its row
+            log.warning("batch.upload_not_removed", upload=str(received.id), reason=type(error).__name__)
+
+
+class _Reader:
+    """Reads one form into what was received."""
+
+    def __init__(self, received: Received, objects: ObjectStore, limits: Limits) -> None:
+        self._received = received
+        self._objects = objects
+        self._limits = limits
+        self._unpacked = 0
+        self._unknown: list[str] = []
+        self._part: Begin | None = None
+        self._text = b""
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._spool: IO[bytes] | None = None
+
+    async def read(self, form: Form, stream: AsyncIterator[bytes]) -> None:
+        read = 0
+        try:
+            async for data in stream:
+                read += len(data)
+                if read > self._limits.form_size:  # what is no file counts too, and what comes behind the last one
+                    raise UploadTooLarge(f"The form is larger than {self._limits.form_size} bytes.", headers=CLOSE)
+                for event in form.feed(data):
+                    await self._take(event)
+            form.finish()
+        except ClientDisconnect as error:
+            raise BadForm("The form is cut off: its sender has gone away.") from error
+        finally:
+            self._close()
+        if not self._received.files:
+            raise _missing(FILE_FIELD, "has no file")
+        if len(self._unknown) == self._received.files:
+            raise UnknownContent(f"No file can be scored; the first one is {self._unknown[0]}.")
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case Begin():
+                self._begin(event)
+            case End():
+                await self._end()
+            case data if self._spool is None:
+                self._text += data
+                if len(self._text) > FIELD_SIZE:
+                    raise UploadTooLarge(f"A field has more than {readable(FIELD_SIZE)}.", headers=CLOSE)
+            case data:
+                self._grow(data, self._spool)
+
+    def _begin(self, part: Begin) -> None:
+        known = FIELDS if part.filename is None else {FILE_FIELD}
+        if part.name not in known or part.name in self._received.fields:
+            message = f"may be sent once each: {', '.join(sorted(FIELDS))}; and files as {FILE_FIELD}"
+            raise _missing("parts", message)
+        self._part, self._text, self._size = part, b"", 0
+        if part.filename is None:
+            return
+        if self._received.files == self._limits.files:
+            raise UploadTooLarge(f"There are more than {self._limits.files} files.", headers=CLOSE)
+        self._received.files += 1
+        self._digest = hashlib.sha256()
+        self._spool = cast("IO[bytes]", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 (it lasts until the part ends)
+
+    def _grow(self, data: bytes, spool: IO[bytes]) -> None:
+        self._size += len(data)
+        self._received.size += len(data)
+        if self._size > self._limits.file_size:
+            raise UploadTooLarge(f"A file is larger than {readable(self._limits.file_size)}.", headers=CLOSE)
+        if self._received.size > self._limits.total_size:
+            detail = f"The files are larger than {readable(self._limits.total_size)} together."
+            raise UploadTooLarge(detail, headers=CLOSE)
+        self._digest.update(data)
+        spool.write(data)
+
+    async def _end(self) -> None:
+        part = self._part
+        if part is None:
+            raise BadForm("A part of the form ends before it begins.")
+        self._part = None
+        if self._spool is None:
+            try:
+                self._received.fields[part.name] = self._text.decode()
+            except UnicodeDecodeError as error:
+                raise _missing(part.name, "is no UTF-8") from error
+            self._received.note(part.name.encode(), self._text)
+            return
+        self._received.note(part.name.encode(), self._digest.digest())
+        await self._store(part.filename or "", self._spool)
+        self._close()
+
+    async def _store(self, name: str, spool: IO[bytes]) -> None:
+        spool.seek(0)
+        head = spool.read(HEAD)
+        media = sniff(head)
+        if media is None:
+            self._unknown.append(describe(head))
+            detail = f"The file cannot be scored: it is {describe(head)}."
+            self._received.items.append({"name": name, "error": ["unknown_content", detail]})
+            return
+        key = key_of(self._received.id, self._received.files - 1)
+        items: list[dict[str, Any]] = [{"name": name, "key": key, "media": media}]
+        if media is Media.ZIP:
+            entries = await asyncio.to_thread(list_archive, cast("BinaryIO", spool), self._limits)
+            items = [{"name": entry.name, "key": key, "place": entry.place} for entry in entries]
+            self._unpacked += sum(entry.size for entry in entries)
+            if self._unpacked > self._limits.total_size:
+                raise UploadTooLarge(f"The archives unpack to more than {readable(self._limits.total_size)} together.")
+        spool.seek(0)
+        await to_the_end(self._objects.put_file(key, cast("BinaryIO", spool), self._size))
+        self._received.items += items
+
+    def _close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
+
+def _missing(field: str, message: str) -> BadForm:
+    return BadForm("The form has not the parts that it should have.", errors=[FieldError(f"body.{field}", message)])
+
+
+async def to_the_end(work: Coroutine[Any, Any, object]) -> None:
+    """Do something to its end, also when whoever wants it goes away meanwhile: a thread writes on when nobody waits."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

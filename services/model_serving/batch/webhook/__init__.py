@@ -1,0 +1,1 @@
+"""What is sent to an address of the caller's choice when a job has ended."""

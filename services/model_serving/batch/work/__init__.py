@@ -1,0 +1,1 @@
+"""What holds the leases of chunks: claims them, has them scored, and commits their results."""

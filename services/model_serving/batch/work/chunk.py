@@ -1,0 +1,47 @@
+"""A chunk under way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.model_serving.batch.jobs.job import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What says that a chunk is somebody's.
+
+    Attributes:
+        number: Of the chunk in its job.
+        claim: How often it was taken; with another number it is somebody else's.
+    """
+
+    tenant_id: str
+    job_id: UUID
+    number: int
+    claim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk that this process holds.
+
+    Attributes:
+        claim: By which it does.
+        items: Numbers of its items.
+        input: The items as a JSON list; None when they are elsewhere.
+        deaths: How often its holder died over it.
+        queued_at: Since when it waited.
+        source: Where the items are.
+        kind: What is to be done with it.
+    """
+
+    claim: Claim
+    items: Sequence[int]
+    input: bytes | None
+    deaths: int
+    queued_at: datetime
+    source: dict[str, Any] | None = None
+    kind: Kind = "score"

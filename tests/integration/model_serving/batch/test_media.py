@@ -1,0 +1,126 @@
+"""Texts and images from their upload to what was found in them, with a worker that is a process of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from mlplatform.objects import ObjectStore
+from mlplatform.registry import tags as tag
+from mlplatform.registry.register import register_model_version
+from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.batch.workers import ended, results, worker
+from tests.integration.model_serving.publisher import REQUIREMENTS, Publisher
+from tests.integration.model_serving.running import Service, eventually, serving
+from tests.unit.model_serving.batch.media import Brightness, Corner, picture, program_options
+from tests.unit.model_serving.batch.uploads.corpus import packed
+from tests.unit.model_serving.pipelines import text_classifier
+
+pytest.importorskip("transformers", reason="the extra `flavors` is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
+
+
+@pytest.fixture
+def environment(settings_env: dict[str, str], settings: ServingSettings, objects: ObjectStore) -> dict[str, str]:
+    return settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+
+
+@pytest.fixture
+async def service(environment: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(environment, publisher, tmp_path / "serving") as running:
+        yield running
+
+
+def publish(publisher: Publisher, module: Any, task: str, labels: list[str]) -> None:
+    """Register a program of images as training does."""
+    logged = mlflow.pytorch.log_model(module.eval(), name="model", **program_options(task, labels))
+    register_model_version(publisher.registry, publisher.name, logged.model_uri, tags={tag.TASK: task})
+
+
+async def upload(service: Service, publisher: Publisher, *contents: bytes, **fields: str) -> str:
+    """Submit files, and return where their job is."""
+    answer = await service.client.post(
+        "/api/v1/batch/files",
+        data={"model": publisher.name, "version": "1", **fields},
+        files=[("files", (f"{number}.bin", content)) for number, content in enumerate(contents)],
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
+async def scored(service: Service, place: str) -> list[dict[str, Any]]:
+    """Wait for the end of a job, and return the output of each item, or its error."""
+    job = await ended(service, place)
+    assert job["state"] == "completed", job
+    return [one["output"] or one["error"] for one in await results(service, place)]
+
+
+class TestTexts:
+    async def test_classes_of_each_file(
+        self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        logged = mlflow.transformers.log_model(
+            text_classifier(), name="model", input_example=["good film"], pip_requirements=REQUIREMENTS
+        )
+        publisher.register(logged.model_uri)
+        archive = packed({"a": b"good film", "b": "bad".encode("utf-16")})
+        async with worker(environment, tmp_path):
+            place = await upload(service, publisher, b"good film", picture(9, 9, 1), archive, params='{"top_k": 1}')
+            alone, image, packed_one, unread = await scored(service, place)
+        assert [len(one["top"]) for one in (alone, packed_one)] == [1, 1]
+        assert packed_one["label"] == alone["label"] == alone["top"][0]["label"]
+        assert packed_one["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)
+        assert [one["code"] for one in (image, unread)] == ["no_image_model", "unknown_content"]
+
+
+class TestImages:
+    async def test_classes_of_each_file_with_reviews_and_a_report(
+        self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        publish(publisher, Brightness(), "image-classification", ["dark", "bright"])
+        shades = [204, 255, 0]
+        async with worker(environment, tmp_path):
+            contents = [picture(30, 20 + shade, shade) for shade in shades]
+            place = await upload(service, publisher, *contents, b"a text", threshold="0.9")
+            *found, text = await scored(service, place)
+
+            async def reported() -> dict[str, Any] | None:
+                answer = await service.client.get(f"{place}/report")
+                return answer.json() if answer.status_code == 200 else None
+
+            report = await eventually(reported)
+        assert [(one["label"], one["confidence"]) for one in found] == [("bright", 0.8), ("bright", 1.0), ("dark", 1.0)]
+        assert text["code"] == "no_text_model"
+        assert (report["answers"]["classes"], report["errors"]) == ({"bright": 2, "dark": 1}, {"no_text_model": 1})
+        (review,) = (await service.client.get("/api/v1/reviews", params={"state": "pending"})).json()["reviews"]
+        assert (review["item"], review["confidence"], review["input"]["name"]) == (0, 0.8, "0.bin")
+
+    @pytest.mark.parametrize("params", ['{"top_k": 0}', '{"top_n": 1}'])
+    async def test_parameters_that_make_no_sense_are_refused_at_once(
+        self, service: Service, publisher: Publisher, settings: ServingSettings, objects: ObjectStore, params: str
+    ) -> None:
+        publish(publisher, Brightness(), "image-classification", ["dark", "bright"])
+        answer = await service.client.post(
+            "/api/v1/batch/files",
+            data={"model": publisher.name, "version": "1", "params": params},
+            files=[("files", ("a", picture(9, 9, 1)))],
+        )
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"].startswith("body.params.top_")
+        assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
+        assert list(objects._client.list_objects(settings.s3_bucket, recursive=True)) == []
+
+
+class TestScenes:
+    async def test_boxes_in_pixels_of_each_file(
+        self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        publish(publisher, Corner(), "object-detection", ["cat", "dog"])
+        async with worker(environment, tmp_path):
+            place = await upload(service, publisher, picture(300, 100, 255), picture(10, 1000, 0, "JPEG"))
+            bright, dark = await scored(service, place)
+        assert (bright["width"], bright["height"]) == (300, 100)
+        assert bright["detections"] == [{"label": "dog", "confidence": 1.0, "box": [150.0, 50.0, 300.0, 100.0]}]
+        assert dark == {"width": 10, "height": 1000, "detections": []}

@@ -1,0 +1,191 @@
+"""A slot keeps what it holds, and lets go of what it should not hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import psycopg
+
+from mlplatform.database import Database
+from mlplatform.events import running
+from mlplatform.objects import ObjectStore
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Stopped, Unavailable
+from services.model_serving.batch.scoring.process import ScorerDiedError
+from services.model_serving.batch.work.burial import Burial
+from services.model_serving.batch.work.chunk import Chunk, Claim
+from services.model_serving.batch.work.claims import Claims
+from services.model_serving.batch.work.slot import MOST_CLAIMS, Slot
+from services.model_serving.batch.work.upkeep import Upkeep
+from tests.integration.model_serving.batch.orders import caller, desk, doubled, stored
+from tests.integration.model_serving.running import eventually
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+class Hands:
+    """Scores when the test says so.
+
+    Args:
+        obedient: Whether it stops when it is told to, and need not be killed.
+    """
+
+    def __init__(self, *, obedient: bool = True) -> None:
+        self.go = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.told: list[str] = []
+        self.answer: Callable[[Assignment], Report] = lambda given: Scored(doubled(_chunk(given)))
+        self._obedient = obedient
+
+    async def score(self, assignment: Assignment) -> Report:
+        self.begun.set()
+        await self.go.wait()
+        if "kill" in self.told:
+            raise ScorerDiedError("signal 9", loading=False)
+        if "stop" in self.told:
+            return Stopped()
+        return self.answer(assignment)
+
+    def stop(self) -> None:
+        self.told.append("stop")
+        if self._obedient:
+            self.go.set()
+
+    def kill(self) -> None:
+        self.told.append("kill")
+        self.go.set()
+
+
+@asynccontextmanager
+async def working(
+    database: Database, hands: Hands, *, lease: timedelta = MINUTE, longest: timedelta = MINUTE
+) -> AsyncIterator[Slot]:
+    claims = Claims(database, "tests", lease)
+    slot = Slot(claims, Burial(database), hands, lease=lease, chunk_timeout=longest, poll=timedelta(milliseconds=50))
+    async with running(slot, "slot"):
+        yield slot
+        slot.hurry()
+
+
+class TestLease:
+    async def test_a_chunk_that_takes_longer_than_its_lease_is_nobody_elses(
+        self, database: Database, owner: psycopg.Connection, objects: ObjectStore
+    ) -> None:
+        reception, hands = desk(database), Hands()
+        job = await reception.submit("a", [1, 2])
+        async with working(database, hands, lease=SECOND):
+            await hands.begun.wait()
+            upkeep = Upkeep(database, objects, Burial(database), interval=SECOND, retention=MINUTE)
+            for _ in range(30):  # three leases long
+                assert await upkeep.bury_expired() == 0
+                assert await Claims(database, "other", SECOND).take() is None
+                await asyncio.sleep(0.1)
+            hands.go.set()
+            await eventually(lambda: _ended(reception, job))
+        assert stored(owner, job) == {0: ("succeeded", 2), 1: ("succeeded", 4)}
+
+
+class TestCancel:
+    async def test_the_scorer_is_told_and_the_slot_goes_on(self, database: Database) -> None:
+        reception, hands = desk(database), Hands()
+        job = await reception.submit("a", [1])
+        async with working(database, hands):
+            await hands.begun.wait()
+            await reception.jobs.cancel(caller("a"), job.id)
+            await eventually(lambda: _true(hands.told))
+            hands.told.clear()
+            following = await reception.submit("a", [1])
+            await eventually(lambda: _ended(reception, following))
+        assert (await reception.jobs.find("a", job.id)).cancelled == 1
+
+    async def test_a_scorer_that_does_not_listen_is_killed(self, database: Database) -> None:
+        reception, hands = desk(database), Hands(obedient=False)
+        job = await reception.submit("a", [1])
+        async with working(database, hands):
+            await hands.begun.wait()
+            await reception.jobs.cancel(caller("a"), job.id)
+            await eventually(lambda: _true(hands.told == ["stop", "kill"]))
+
+
+class TestDrain:
+    async def test_a_chunk_under_way_is_given_back_unharmed(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, hands = desk(database), Hands()
+        job = await reception.submit("a", [1])
+        async with working(database, hands):
+            await hands.begun.wait()
+        row = owner.execute("SELECT state, deaths FROM batch_chunks WHERE job_id = %s", (job.id,)).fetchone()
+        assert row == ("queued", 0)
+        assert stored(owner, job) == {}
+
+
+class TestTimeout:
+    async def test_a_chunk_that_takes_too_long_is_a_death(self, database: Database, owner: psycopg.Connection) -> None:
+        reception, hands = desk(database), Hands(obedient=False)
+        job = await reception.submit("a", [1])
+        async with working(database, hands, longest=timedelta(milliseconds=100)):
+            await eventually(lambda: _ended(reception, job))
+        assert stored(owner, job) == {0: ("failed", None)}
+
+
+class TestUnavailable:
+    async def test_the_chunk_waits_and_has_not_died(self, database: Database, owner: psycopg.Connection) -> None:
+        reception, hands = desk(database), Hands()
+        hands.answer = lambda _: Unavailable("MLflow is down.")
+        hands.go.set()
+        job = await reception.submit("a", [1])
+
+        async def waits() -> bool:
+            found = owner.execute("SELECT state, deaths, not_before > now() FROM batch_chunks").fetchone()
+            return found == ("queued", 0, True)
+
+        async with working(database, hands):
+            await eventually(waits)
+            hands.answer = lambda given: Scored(doubled(_chunk(given)))
+            owner.execute("UPDATE batch_chunks SET not_before = now()")
+            await eventually(lambda: _ended(reception, job))
+        assert stored(owner, job) == {0: ("succeeded", 2)}
+
+    async def test_not_for_ever(self, database: Database, owner: psycopg.Connection) -> None:
+        reception, hands = desk(database), Hands()
+        hands.answer = lambda _: Unavailable("Its artifacts are gone.")
+        hands.go.set()
+        job = await reception.submit("a", [1])
+        owner.execute("UPDATE batch_chunks SET claim = %s", (MOST_CLAIMS,))
+        async with working(database, hands):
+            await eventually(lambda: _ended(reception, job))
+        assert "gone" in (await reception.jobs.find("a", job.id)).error
+
+
+class TestStore:
+    async def test_what_cannot_be_stored_fails_its_item_only(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, hands = desk(database), Hands()
+
+        def spoiled(given: Assignment) -> Report:
+            good = doubled(_chunk(given))
+            return Scored(
+                [type(one)(one.item, one.state, "no json" if one.item == 1 else one.output, None) for one in good]
+            )
+
+        hands.answer = spoiled
+        hands.go.set()
+        job = await reception.submit("a", [5, 6, 7])
+        async with working(database, hands):
+            await eventually(lambda: _ended(reception, job))
+        assert stored(owner, job) == {0: ("succeeded", 10), 1: ("failed", None), 2: ("succeeded", 14)}
+
+
+def _chunk(given: Assignment) -> Chunk:
+    return Chunk(Claim("a", None, 0, 0), given.items, given.payload, 0, None)
+
+
+async def _ended(reception, job) -> bool:
+    return (await reception.jobs.find("a", job.id)).has_ended
+
+
+async def _true(value: object) -> bool:
+    return bool(value)

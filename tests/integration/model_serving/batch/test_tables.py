@@ -1,0 +1,184 @@
+"""Tables from their upload to the files with their results, with a worker that is a process of its own."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.integration.model_serving.batch.workers import ended, results, worker
+from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
+from tests.integration.model_serving.running import Service, eventually, serving
+
+FRAME = frame_of(500, seed=3)
+
+
+@pytest.fixture
+async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(settings_env, publisher, tmp_path / "serving", ML_BATCH_MAX_TABLE_SIZE="1MB") as running:
+        yield running
+
+
+async def post(service: Service, content: bytes, kind: str, **query: Any) -> httpx.Response:
+    return await service.client.post(
+        "/api/v1/batch/table", content=content, headers={"content-type": kind}, params={"version": "1", **query}
+    )
+
+
+async def fetch(service: Service, place: str, form: str) -> bytes:
+    """Fetch the results as soon as they are written."""
+
+    async def look() -> bytes | None:
+        answer = await service.client.get(f"{place}/results.{form}")
+        if answer.status_code != 307:
+            assert answer.status_code == 409, answer.text
+            return None
+        async with httpx.AsyncClient() as client:
+            return (await client.get(answer.headers["location"])).content
+
+    return bytes(await eventually(look))
+
+
+async def reported(service: Service, place: str) -> dict[str, Any]:
+    """Return the report as soon as it is written."""
+
+    async def look() -> dict[str, Any] | None:
+        answer = await service.client.get(f"{place}/report")
+        return answer.json() if answer.status_code == 200 else None
+
+    return dict(await eventually(look))
+
+
+class TestScores:
+    async def test_a_table_in_each_form_gives_the_predictions_in_its_order(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear(2.0))
+        await eventually(lambda: service.serves(publisher.name, "1", records_of(FRAME)[:1]))
+        expected = (await service.predict(publisher.name, records_of(FRAME), version=1)).json()["predictions"]
+        forms = {
+            "text/csv": FRAME.to_csv(index=False).encode(),
+            "application/x-ndjson": FRAME.to_json(orient="records", lines=True, double_precision=15).encode(),
+            "application/vnd.apache.parquet": FRAME.to_parquet(index=False, row_group_size=70),
+        }
+        async with worker(settings_env, tmp_path):
+            for kind, content in forms.items():
+                answer = await post(service, content, kind, model=publisher.name, results=["parquet", "csv", "jsonl"])
+                assert answer.status_code == 202, answer.text
+                place = answer.headers["location"]
+                job = await ended(service, place)
+                assert (job["state"], job["items"], job["succeeded"]) == ("completed", 500, 500), job
+                found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+                assert found.column_names == ["item", "prediction", "error"]
+                assert found.column("item").to_pylist() == list(range(500))
+                np.testing.assert_allclose(found.column("prediction").to_numpy(), expected, rtol=1e-9, atol=1e-9)
+                assert pd.read_csv(io.BytesIO(await fetch(service, place, "csv")))["item"].tolist() == list(range(500))
+                assert (await fetch(service, place, "jsonl")).count(b"\n") == 500
+                report = await reported(service, place)
+                assert (report["counts"]["succeeded"], report["answers"]["answers"]) == (500, 500)
+                assert report["answers"]["numbers"]["greatest"] == pytest.approx(max(expected), rel=1e-9)
+                assert report["drift"]["rows"] == 500
+        assert "Traceback" not in (tmp_path / "worker.log").read_text()
+
+    async def test_rows_that_are_wrong_fail_alone_and_are_listed_and_tried_again(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        lines = FRAME.to_csv(index=False).splitlines()
+        lines[1 + 100] = "1,2"
+        lines[1 + 200] = "text,1,2"
+        lines[1 + 300] = '"' + "x" * (1 << 16) + '",1,2'
+        async with worker(settings_env, tmp_path):
+            answer = await post(service, "\n".join(lines).encode(), "text/csv", model=publisher.name)
+            place = answer.headers["location"]
+            job = await ended(service, place)
+            assert (job["state"], job["succeeded"], job["failed"]) == ("completed", 497, 3)
+            found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+            assert {one["item"]: one["error"]["detail"] for one in await results(service, place)} == {
+                100: "has 2 values; the table has 3 columns",
+                200: "a: must be a number",
+                300: "a: must be a number",
+            }
+            assert (await service.client.post(f"{place.replace('/results', '')}/retry")).status_code == 202
+            again = await ended(service, place)
+            assert (again["succeeded"], again["failed"], again["retries"]) == (497, 3, 1)
+        errors = found.column("error").to_pylist()
+        assert [row for row, text in enumerate(errors) if text is not None] == [100, 200, 300]
+        assert found.column("prediction").null_count == 3
+
+    async def test_a_table_without_a_column_of_the_model_fails_the_job(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        async with worker(settings_env, tmp_path):
+            answer = await post(service, b"a,b\n1,2\n", "text/csv", model=publisher.name)
+            job = await ended(service, answer.headers["location"])
+        assert job["state"] == "failed"
+        assert "lacks columns that the model takes: 'c'" in job["error"]
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        ("content", "kind", "status"),
+        [
+            (b"a,b,c\n" + b"1,2,3\n" * 200_000, "text/csv", 413),
+            (b"a,b,c\n1,2,3\n", "application/octet-stream", 415),
+            (b"", "text/csv", 422),
+            (b"PAR1 no", "application/vnd.apache.parquet", 422),
+        ],
+    )
+    async def test_what_breaks_a_limit_is_refused(
+        self, service: Service, publisher: Publisher, content: bytes, kind: str, status: int
+    ) -> None:
+        publisher.linear(2.0)
+        answer = await post(service, content, kind, model=publisher.name)
+        assert answer.status_code == status, answer.text
+        assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
+
+    async def test_an_object_of_another_tenant_is_not_there(self, service: Service, publisher: Publisher) -> None:
+        publisher.linear(2.0)
+        answer = await post(service, b"", "text/csv", model=publisher.name, key="tables/other/1.csv")
+        assert answer.status_code == 404
+
+    async def test_the_same_request_makes_one_job(self, service: Service, publisher: Publisher) -> None:
+        publisher.linear(2.0)
+        query = {"model": publisher.name, "version": "1"}
+        headers = {"content-type": "text/csv", "idempotency-key": "once"}
+        answers = [
+            await service.client.post("/api/v1/batch/table", content=b"a,b,c\n1,2,3\n", headers=headers, params=query)
+            for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+        assert len((await service.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+
+
+class TestDeaths:
+    async def test_rows_of_a_worker_that_is_killed_are_there_once(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        rows = 150_000
+        table = pd.DataFrame({"a": np.arange(rows, dtype=float), "b": 1.0, "c": 2.0})
+        async with serving(settings_env, publisher, tmp_path / "serving") as service:
+            answer = await post(service, table.to_csv(index=False).encode(), "text/csv", model=publisher.name)
+            place = answer.headers["location"]
+
+            async def scored() -> bool:
+                return bool((await service.client.get(place)).json()["succeeded"])
+
+            async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s") as (_, process):
+                await eventually(scored)
+                process.kill()
+                await process.wait()
+            async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s"):
+                job = await ended(service, place)
+                assert (job["state"], job["items"], job["succeeded"]) == ("completed", rows, rows)
+                found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+        assert found.column("item").to_pylist() == list(range(rows))
+        np.testing.assert_allclose(found.column("prediction").to_numpy(), 2.0 * table["a"], rtol=1e-9, atol=1e-6)

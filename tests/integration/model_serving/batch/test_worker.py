@@ -1,0 +1,165 @@
+"""Jobs from their submission to their results, with a worker that is a process of its own."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.integration.model_serving.batch.workers import ended, results, submit, worker
+from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
+from tests.integration.model_serving.running import Service, eventually, serving
+
+ROWS = records_of(frame_of(300, seed=3))
+KILLER = """
+    import os, signal, time
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            first = float(model_input["a"].iloc[0])
+            if first == 666.0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if first == 777.0:
+                time.sleep(0.2)
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+
+
+@pytest.fixture
+async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(settings_env, publisher, tmp_path / "serving", ML_BATCH_CHUNK_ITEMS="64") as running:
+        yield running
+
+
+class TestScores:
+    async def test_results_are_what_a_prediction_answers_and_wrong_items_fail_alone(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.promote(publisher.linear(2.0))
+        await eventually(lambda: service.serves(publisher.name, "1", ROWS[:1]))
+        inputs = [*ROWS, {"a": "text", "b": 1.0, "c": 2.0}, ROWS[0], {"a": 1.0}, 7]
+        async with worker(settings_env, tmp_path) as (client, process):
+            place = await submit(service, publisher, inputs)
+            publisher.promote(publisher.linear(5.0))  # of no concern to the job
+            job = await ended(service, place)
+            found = await results(service, place)
+            second = await ended(service, await submit(service, publisher, ROWS[:3], version=2))
+            metrics = (await client.get("/metrics")).text
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(30):
+                await process.wait()
+        assert (job["state"], job["succeeded"], job["failed"], job["version"]) == ("completed", 301, 3, "1")
+        expected = (await service.predict(publisher.name, [*ROWS, ROWS[0]], version=1)).json()["predictions"]
+        assert [one["output"] for one in found if one["state"] == "succeeded"] == expected
+        wrong = {one["item"]: one["error"] for one in found if one["state"] == "failed"}
+        assert sorted(wrong) == [300, 302, 303]
+        assert wrong[300]["code"] == "invalid_inputs"
+        assert wrong[300]["errors"][0]["field"] == "item.a"
+        assert (second["state"], second["version"]) == ("completed", "2")
+        assert f'ml_jobs_items_total{{model="{publisher.name}",state="failed",version="1"}} 3.0' in metrics
+        log = (tmp_path / "worker.log").read_text()
+        assert "Traceback" not in log
+
+    async def test_a_message_wakes_a_worker_that_would_not_look_for_an_hour(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        async with worker(settings_env, tmp_path, ML_BATCH_POLL_INTERVAL="1h", ML_BATCH_LEASE="1h"):
+            for _ in range(3):
+                assert (await ended(service, await submit(service, publisher, ROWS[:2], version=1)))["succeeded"] == 2
+
+    async def test_without_a_broker_the_job_is_done_all_the_same(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        away = {"ML_REDIS_URL": "redis://127.0.0.1:1/0"}
+        async with (
+            serving(settings_env, publisher, tmp_path / "serving", **away) as service,
+            worker(settings_env | away, tmp_path),
+        ):
+            assert (await ended(service, await submit(service, publisher, ROWS[:2], version=1)))["succeeded"] == 2
+
+    async def test_a_version_that_cannot_be_loaded_fails_the_job(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0, serialization_format="cloudpickle")
+        async with worker(settings_env, tmp_path):
+            place = await submit(service, publisher, ROWS[:100], version=1)
+            job = await ended(service, place)
+            found = await results(service, place)
+        assert (job["state"], job["failed"]) == ("failed", 100)
+        assert "pickle" in job["error"]
+        assert {one["error"]["code"] for one in found} == {"model_not_loaded"}
+
+
+class TestDeath:
+    async def test_an_item_that_kills_its_process_is_isolated(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.code(KILLER)
+        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(20)]
+        inputs[13]["a"] = 666.0
+        async with worker(settings_env, tmp_path) as (_, process):
+            place = await submit(service, publisher, inputs, version=1)
+            job = await ended(service, place)
+            found = await results(service, place)
+            assert process.returncode is None
+        assert (job["state"], job["succeeded"], job["failed"]) == ("completed", 19, 1)
+        assert found[13]["error"]["code"] == "poison"
+        assert [one["output"] for one in found if one["item"] != 13] == [2.0 * n for n in range(20) if n != 13]
+
+    async def test_a_killed_worker_loses_and_doubles_nothing(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
+    ) -> None:
+        publisher.code(KILLER)
+        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(60)]
+        for slow in inputs[::3]:
+            slow["a"] = 777.0
+        changes = {"ML_BATCH_CHUNK_ITEMS": "3", "ML_BATCH_LEASE": "1s"}
+        async with serving(settings_env, publisher, tmp_path / "serving", **changes) as service:
+            place = await submit(service, publisher, inputs, version=1)
+            for _ in range(2):
+                before = owner.execute("SELECT count(*) FROM batch_results").fetchone()[0]
+
+                async def moved(before: int = before) -> bool:
+                    return owner.execute("SELECT count(*) FROM batch_results").fetchone()[0] > before
+
+                async with worker(settings_env, tmp_path, **changes) as (_, process):
+                    await eventually(moved)
+                    process.send_signal(signal.SIGKILL)
+                    await process.wait()
+            async with worker(settings_env, tmp_path, **changes):
+                job = await ended(service, place)
+            found = await results(service, place)
+        assert (job["state"], job["succeeded"]) == ("completed", 60)
+        assert [one["output"] for one in found] == [2 * item["a"] for item in inputs]
+
+    async def test_sigterm_gives_back_what_would_take_too_long(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
+    ) -> None:
+        publisher.code(KILLER)
+        inputs = [{"a": 777.0, "b": 0.0, "c": 0.0}] * 200  # forty seconds
+        async with (
+            serving(settings_env, publisher, tmp_path / "serving") as service,
+            worker(settings_env, tmp_path, ML_SHUTDOWN_TIMEOUT="6s") as (_, process),
+        ):
+            place = await submit(service, publisher, inputs, version=1)
+            await eventually(lambda: _running(service, place))
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(30):
+                await process.wait()
+            job = (await service.client.get(place)).json()
+        assert job["finished_at"] is None
+        chunks = owner.execute("SELECT state, deaths FROM batch_chunks").fetchall()
+        assert chunks == [("queued", 0)]
+        assert "Traceback" not in (tmp_path / "worker.log").read_text()
+
+
+async def _running(service: Service, place: str) -> bool:
+    return (await service.client.get(place)).json()["state"] == "running"

@@ -1,0 +1,81 @@
+"""Workers as processes of their own."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.integration.model_serving.forwarder import free_port
+from tests.integration.model_serving.publisher import Publisher
+from tests.integration.model_serving.running import DEADLINE, Service, eventually
+
+
+@asynccontextmanager
+async def worker(
+    environment: dict[str, str], folder: Path, **changes: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, Process]]:
+    """Run a worker for the time of the block, which begins when it is ready."""
+    port = free_port()
+    values = {"ML_BATCH_PORT": str(port), "ML_SERVING_CACHE": str(folder / "cache"), "ML_BATCH_POLL_INTERVAL": "100ms"}
+    with (folder / "worker.log").open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.model_serving.batch"),
+            env=os.environ | environment | values | changes,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE) as client:
+
+            async def ready() -> bool:
+                try:
+                    return (await client.get("/health/live")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(ready)
+            yield client, process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def submit(service: Service, publisher: Publisher, inputs: list[Any], **fields: Any) -> str:
+    """Submit a job, and return where it is."""
+    body = {"model": publisher.name, "inputs": inputs, **fields}
+    answer = await service.client.post("/api/v1/batch", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
+async def ended(service: Service, place: str) -> dict[str, Any]:
+    """Wait for the end of a job, and return it."""
+
+    async def look() -> dict[str, Any] | None:
+        job = (await service.client.get(place)).json()
+        return job if job["finished_at"] else None
+
+    job = await eventually(look)
+    assert job["succeeded"] + job["failed"] + job["cancelled"] == job["items"]
+    return dict(job)
+
+
+async def results(service: Service, place: str) -> list[dict[str, Any]]:
+    """Return all results of a job, page by page."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 100}
+    while True:
+        page = (await service.client.get(f"{place}/results", params=query)).json()
+        found += page["results"]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert [one["item"] for one in found] == sorted({one["item"] for one in found})
+    return found

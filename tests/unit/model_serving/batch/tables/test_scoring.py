@@ -1,0 +1,113 @@
+"""Blocks are scored together where that is allowed, and each row has an outcome of its own."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from services.model_serving.batch.tables.block import Block
+from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.scoring import CALL_ROWS, score_block
+from services.model_serving.engine.loaded_model import LoadedModel
+from services.model_serving.signature import ModelInput
+from tests.unit.model_serving.doubles import model_of
+
+BAD = 13.0
+
+
+class Calls:
+    """A model that doubles, counts its calls, and refuses some rows."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.rows: list[int] = []
+        self._error = error
+
+    def __call__(self, given: ModelInput, _params: Any) -> Any:
+        values = given.matrix[:, 0]
+        self.rows.append(len(values))
+        if np.isnan(values).any():
+            raise ValueError
+        if self._error is not None and BAD in values:
+            raise self._error
+        return values * 2
+
+
+def model_with(predict: Any, *, row_wise: bool = True) -> LoadedModel:
+    return model_of(predict, row_wise=row_wise)
+
+
+def score(model: LoadedModel, values: Any, params: dict[str, Any] | None = None, check: Any = lambda: None) -> pa.Table:
+    block = Block(len(values), pa.table({"x": pa.array(values, pa.float64())}))
+    return score_block(model, block, Columns.of(model.declared), params or {}, check)
+
+
+class TestTogether:
+    def test_rows_share_calls(self) -> None:
+        calls = Calls()
+        found = score(model_with(calls), np.arange(100.0, 100.0 + CALL_ROWS + 6))
+        assert found.column("prediction").to_pylist() == [2.0 * row for row in range(100, 106 + CALL_ROWS)]
+        assert found.column("error").null_count == found.num_rows
+        assert calls.rows == [CALL_ROWS, 6]
+
+    def test_rows_of_a_model_that_looks_at_all_of_them_do_not(self) -> None:
+        calls = Calls()
+        score(model_with(calls, row_wise=False), [0.0, 1.0, 2.0])
+        assert calls.rows == [1, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("answer", "columns"),
+        [
+            (lambda x: pd.DataFrame({"y": x, "z": "a"}), {"prediction_y": [0.0, 1.0], "prediction_z": ["a"] * 2}),
+            (lambda x: {"y": x.astype(int)}, {"prediction_y": [0, 1]}),
+            (lambda x: np.stack([x, -x], 1), {"prediction_0": [0.0, 1.0], "prediction_1": [0.0, -1.0]}),
+            (lambda x: np.array(["no", "yes"])[x.astype(int)], {"prediction": ["no", "yes"]}),
+            (lambda _: [{"label": "a"}, None], {"prediction": ['{"label":"a"}', None]}),
+            (lambda _: [1, "a"], {"prediction": ["1", '"a"']}),
+        ],
+    )  # fmt: skip
+    def test_answers_become_columns(self, answer: Any, columns: dict[str, list[Any]]) -> None:
+        found = score(model_with(lambda given, _: answer(given.matrix[:, 0])), [0.0, 1.0])
+        assert found.drop_columns(["item", "error"]).to_pydict() == columns
+
+
+class TestBlame:
+    @pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("no"), SystemExit(1)])
+    def test_the_row_that_breaks_the_model_fails_alone(self, error: BaseException) -> None:
+        found = score(model_with(Calls(error)), np.arange(100.0))
+        errors = found.column("error").to_pylist()
+        assert [row for row, text in enumerate(errors) if text is not None] == [int(BAD)]
+        assert found.column("prediction").to_pylist() == [None if row == BAD else 2.0 * row for row in range(100)]
+
+    def test_rows_with_missing_values_do_not_cost_the_others_a_call_each(self) -> None:
+        calls = Calls()
+        values = [None if row % 100 == 0 else float(row) for row in range(1000)]
+        found = score(model_with(calls), values)
+        assert found.column("error").null_count == 990
+        assert len(calls.rows) < 40
+
+    def test_rows_with_faults_keep_their_place(self) -> None:
+        model = model_with(Calls())
+        block = Block(4, pa.table({"x": [1.0, 3.0]}), np.array([1, 3]), {0: "ragged", 2: "no number"})
+        found = score_block(model, block, Columns.of(model.declared), {}, lambda: None)
+        assert found.to_pydict() == {
+            "item": [0, 1, 2, 3],
+            "prediction": [None, 2.0, None, 6.0],
+            "error": ["ragged", None, "no number", None],
+        }
+
+    def test_one_answer_for_all_is_asked_for_each(self) -> None:
+        found = score(model_with(lambda given, _: [float(given.matrix.sum())]), [1.0, 2.0, 3.0])
+        assert found.column("prediction").to_pylist() == [1.0, 2.0, 3.0]
+
+    def test_parameters_that_the_model_does_not_know_fail_every_row(self) -> None:
+        found = score(model_with(Calls()), [1.0, 2.0], {"colour": "red"})
+        assert found.column("error").null_count == 0
+
+    def test_it_is_asked_before_each_call(self) -> None:
+        def check() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            score(model_with(Calls()), [1.0], check=check)
