@@ -77,6 +77,23 @@ class TestTake:
         assert taken.state == "running"
         assert taken.started_at is not None
 
+    async def test_a_chunk_that_was_taken_and_could_not_be_read_is_not_left_to_its_lease(
+        self, database: Database, owner: psycopg.Connection, settings: ServingSettings
+    ) -> None:
+        job = await desk(database).submit("a", [1])
+        hasty = Database(settings.database_url.get_secret_value(), statement_timeout=timedelta(milliseconds=300))
+        await hasty.open()
+        try:
+            claims = claims_of(hasty)
+            with owner.transaction():
+                owner.execute("SELECT 1 FROM batch_jobs WHERE id = %s FOR UPDATE", (job.id,))
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    await claims.take()
+            chunk, _ = await claims.take()
+        finally:
+            await hasty.close()
+        assert (chunk.claim.claim, chunk.deaths) == (1, 0)
+
 
 class TestCommit:
     async def test_the_last_results_end_the_job(self, database: Database, owner: psycopg.Connection) -> None:
