@@ -60,11 +60,11 @@ async def items(connection: Connection, job: UUID) -> int:
 async def files(connection: Connection, job: UUID) -> dict[str, str]:
     """Return the keys of the files with all results of a job by their form; none as long as it goes on."""
     cursor = await connection.execute(
-        "SELECT summary -> %s AS keys FROM batch_jobs WHERE id = %s AND finished_at IS NOT NULL", (RESULTS, job)
+        "SELECT summary FROM batch_jobs WHERE id = %s AND finished_at IS NOT NULL", (job,)
     )
     row = await cursor.fetchone()
-    found: dict[str, str] | None = row["keys"] if row else None
-    return found or {}
+    found: dict[str, str] = ((row and row["summary"]) or {}).get(RESULTS, {})
+    return found
 
 
 def _detail(error: str) -> str:
