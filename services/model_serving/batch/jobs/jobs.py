@@ -248,7 +248,7 @@ class Jobs:
             NotFound: There is no such job.
             NothingToRetry: It has not ended, was cancelled, or has no failed item.
         """
-        async with self._database.transaction(principal.tenant) as connection:
+        async with self._database.transaction(principal.tenant, repository.PATIENT) as connection:
             job = _found(await repository.lock(connection, number))
             if job.state not in {"completed", "failed"}:
                 raise NothingToRetry(f"The job is {job.state}; only one that ended by itself can be retried.")

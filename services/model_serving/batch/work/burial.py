@@ -55,7 +55,7 @@ class Burial:
             Whether the claim stood.
         """
         results: list[ItemResult] = []
-        async with self._database.transaction(claimed.tenant_id) as connection:
+        async with self._database.transaction(claimed.tenant_id, jobs.PATIENT) as connection:
             chunk = await repository.lock(connection, claimed, ended=ended)
             job = await jobs.find(connection, claimed.job_id)
             if chunk is None or job is None:

@@ -15,7 +15,7 @@ from mlplatform.errors import PlatformError
 from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.jobs.repository import PATIENT, ChunkInput
 from services.model_serving.batch.review.queue import add_unsure
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
@@ -167,7 +167,7 @@ class Claims:
         Returns:
             The job after it; None when the claim is void.
         """
-        async with self._database.transaction(claimed.tenant_id) as connection:
+        async with self._database.transaction(claimed.tenant_id, PATIENT) as connection:
             if await repository.lock(connection, claimed) is None:
                 return None
             return await repository.fail(connection, job, reason, error)

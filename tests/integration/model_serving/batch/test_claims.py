@@ -141,6 +141,26 @@ class TestCommit:
         assert rows[0]["output"] == odd
 
 
+class TestFail:
+    async def test_a_job_may_have_so_many_items_that_it_takes_longer_than_other_statements(
+        self, database: Database, owner: psycopg.Connection, settings: ServingSettings
+    ) -> None:
+        job = await desk(database).submit("a", [1, 2])
+        hasty = Database(settings.database_url.get_secret_value(), statement_timeout=timedelta(milliseconds=200))
+        await hasty.open()
+        try:
+            claims = claims_of(hasty)
+            chunk, seen = await claims.take()
+            with owner.transaction():
+                owner.execute("SELECT 1 FROM batch_jobs WHERE id = %s FOR UPDATE", (job.id,))
+                failing = asyncio.create_task(claims.fail(chunk.claim, seen, "It is gone.", "{}"))
+                await asyncio.sleep(0.5)
+            after = await failing
+        finally:
+            await hasty.close()
+        assert (after.state, after.failed) == ("failed", 2)
+
+
 class TestDeath:
     async def test_an_item_that_kills_is_found_and_the_others_are_scored(
         self, database: Database, owner: psycopg.Connection
