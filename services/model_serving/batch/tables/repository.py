@@ -67,6 +67,15 @@ async def files(connection: Connection, job: UUID) -> dict[str, str]:
     return found
 
 
+async def is_finishing(connection: Connection, job: UUID) -> bool:
+    """Whether something that follows the end of a job is still to be done."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM batch_chunks WHERE job_id = %s AND kind = 'finish' AND state IN ('queued', 'running') LIMIT 1",
+        (job,),
+    )
+    return await cursor.fetchone() is not None
+
+
 def _detail(error: str) -> str:
     found: str = orjson.loads(error)["detail"]
     return found
