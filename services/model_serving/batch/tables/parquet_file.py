@@ -18,6 +18,7 @@ from services.model_serving.signature.findings import listing
 NOT_PARQUET = "The file is no Parquet table."
 LARGE_FOOTER = f"The footer of the file is larger than {FOOTER} bytes; write fewer columns, or larger row groups."
 NESTED = "The table has lists or objects in columns of the model: {}."
+ODD = "Column {!r} holds {}, which no model takes; write numbers, text, times or true and false."
 LYING = "Row group {} of the file cannot be read: its pages are not what the footer of the file says."
 LARGE_PAGE = "Row group {} of the file has pages of more than {} MB; write it with smaller ones."
 LARGE_GROUP = "Row group {} of the file has more than {} MB, decompressed; write the file with smaller row groups."
@@ -77,6 +78,9 @@ def open_parquet(file: BinaryIO, columns: Columns) -> pq.ParquetFile:
     places = columns.find(schema.names)
     if nested := [name for name, place in places.items() if pa.types.is_nested(schema.field(place).type)]:
         raise TableRefused(NESTED.format(listing(nested)))
+    for name, place in places.items():
+        if not _is_small(schema.field(place).type, found.schema.column(_leaf(found, place)).physical_type):
+            raise TableRefused(ODD.format(name, schema.field(place).type))
     texts = [schema.names[place] for place in places.values() if _is_bytes(schema.field(place).type)]
     return pq.ParquetFile(file, metadata=found.metadata, read_dictionary=texts, buffer_size=BUFFER, **THRIFT)
 
@@ -188,11 +192,22 @@ def _leaf(file: pq.ParquetFile, place: int) -> int:
     return paths.index(names[place])
 
 
+def _is_small(kind: pa.DataType, physical: str) -> bool:
+    """Whether a value has a few bytes, or is text whose length can be seen before it is written out."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_decimal(kind):
+        return physical != "BYTE_ARRAY"
+    return _is_bytes(kind) or bool(pa.types.is_primitive(kind) or pa.types.is_null(kind))
+
+
 def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-    )  # fmt: skip
+    return kind.id in _BYTES
+
+
+_BYTES = frozenset(
+    kind.id
+    for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
+)
 
 
 def _length(column: pa.Array) -> int:

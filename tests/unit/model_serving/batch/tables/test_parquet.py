@@ -96,10 +96,17 @@ class TestLies:
 
     def test_text_that_a_dictionary_makes_of_a_few_bytes_is_not_written_out(self) -> None:
         texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(400, np.int32)), pa.array(["a" * 900_000]))
-        file = written({"s": texts}, compression="zstd", write_statistics=False)
-        assert len(file.getvalue()) < 1000
-        with pytest.raises(TableRefused, match="Rows 0 to 399 of row group 0 hold more than 256 MB"):
-            read(file, "s")
+        views = pa.array(["a" * 900_000] * 400, pa.string_view())
+        for column in (texts, views):
+            file = written({"s": column}, compression="zstd", write_statistics=False)
+            assert len(file.getvalue()) < 1000
+            with pytest.raises(TableRefused, match="Rows 0 to 399 of row group 0 hold more than 256 MB"):
+                read(file, "s")
+
+    def test_values_of_a_large_fixed_size_are_refused(self) -> None:
+        file = written({"y": pa.array([b"a" * 10_000], pa.binary(10_000))})
+        with pytest.raises(TableRefused, match=r"'y' holds fixed_size_binary\[10000\], which no model takes"):
+            read(file, "y")
 
     def test_pages_are_looked_at_behind_objects_that_the_model_does_not_take(self) -> None:
         other = pa.array([{"a": 1, "b": 2}])
