@@ -262,7 +262,9 @@ class Jobs:
                 raise NothingToRetry(f"The job is {job.state}; only one that ended by itself can be retried.")
             numbers = await repository.take_failed(connection, number)
             if not numbers:
-                raise NothingToRetry("No item of the job failed.")
+                raise NothingToRetry(
+                    "No item of the job failed; where its input could not be read, submit it as a new job."
+                )
             held = await repository.inputs(connection, number)
             chunks = await asyncio.to_thread(self._again, held, numbers)
             await repository.add_chunks(connection, number, chunks)
