@@ -32,6 +32,7 @@ COMMENT ON COLUMN batch_chunks.source IS 'where the input is; "first" in it numb
 """
 
 ONLY_ITEMS = """
+DELETE FROM batch_chunks WHERE kind = 'finish';
 DELETE FROM batch_jobs j WHERE j.items = 0
     OR EXISTS (SELECT FROM batch_chunks c WHERE (c.tenant_id, c.job_id) = (j.tenant_id, j.id) AND c.input IS NULL);
 ALTER TABLE batch_chunks

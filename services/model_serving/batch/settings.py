@@ -54,7 +54,7 @@ class BatchSettings(PlatformSettings):
     batch_quota_bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(20 * 1024 * MIB)
     """Bytes of them."""
     batch_quota_items: Annotated[int, Field(ge=1)] = 10_000_000
-    """Items of a tenant's jobs that are kept at a time; with more, uploads are answered 429."""
+    """Items of a tenant's jobs that are kept at a time; with more, jobs are answered 429. No table may have more."""
     batch_upload_grace: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=3)
     """How long files of an upload that did not become a job are left alone; the longest that an upload may take."""
     batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None

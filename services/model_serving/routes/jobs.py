@@ -15,6 +15,7 @@ from services.model_serving.batch.jobs.describing import describe, describe_resu
 from services.model_serving.batch.jobs.events import progress
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Jobs, Order
+from services.model_serving.batch.jobs.repository import Connection
 from services.model_serving.batch.schemas import (
     BatchJob,
     BatchJobPage,
@@ -78,7 +79,11 @@ async def submit_job(
             webhook=wanted.webhook,
             report=wanted.report,
         )
-        submitted = await jobs.submit(principal, order, repeatable, request.state.request_id)
+
+        async def within(connection: Connection, _: Job) -> None:
+            await serving.batch.uploads.quota.check(connection)
+
+        submitted = await jobs.submit(principal, order, repeatable, request.state.request_id, within)
     if isinstance(submitted, Job):
         return accepted(submitted)
     answer = replayed(submitted)

@@ -51,6 +51,24 @@ class TestUpgrade:
         assert catalog(empty_database.owner) == first
         assert migrate.current(empty_database.owner) == expected_revision()
 
+    def test_batch_jobs_whose_items_are_in_their_chunks_survive_a_downgrade(self, empty_database: DatabaseUrls) -> None:
+        migrate.upgrade(empty_database.owner)
+        with psycopg.connect(empty_database.owner) as connection:
+            connection.execute(
+                """
+                WITH job AS (
+                    INSERT INTO batch_jobs (tenant_id, id, kind, model, params, items, subject, finish)
+                    VALUES ('a', gen_random_uuid(), 'inline', '{}', '{}', 1, 'somebody', '[]') RETURNING id
+                )
+                INSERT INTO batch_chunks (tenant_id, job_id, number, first_item, item_count, input, source, kind)
+                SELECT 'a', id, 0, 0, 1, '[1]'::bytea, NULL::json, 'score' FROM job
+                UNION ALL SELECT 'a', id, 1, 0, 0, NULL, '{"type": "report"}'::json, 'finish' FROM job
+                """
+            )
+        migrate.downgrade(empty_database.owner, "0016")
+        with psycopg.connect(empty_database.owner) as connection:
+            assert connection.execute("SELECT number, input FROM batch_chunks").fetchall() == [(0, b"[1]")]
+
     async def test_concurrent_upgrades_wait_for_each_other(self, empty_database: DatabaseUrls) -> None:
         program = "import sys; from mlplatform.database import migrate; migrate.upgrade(sys.stdin.read())"
         processes = [

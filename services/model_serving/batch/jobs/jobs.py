@@ -103,7 +103,12 @@ class Jobs:
             return await repeatable.replay(connection)
 
     async def submit(
-        self, principal: Principal, order: Order, repeatable: RepeatableRequest, request_id: str | None
+        self,
+        principal: Principal,
+        order: Order,
+        repeatable: RepeatableRequest,
+        request_id: str | None,
+        within: Within | None = None,
     ) -> Job | StoredResponse:
         """Store a job with all of its chunks, and tell the workers.
 
@@ -112,6 +117,7 @@ class Jobs:
             order: What to do.
             repeatable: The request; sent again, it makes no second job.
             request_id: Under which logs know the request.
+            within: Done in the same transaction; what it raises makes all of it undone.
 
         Raises:
             Unprocessable: There are too many items.
@@ -124,7 +130,9 @@ class Jobs:
             chunks = self._cut(items, numbers)
         else:
             chunks = await asyncio.to_thread(self._cut, items, numbers)
-        return await self.accept(principal, order, chunks, kind=INLINE, repeatable=repeatable, request_id=request_id)
+        return await self.accept(
+            principal, order, chunks, kind=INLINE, repeatable=repeatable, request_id=request_id, within=within
+        )
 
     async def accept(
         self,
@@ -248,13 +256,15 @@ class Jobs:
             NotFound: There is no such job.
             NothingToRetry: It has not ended, was cancelled, or has no failed item.
         """
-        async with self._database.transaction(principal.tenant) as connection:
+        async with self._database.transaction(principal.tenant, repository.PATIENT) as connection:
             job = _found(await repository.lock(connection, number))
             if job.state not in {"completed", "failed"}:
                 raise NothingToRetry(f"The job is {job.state}; only one that ended by itself can be retried.")
             numbers = await repository.take_failed(connection, number)
             if not numbers:
-                raise NothingToRetry("No item of the job failed.")
+                raise NothingToRetry(
+                    "No item of the job failed; where its input could not be read, submit it as a new job."
+                )
             held = await repository.inputs(connection, number)
             chunks = await asyncio.to_thread(self._again, held, numbers)
             await repository.add_chunks(connection, number, chunks)

@@ -16,6 +16,8 @@ from services.model_serving.batch.jobs.job import Job, Kind, ResultState, State
 Connection: TypeAlias = AsyncConnection[DictRow]
 COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Job))
 OPEN = ("queued", "running")
+PATIENT = {"statement_timeout": "15min", "idle_in_transaction_session_timeout": "15min"}
+"""Settings of transactions that change as many rows as a job has items, of which a table has millions."""
 
 
 @dataclass(frozen=True, slots=True)

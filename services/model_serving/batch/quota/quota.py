@@ -48,5 +48,6 @@ class Quota:
             if number > most:
                 raise QuotaExceeded(
                     f"Your jobs would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
-                    "time after their end, and then there is room again."
+                    f"time after their end, and then there is room again; an operator allows more by "
+                    f"ML_BATCH_QUOTA_{name.upper()}."
                 )

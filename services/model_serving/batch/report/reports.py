@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 
 from mlplatform.database import Database
@@ -10,6 +9,7 @@ from mlplatform.errors import NotFound
 from services.model_serving.batch.jobs.job import ENDED
 from services.model_serving.batch.report import repository
 from services.model_serving.batch.report.schemas import BatchReport
+from services.model_serving.batch.report.source import TYPE
 
 MISSING = "The job has no report: it has not ended, its report is still being made, or none was asked for."
 
@@ -34,7 +34,7 @@ class Reports:
             row = await repository.written(connection, job)
         if row is None:
             raise NotFound("There is no such job.")
-        written = orjson.loads(row["report"] or b"null")
+        written = (row["summary"] or {}).get(TYPE)
         if written is None or row["state"] not in ENDED:
             raise NotFound(MISSING)
         about = {"job": job, "model": row["model"]["name"], "version": row["model"]["version"], "state": row["state"]}

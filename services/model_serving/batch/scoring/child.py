@@ -20,6 +20,7 @@ from services.model_serving.batch.scoring.assignment import (
     Stopped,
     Unavailable,
     Unloadable,
+    Unreadable,
     write_report,
 )
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
@@ -77,11 +78,14 @@ class Scorer:
             return Unloadable(error.reason)
         except DependencyUnavailable as error:
             return Unavailable(error.detail)
+        except PlatformError as error:  # such as an object that is gone; it would be so for each of the items
+            log.warning("batch.not_done", kind=assignment.kind, job=assignment.job, reason=reason(error))
+            return Unreadable(reason(error))
 
     def _model(self, assignment: Assignment) -> LoadedModel:
         try:
             model = self._load(assignment)
-        except (DependencyUnavailable, GiveUp, OSError):
+        except (DependencyUnavailable, GiveUp, BrokenPipeError):
             raise
         except PlatformError as error:
             raise NotLoaded(reason(error)) from error

@@ -15,6 +15,7 @@ from services.model_serving.batch.scoring.assignment import (
     Assignment,
     Phase,
     Report,
+    Unavailable,
     read_report,
 )
 from services.model_serving.batch.scoring.entry import main
@@ -59,8 +60,13 @@ class ScorerProcess:
         """Start a process unless one runs; the first takes as long as importing MLflow does."""
         await self._in_thread(self._start)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether it loads a model, as far as it has said."""
+        return self._phase == LOADING
+
     async def score(self, assignment: Assignment) -> Report:
-        """Have a chunk scored.
+        """Have a chunk scored; it can be tried later when no process can be started.
 
         Raises:
             ScorerDiedError: The process ended over it.
@@ -100,7 +106,10 @@ class ScorerProcess:
         self._process, self._connection = process, ours
 
     def _score(self, assignment: Assignment) -> Report:
-        self._start()
+        try:
+            self._start()
+        except (EOFError, OSError) as error:  # no memory or files are left, or the server of forks has just died
+            return Unavailable(f"No process that scores can be started: {type(error).__name__}.")
         connection, self._phase = self._connection, ""
         if connection is None:
             raise ScorerDiedError("it was closed", loading=False)

@@ -214,7 +214,7 @@ class Tables:
         """Return where the results of a job can be read for a while.
 
         Raises:
-            NotFound: There is no such job, or it was submitted without this form.
+            NotFound: There is no such job, it was submitted without this form, or the file could not be written.
             Conflict: They are not written yet.
         """
         job = await self._jobs.find(tenant, number)
@@ -222,6 +222,12 @@ class Tables:
             raise NotFound(f"The job was submitted without results as {form}.")
         async with self._database.transaction(tenant) as connection:
             keys = await repository.files(connection, number)
+            lost = job.has_ended and form not in keys and not await repository.is_finishing(connection, number)
+        if lost:
+            raise NotFound(
+                "The file could not be written; an operator finds the reason in the workers' logs, as "
+                "batch.not_finished or batch.died. Submit the table again."
+            )
         if form not in keys:
             raise Conflict("The results are not written yet; they are soon after the end of the job.")
         return await self._objects.presigned_get(keys[form])

@@ -37,12 +37,14 @@ from services.model_serving.batch.tables.scoring import ERROR, score_block
 from services.model_serving.batch.tables.source import TableFile, TablePart, file_of
 from services.model_serving.batch.tables.storage import RemoteFile, Storage, open_storage
 
-HEAD = 1024 * 1024
+HEAD = 256 * 1024
+"""Bytes in which the names of the columns must be: each chunk has them."""
 LIMITS = Limits(size=8 * 1024 * 1024, records=32_768, longest=1024 * 1024)
 GROUP_ROWS = 131_072
 """Of a part of Parquet: the rows before it in its group are decoded for each, and thrown away."""
 TOO_LONG = f"The row is longer than {LIMITS.longest >> 20} MB, or a quote in it is never closed."
 GONE = "The file is not there any more."
+TOO_MANY = "The table has more than {} rows (ML_BATCH_QUOTA_ITEMS), or says so; cut it into several."
 
 
 def split_table(assignment: Assignment, bench: Bench) -> Report:
@@ -52,9 +54,13 @@ def split_table(assignment: Assignment, bench: Bench) -> Report:
     try:
         columns = Columns.of(model.declared)
         with open_storage(bench.settings) as storage:
-            chunks = []
+            chunks: list[ChunkSpec] = []
+            rows = 0
             for part in _parts(storage, file, columns):
                 bench.check()
+                rows += part.rows
+                if rows > bench.settings.batch_quota_items:
+                    return Unreadable(TOO_MANY.format(bench.settings.batch_quota_items))
                 chunks.append(ChunkSpec(part.describe(), part.rows))
     except (TableRefused, NotFound) as error:
         return Unreadable(error.detail if isinstance(error, TableRefused) else GONE)

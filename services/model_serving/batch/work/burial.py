@@ -32,7 +32,14 @@ class Burial:
         self._database = database
 
     async def bury(
-        self, claimed: Claim, cause: str, *, noticed: str, ended: bool = False, loading: bool = False
+        self,
+        claimed: Claim,
+        cause: str,
+        *,
+        noticed: str,
+        ended: bool = False,
+        loading: bool = False,
+        late: bool = False,
     ) -> bool:
         """Count a death.
 
@@ -42,18 +49,21 @@ class Burial:
             noticed: How that is known, for the metrics.
             ended: Whether only when the lease has ended.
             loading: Whether it died while it loaded the model, for which no item is to blame.
+            late: Whether it was ended because it took too long, as it would again; half of its items may not.
 
         Returns:
             Whether the claim stood.
         """
         results: list[ItemResult] = []
-        async with self._database.transaction(claimed.tenant_id) as connection:
+        async with self._database.transaction(claimed.tenant_id, jobs.PATIENT) as connection:
             chunk = await repository.lock(connection, claimed, ended=ended)
             job = await jobs.find(connection, claimed.job_id)
             if chunk is None or job is None:
                 return False
             deaths = chunk.deaths + 1
-            if deaths < MOST_DEATHS:
+            if late and not loading and len(chunk.items) > 1:
+                await repository.divide(connection, claimed, _halves(chunk), chunk.deaths)
+            elif deaths < MOST_DEATHS:
                 await repository.requeue_dead(connection, claimed)
             elif chunk.kind == "finish":
                 await repository.close(connection, claimed)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import structlog
 
 from mlplatform.database import Database
+from mlplatform.errors import PlatformError
 from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.jobs.repository import PATIENT, ChunkInput
 from services.model_serving.batch.review.queue import add_unsure
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
@@ -39,24 +41,34 @@ class Claims:
         self._database = database
         self._holder = holder
         self._lease = lease
+        self._unread: list[Claim] = []
 
     async def take(self) -> tuple[Chunk, Job] | None:
         """Take the next chunk, of whichever tenant; None when there is none to be had.
+
+        A chunk that was taken and could not be read is read next time, as nobody else has it until its lease ends.
 
         Raises:
             DependencyUnavailable: Postgres does not answer.
             psycopg.Error: As well.
         """
         while True:
-            async with self._database.transaction() as connection:
-                claimed = await repository.claim(connection, self._holder, self._lease)
+            claimed = self._unread.pop() if self._unread else await self._claim()
             if claimed is None:
                 return None
-            async with self._database.transaction(claimed.tenant_id) as connection:
-                job = await repository.begin(connection, claimed.job_id)
-                chunk = await repository.read(connection, claimed)
+            try:
+                async with self._database.transaction(claimed.tenant_id) as connection:
+                    job = await repository.begin(connection, claimed.job_id)
+                    chunk = await repository.read(connection, claimed)
+            except (psycopg.Error, PlatformError):
+                self._unread.append(claimed)
+                raise
             if job is not None and chunk is not None:
                 return chunk, job
+
+    async def _claim(self) -> Claim | None:
+        async with self._database.transaction() as connection:
+            return await repository.claim(connection, self._holder, self._lease)
 
     async def holds(self, claimed: Claim) -> bool:
         """Whether the claim stands: the job was not cancelled, and nobody else has the chunk."""
@@ -155,7 +167,7 @@ class Claims:
         Returns:
             The job after it; None when the claim is void.
         """
-        async with self._database.transaction(claimed.tenant_id) as connection:
+        async with self._database.transaction(claimed.tenant_id, PATIENT) as connection:
             if await repository.lock(connection, claimed) is None:
                 return None
             return await repository.fail(connection, job, reason, error)

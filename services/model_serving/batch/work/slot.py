@@ -45,6 +45,10 @@ UNSTORABLE = (TwiceError, psycopg.DataError, psycopg.IntegrityError)
 log = structlog.get_logger(__name__)
 
 
+class TooLateError(ScorerDiedError):
+    """The process was ended, since it took too long."""
+
+
 def assign(chunk: Chunk, job: Job) -> Assignment:
     """Write down what a scorer needs to know of a chunk."""
     return Assignment(
@@ -131,9 +135,10 @@ class Slot:
                 report = await self._scored(chunk, assign(chunk, job))
                 await self._insist(chunk.claim, lambda: self._settle(chunk, job, report))
             except ScorerDiedError as death:
-                cause, loading = str(death), death.loading
+                cause, loading, late = str(death), death.loading, isinstance(death, TooLateError)
                 await self._insist(
-                    chunk.claim, lambda: self._burial.bury(chunk.claim, cause, noticed="scorer", loading=loading)
+                    chunk.claim,
+                    lambda: self._burial.bury(chunk.claim, cause, noticed="scorer", loading=loading, late=late),
                 )
             except UNSTORABLE as error:
                 cause = f"its results cannot be stored: {type(error).__name__}"
@@ -193,11 +198,12 @@ class Slot:
             while not (await asyncio.wait({answer}, timeout=LOOK))[0]:
                 now = time.monotonic()
                 if now - begin > self._chunk_timeout:
+                    loading = self._scorer.is_loading
                     self._scorer.kill()
                     await asyncio.wait({answer})
                     with suppress(ScorerDiedError):
                         return await answer  # it was done just then
-                    raise ScorerDiedError(f"it took longer than {self._chunk_timeout:g} s", loading=False)
+                    raise TooLateError(f"it took longer than {self._chunk_timeout:g} s", loading=loading)
                 due = now - renewed > self._lease / 3
                 if self._hurry.is_set() or not await self._keeps(chunk.claim, renew=due):
                     return await self._given_up(answer)

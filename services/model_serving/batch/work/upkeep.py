@@ -105,7 +105,7 @@ class Upkeep:
 
     async def _delete(self, tenant: str, job: UUID) -> bool:
         """Delete a job after the objects of its results, which nobody would find any more without it."""
-        async with self._database.transaction(tenant) as connection:
+        async with self._database.transaction(tenant, jobs.PATIENT) as connection:
             if not await jobs.lock_old(connection, job, self._retention):
                 return False
             await self._objects.delete_under(results_folder(tenant, job))

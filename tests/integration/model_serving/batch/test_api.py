@@ -55,6 +55,18 @@ class TestSubmit:
         found = (await service.client.get(f"/api/v1/jobs/{job['id']}")).json()
         assert (found["alias"], found["version"]) == ("candidate", "1")
 
+    async def test_a_tenant_may_not_keep_more_items_than_its_quota(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        async with serving(settings_env, publisher, tmp_path, ML_BATCH_QUOTA_ITEMS="10") as service:
+            await submitted(service, publisher)
+            body = {"model": publisher.name, "version": 1, "inputs": [ROW] * 6}
+            answer = await service.client.post("/api/v1/batch", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded")
+            assert "ML_BATCH_QUOTA_ITEMS" in answer.json()["detail"]
+            assert len((await service.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+
     async def test_a_repeated_request_makes_one_job(self, service: Service, publisher: Publisher) -> None:
         body = {"model": publisher.name, "version": 1, "inputs": [ROW]}
         headers = {"Idempotency-Key": uuid4().hex}

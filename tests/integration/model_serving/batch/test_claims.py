@@ -77,6 +77,23 @@ class TestTake:
         assert taken.state == "running"
         assert taken.started_at is not None
 
+    async def test_a_chunk_that_was_taken_and_could_not_be_read_is_not_left_to_its_lease(
+        self, database: Database, owner: psycopg.Connection, settings: ServingSettings
+    ) -> None:
+        job = await desk(database).submit("a", [1])
+        hasty = Database(settings.database_url.get_secret_value(), statement_timeout=timedelta(milliseconds=300))
+        await hasty.open()
+        try:
+            claims = claims_of(hasty)
+            with owner.transaction():
+                owner.execute("SELECT 1 FROM batch_jobs WHERE id = %s FOR UPDATE", (job.id,))
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    await claims.take()
+            chunk, _ = await claims.take()
+        finally:
+            await hasty.close()
+        assert (chunk.claim.claim, chunk.deaths) == (1, 0)
+
 
 class TestCommit:
     async def test_the_last_results_end_the_job(self, database: Database, owner: psycopg.Connection) -> None:
@@ -122,6 +139,26 @@ class TestCommit:
         assert await claims.commit(chunk, seen, [type(result)(0, "succeeded", odd, None)]) is not None
         _, rows, _ = await reception.jobs.results("a", job.id, limit=10, cursor=None, state=None)
         assert rows[0]["output"] == odd
+
+
+class TestFail:
+    async def test_a_job_may_have_so_many_items_that_it_takes_longer_than_other_statements(
+        self, database: Database, owner: psycopg.Connection, settings: ServingSettings
+    ) -> None:
+        job = await desk(database).submit("a", [1, 2])
+        hasty = Database(settings.database_url.get_secret_value(), statement_timeout=timedelta(milliseconds=200))
+        await hasty.open()
+        try:
+            claims = claims_of(hasty)
+            chunk, seen = await claims.take()
+            with owner.transaction():
+                owner.execute("SELECT 1 FROM batch_jobs WHERE id = %s FOR UPDATE", (job.id,))
+                failing = asyncio.create_task(claims.fail(chunk.claim, seen, "It is gone.", "{}"))
+                await asyncio.sleep(0.5)
+            after = await failing
+        finally:
+            await hasty.close()
+        assert (after.state, after.failed) == ("failed", 2)
 
 
 class TestDeath:

@@ -1,10 +1,12 @@
 """What a job came to, as its worker writes it down."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from services.model_serving.batch.report.reports import Reports
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, ItemResult, Unreadable
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.batch.tables import repository as tables
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import assign
@@ -49,16 +52,16 @@ def answered(chunk: Chunk) -> list[ItemResult]:
     return [
         ItemResult(number, "succeeded", orjson.dumps(item["answer"]).decode(), None)
         if "answer" in item
-        else ItemResult(number, "failed", None, '{"code": "invalid_inputs", "detail": "", "errors": []}')
+        else ItemResult(number, "failed", None, '{"code": "invalid_inputs", "detail": "\\u0000", "errors": []}')
         for number, item in zip(chunk.items, orjson.loads(chunk.input or b""), strict=True)
     ]
 
 
-async def reported(database: Database, bench: Bench) -> tuple[Job, Assignment]:
+async def reported(database: Database, bench: Bench, inputs: Sequence[Any] = INPUTS) -> tuple[Job, Assignment]:
     """Return a job that was scored, and whose report was written, with what wrote it."""
     jobs = Jobs(database, Silence(), AuditLog(database), most_items=1000, chunk_items=4)
     once = RepeatableRequest("POST /api/v1/batch", None, b"")
-    job = await jobs.submit(caller("acme"), Order(MODEL, INPUTS, report=True), once, "request")
+    job = await jobs.submit(caller("acme"), Order(MODEL, inputs, report=True), once, "request")
     assert isinstance(job, Job)
     claims = Claims(database, "tests", timedelta(hours=1))
     while (taken := await claims.take()) is not None:
@@ -89,6 +92,13 @@ class TestReport:
         assert (found.answers.numbers.least, found.answers.numbers.counts) == (2.5, [1])
         assert found.drift.status == "no_reference"
         assert found.times.run_seconds is not None
+
+    async def test_any_text_may_be_an_answer(self, database: Database, bench: Bench) -> None:
+        job, _ = await reported(database, bench, [{"answer": "a\0b"}, {}])
+        found = await Reports(database).find("acme", job.id)
+        assert found.answers.classes == {"a\0b": 1}
+        async with database.transaction("acme") as connection:
+            assert await tables.files(connection, job.id) == {}
 
     async def test_not_while_the_job_goes_on_again(
         self, database: Database, bench: Bench, owner: psycopg.Connection

@@ -36,13 +36,18 @@ class Hands:
         self.begun = asyncio.Event()
         self.told: list[str] = []
         self.answer: Callable[[Assignment], Report] = lambda given: Scored(doubled(_chunk(given)))
+        self.is_loading = False
+        self.slow: Callable[[Assignment], bool] | None = None
         self._obedient = obedient
 
     async def score(self, assignment: Assignment) -> Report:
         self.begun.set()
+        if self.slow is not None:
+            self.told.clear()
+            (self.go.clear if self.slow(assignment) else self.go.set)()
         await self.go.wait()
         if "kill" in self.told:
-            raise ScorerDiedError("signal 9", loading=False)
+            raise ScorerDiedError("signal 9", loading=self.is_loading)
         if "stop" in self.told:
             return Stopped()
         return self.answer(assignment)
@@ -128,6 +133,27 @@ class TestTimeout:
         async with working(database, hands, longest=timedelta(milliseconds=100)):
             await eventually(lambda: _ended(reception, job))
         assert stored(owner, job) == {0: ("failed", None)}
+
+    async def test_a_chunk_that_is_too_much_is_halved_at_once(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, hands = desk(database), Hands(obedient=False)
+        hands.slow = lambda given: len(given.items) > 1
+        job = await reception.submit("a", [1, 2, 3, 4])
+        async with working(database, hands, longest=timedelta(milliseconds=100)):
+            await eventually(lambda: _ended(reception, job))
+        assert stored(owner, job) == {item: ("succeeded", 2 * (item + 1)) for item in range(4)}
+        assert owner.execute("SELECT max(deaths), max(claim) FROM batch_chunks").fetchone() == (0, 1)
+
+    async def test_a_model_that_takes_too_long_to_load_is_no_items_fault(self, database: Database) -> None:
+        reception, hands = desk(database), Hands(obedient=False)
+        hands.is_loading = True
+        job = await reception.submit("a", [1, 2, 3, 4])
+        async with working(database, hands, longest=timedelta(milliseconds=100)):
+            await eventually(lambda: _ended(reception, job))
+        after = await reception.jobs.find("a", job.id)
+        assert (after.state, after.failed) == ("failed", 4)
+        assert "Loading the model" in after.error
 
 
 class TestUnavailable:

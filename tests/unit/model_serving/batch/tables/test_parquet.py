@@ -93,3 +93,44 @@ class TestLies:
         assert len(file.getvalue()) < 1 << 20
         with pytest.raises(TableRefused, match="pages of more than 64 MB"):
             read(file, "s")
+
+    def test_text_that_a_dictionary_makes_of_a_few_bytes_is_not_written_out(self) -> None:
+        texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(400, np.int32)), pa.array(["a" * 900_000]))
+        views = pa.array(["a" * 900_000] * 400, pa.string_view())
+        for column in (texts, views):
+            file = written({"s": column}, compression="zstd", write_statistics=False)
+            assert len(file.getvalue()) < 1000
+            with pytest.raises(TableRefused, match="Rows 0 to 399 of row group 0 hold more than 256 MB"):
+                read(file, "s")
+
+    def test_values_of_a_large_fixed_size_are_refused(self) -> None:
+        file = written({"y": pa.array([b"a" * 10_000], pa.binary(10_000))})
+        with pytest.raises(TableRefused, match=r"'y' holds fixed_size_binary\[10000\], which no model takes"):
+            read(file, "y")
+
+    def test_pages_are_looked_at_behind_objects_that_the_model_does_not_take(self) -> None:
+        other = pa.array([{"a": 1, "b": 2}])
+        file = written(
+            {"other": other, "s": ["a" * (80 << 20)]}, use_dictionary=False, compression="zstd", write_statistics=False
+        )
+        with pytest.raises(TableRefused, match="pages of more than 64 MB"):
+            read(file, "s")
+
+    def test_a_row_group_that_says_to_have_more_rows_than_its_columns_is_refused(self) -> None:
+        content = bytearray(written({"x": np.arange(5000.0)}, write_statistics=False, store_schema=False).getvalue())
+        rows = b"\x16\x90\x4e"  # a number of 64 bits, 5000 in zigzag
+        places = [place for place in range(len(content)) if content.startswith(rows, place)]
+        content[places[-1] + 1 : places[-1] + 3] = b"\xfe\x7f"
+        opened = open_parquet(io.BytesIO(content), columns("x"))
+        assert opened.metadata.row_group(0).num_rows == 8191
+        with pytest.raises(TableRefused, match=r"Row group 0 .* not what the footer"):
+            read(io.BytesIO(content), "x")
+
+    def test_long_rows_are_cut_into_smaller_ranges(self) -> None:
+        texts = [f"{row:08}" * 1250 for row in range(20_000)]
+        file = written({"s": texts}, use_dictionary=False, compression="zstd", write_statistics=False)
+        opened = open_parquet(file, columns("s"))
+        ranges = [part.rows for part in cut_parquet(opened, 1 << 20)]
+        assert sum(ranges) == len(texts)
+        assert max(ranges) < 7000
+        assert read(file, "s")[15_000] == {"s": texts[15_000]}
