@@ -46,6 +46,7 @@ FORM: dict[str, Any] = {
         },
     }
 }
+JSON_FIELDS = frozenset({"params", "threshold", "report"})
 FRAMING = 1024 * 1024
 """Bytes that boundaries, headers and fields of a form may add to its files."""
 
@@ -113,11 +114,11 @@ async def submit_files(
 
 def _wanted(received: Received) -> FilesRequest:
     given: dict[str, Any] = dict(received.fields)
-    if "params" in given:
+    for name in JSON_FIELDS & given.keys():
         try:
-            given["params"] = orjson.loads(given["params"])
+            given[name] = orjson.loads(given[name])
         except orjson.JSONDecodeError as error:
-            wrong = FieldError("body.params", "is no JSON")
+            wrong = FieldError(f"body.{name}", "is no JSON")
             raise Unprocessable("The form is not valid.", errors=[wrong]) from error
     try:
         return FilesRequest.model_validate(given)
