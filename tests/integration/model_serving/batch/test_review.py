@@ -256,4 +256,4 @@ class TestService:
 
     async def test_many_are_not_read(self, service: Service) -> None:
         answer = await service.client.get("/api/v1/reviews/bulk")
-        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
