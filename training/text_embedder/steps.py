@@ -14,6 +14,7 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry
 from mlplatform.retrieval.client import SearchClient
 from mlplatform.settings import PlatformSettings, SettingsError
+from mlplatform.training.console import Begin, open_console, progress
 from rich.console import Console
 from sentence_transformers import SentenceTransformer
 from transformers.utils.logging import disable_progress_bar
@@ -27,7 +28,6 @@ from judged import Judged, Pair, choose_pairs, read_judged
 from mining import Candidates, from_index, from_model, mine
 from outcome import Outcome
 from ranking import Embedded, embed, gain, measure
-from terminal import Begin, open_console, progress
 
 PREPARE = "mlp up, or mlp models register-embedder DIR and promote it"
 
