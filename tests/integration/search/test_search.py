@@ -83,12 +83,16 @@ async def fruit(api, node):
 
 
 async def count_reads(connection, table):
-    """Return how many rows of a table this connection has read, by whatever index or none."""
+    """Return how many rows of a table this connection has read, by whatever index of all rows or none.
+
+    Indexes of some rows are not counted: what left them is read once more, until someone has noticed that it is gone.
+    """
     cursor = await connection.execute(
         """
         SELECT sum(pg_stat_get_xact_tuples_returned(oid))::int AS read FROM (
             SELECT %(table)s::regclass::oid AS oid
-            UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = %(table)s::regclass
+            UNION ALL SELECT indexrelid FROM pg_index
+            WHERE indrelid = %(table)s::regclass AND indpred IS NULL
         ) t
         """,
         {"table": table},
@@ -210,7 +214,7 @@ class TestSearch:
         async with kernel.database.reading("acme", vector_repository.walk_settings(10, 1000, 20_000)) as connection:
             before = await count_reads(connection, "search_items")
             await vector_repository.search_hnsw(connection, space.id, vector, Filters(), 10)
-            assert await count_reads(connection, "search_items") < before + 120
+            assert await count_reads(connection, "search_items") < before + 60
 
     @pytest.mark.usefixtures("fruit")
     async def test_an_old_vector_counts_no_more_while_others_are_found(self, kernel, space):
