@@ -1,13 +1,18 @@
 """Jobs from their submission to their results, with a worker that is a process of its own."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
+import redis.asyncio
 
+from services.model_serving.batch.doorbell.celery_app import QUEUE, make_celery
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.workers import ended, results, submit, worker
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
@@ -25,6 +30,22 @@ KILLER = """
                 os.kill(os.getpid(), signal.SIGKILL)
             if first == 777.0:
                 time.sleep(0.2)
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+
+NOTING = """
+    import time
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            with open({notes!r}, "a") as notes:
+                # the model is tried with its example too
+                notes.writelines(f"{{value:g}}\\n" for value in model_input["a"] if value >= 100)
+            time.sleep(0.2 * len(model_input))
             return model_input["a"] * 2
 
     set_model(Model())
@@ -96,6 +117,45 @@ class TestScores:
         assert (job["state"], job["failed"]) == ("failed", 100)
         assert "pickle" in job["error"]
         assert {one["error"]["code"] for one in found} == {"model_not_loaded"}
+
+
+class TestRedelivery:
+    async def test_a_message_that_comes_again_while_its_chunk_is_scored_has_it_scored_once(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
+    ) -> None:
+        notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s"}
+        await asyncio.to_thread(notes.touch)
+        publisher.code(NOTING.format(notes=str(notes)))
+        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(100, 140)]  # eight seconds
+        with mock.patch.dict(os.environ, settings_env | visible):
+            celery = make_celery(ServingSettings())
+        async with (
+            serving(settings_env, publisher, tmp_path / "serving", **visible) as service,
+            redis.asyncio.Redis.from_url(settings_env["ML_REDIS_URL"]) as client,
+        ):
+            with celery.connection_for_read() as connection:
+                channel = connection.default_channel
+                place = await submit(service, publisher, inputs, version=1)
+                await eventually(lambda: client.llen("ml:batch:batch"))
+                (message,) = await client.lrange("ml:batch:batch", 0, -1)
+                assert channel.basic_get(QUEUE) is not None  # by a worker that never acknowledges it
+
+                async def heard() -> bool:
+                    channel.qos.restore_visible(interval=1)  # what every worker does now and then
+                    return not await client.keys("ml:batch:unacked*") and not await client.llen("ml:batch:batch")
+
+                async with worker(settings_env | visible, tmp_path, ML_BATCH_PROCESSES="2"):
+                    await eventually(lambda: asyncio.to_thread(notes.read_text))
+                    await eventually(heard)
+                    await client.lpush("ml:batch:batch", message, message)
+                    await eventually(heard)
+                    assert await _running(service, place)
+                    job = await ended(service, place)
+                    found = await results(service, place)
+        assert (job["state"], job["succeeded"]) == ("completed", 40)
+        assert [one["output"] for one in found] == [2 * item["a"] for item in inputs]
+        assert owner.execute("SELECT claim, deaths FROM batch_chunks WHERE kind = 'score'").fetchall() == [(1, 0)]
+        assert sorted(map(float, notes.read_text().split())) == [item["a"] for item in inputs]
 
 
 class TestDeath:
