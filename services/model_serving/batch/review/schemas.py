@@ -22,7 +22,7 @@ class Review(BaseModel):
     model: str
     version: str
     digest: str | None = Field(description="Of the artifacts of that version.")
-    input: Any = Field(description="The item; null where it was a file.")
+    input: Any = Field(description="The item; of a file its name, and where it is stored.")
     output: Any = Field(description="What the model answered.")
     confidence: float
     state: ReviewStateName
