@@ -284,11 +284,17 @@ class TestFault:
     ) -> None:
         publisher.linear(2.0)
         places = [await submit(service, publisher, ROWS[:1], version=1, report=False) for _ in range(2)]
-        # the service takes no parameter that a worker cannot write down
-        spoiled = """UPDATE batch_jobs SET params = '{"n": 1180591620717411303424}' WHERE id = %s"""
-        owner.execute(spoiled, (places[0].rsplit("/", 1)[1],))
+        one = (places[0].rsplit("/", 1)[1],)
+        owner.execute("""UPDATE batch_jobs SET model = model || '{"colour": "red"}' WHERE id = %s""", one)
+
+        async def has_ended() -> bool:
+            return owner.execute("SELECT finished_at FROM batch_jobs WHERE id = %s", one).fetchone() != (None,)
+
         async with worker(settings_env, tmp_path) as (client, process):
-            bad, good = [await ended(service, place) for place in places]
+            good = await ended(service, places[1])
+            await eventually(has_ended)
+            owner.execute("UPDATE batch_jobs SET model = model - 'colour'")  # of which the service can make as little
+            bad = await ended(service, places[0])
             (found,) = await results(service, places[0])
             metrics = (await client.get("/metrics")).text
             assert process.returncode is None
@@ -296,7 +302,7 @@ class TestFault:
         assert found["error"]["code"] == "poison"
         assert "TypeError in the worker" in found["error"]["detail"]
         assert f'ml_jobs_deaths_total{{noticed="fault"}} {MOST_DEATHS}.0' in metrics
-        assert "64-bit range" in (tmp_path / "worker.log").read_text()
+        assert "batch.fault" in (tmp_path / "worker.log").read_text()
 
     async def test_a_worker_that_cannot_go_on_ends_and_the_next_one_does_what_it_left(
         self,
@@ -315,6 +321,7 @@ class TestFault:
         log = (tmp_path / "worker.log").read_text()
         assert "service.fault" in log
         assert "JSONDecodeError" in log
+        owner.execute("DROP TRIGGER spoil ON batch_chunks")
         owner.execute("UPDATE batch_chunks SET input = %s WHERE kind = 'score'", (orjson.dumps(ROWS[:2]),))
         async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s"):
             assert (await ended(service, place))["succeeded"] == 2
