@@ -81,7 +81,7 @@ class Reviews:
         async with self._database.transaction(tenant) as connection:
             row = _found(await repository.find(connection, review))
             item = read_output(row["input"])
-            key = item.get("key") if isinstance(item, dict) else None
+            key = str(item.get("key")) if isinstance(item, dict) else ""
             upload = upload_of(key)
             if upload is None or not await uploads.belongs(connection, upload, row["job_id"]):
                 raise NotFound(NO_FILE)

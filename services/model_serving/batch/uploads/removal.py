@@ -28,9 +28,9 @@ def key_of(upload: UUID, number: int) -> str:
     return f"batch/uploads/{upload}/{number}"
 
 
-def upload_of(key: object) -> UUID | None:
+def upload_of(key: str) -> UUID | None:
     """Return to which upload a key belongs; None when it is no key of ours."""
-    found = KEY.fullmatch(key) if isinstance(key, str) else None
+    found = KEY.fullmatch(key)
     return None if found is None else UUID(found[1])
 
 

@@ -131,8 +131,8 @@ class Slot:
             else:
                 work = asyncio.create_task(self._work(*taken))
                 await asyncio.wait({work})
-                if (error := work.exception()) is not None:
-                    await self._note_fault(taken[0], error)
+                if (fault := work.exception()) is not None:
+                    await self._note_fault(taken[0], fault)
 
     async def _note_fault(self, chunk: Chunk, error: BaseException) -> None:
         log.error("batch.fault", job=str(chunk.claim.job_id), chunk=chunk.claim.number, exc_info=error)
