@@ -29,10 +29,10 @@ class FilesRequest(BaseModel):
     version: VersionNumber | None = None
     alias: AliasName | None = None
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters that the model declares.")
-    threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    threshold: Annotated[float, Field(gt=0, le=1, strict=True)] | None = Field(
         default=None, description="Results with less confidence go to the review queue."
     )
-    report: bool = Field(default=True, description="Whether a report follows its end.")
+    report: Annotated[bool, Field(strict=True, description="Whether a report follows its end.")] = True
     webhook: str | None = Field(
         default=None, description="Where the end of the job is posted to, signed; https, or a network of the operator."
     )

@@ -113,7 +113,7 @@ async def decide_reviews(wanted: BulkDecision, principal: Caller, reviews: OwnRe
     return BulkDecided(decided=await reviews.decide_all(principal, choice, wanted.decision))
 
 
-@router.get("/reviews/{review}", summary="Read a review")
+@router.get("/reviews/{review:uuid}", summary="Read a review")  # `bulk` is none, and is not read
 async def read_review(review: UUID, principal: Caller, reviews: OwnReviews) -> Review:
     """Read a review of the caller's tenant."""
     return Review(**describe_review(await reviews.find(principal.tenant, review)))

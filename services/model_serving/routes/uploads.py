@@ -46,6 +46,7 @@ FORM: dict[str, Any] = {
         },
     }
 }
+JSON_FIELDS = frozenset({"params", "threshold", "report"})
 
 router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -111,11 +112,11 @@ async def submit_files(
 
 def _wanted(received: Received) -> FilesRequest:
     given: dict[str, Any] = dict(received.fields)
-    if "params" in given:
+    for name in JSON_FIELDS & given.keys():
         try:
-            given["params"] = orjson.loads(given["params"])
+            given[name] = orjson.loads(given[name])
         except orjson.JSONDecodeError as error:
-            wrong = FieldError("body.params", "is no JSON")
+            wrong = FieldError(f"body.{name}", "is no JSON")
             raise Unprocessable("The form is not valid.", errors=[wrong]) from error
     try:
         return FilesRequest.model_validate(given)

@@ -8,10 +8,11 @@ import orjson
 from mlplatform.auth import Permission
 from mlplatform.errors import BadRequest
 from mlplatform.service import DirectRequest, DirectResponse, DirectRoute, check_content_type, json_body, validate_body
+from services.search.answer_schemas import SearchAnswer
 from services.search.errors import ForeignTenant
 from services.search.limits import check_query
 from services.search.query.answer import Answer
-from services.search.schemas import SearchAnswer, SearchRequest
+from services.search.schemas import SearchRequest
 from services.search.searcher import Searcher
 
 PATH = "/api/v1/search"

@@ -58,7 +58,7 @@ class TestRoutes:
             "/api/v1/reviews/accuracy": Permission.PREDICT,
             "/api/v1/reviews/bulk": Permission.PREDICT,
             "/api/v1/reviews/export": Permission.REGISTER,
-            "/api/v1/reviews/{review}": Permission.PREDICT,
+            "/api/v1/reviews/{review:uuid}": Permission.PREDICT,
             "/api/v1/reviews/{review}/approve": Permission.PREDICT,
             "/api/v1/reviews/{review}/correct": Permission.PREDICT,
             "/api/v1/reviews/{review}/file": Permission.PREDICT,

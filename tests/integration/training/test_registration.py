@@ -29,6 +29,7 @@ from services.model_serving.loading.loader import make_loader
 from services.model_serving.loading.trial import try_version
 from services.model_serving.settings import ServingSettings
 from tests.unit.model_serving.pipelines import image_classifier, object_detector
+from tests.unit.model_serving.temptation import encoded, picture
 
 # MLflow's own wrapper, which a trial compares with, hands PyTorch what pandas 3 protects against writing.
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
@@ -145,12 +146,14 @@ class TestObjectDetector:
 
 
 class TestPipeline:
-    @pytest.mark.parametrize("make", [image_classifier, object_detector])
-    def test_it_is_promoted_like_any_model(self, server, make):
+    @pytest.mark.parametrize(("make", "example"), [(image_classifier, [encoded(picture())]), (object_detector, None)])
+    def test_it_is_promoted_like_any_model(self, server, make, example):
         mlflow.set_tracking_uri(server.registry.tracking_url)
         mlflow.set_experiment(server.name)
         with mlflow.start_run():
-            logged = mlflow.transformers.log_model(make(), name=server.name, pip_requirements=["mlflow"])
+            logged = mlflow.transformers.log_model(
+                make(), name=server.name, input_example=example, pip_requirements=["mlflow"]
+            )
         version = register_model_version(server.registry, server.name, logged.model_uri)
         trial = try_version(server.settings, version.name, version.version)
         assert trial.ok, trial.reason

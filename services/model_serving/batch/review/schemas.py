@@ -10,7 +10,7 @@ from services.model_serving.schemas import ModelName
 
 ReviewStateName = Literal["pending", "approved", "corrected", "rejected"]
 Note = Annotated[str, Field(max_length=2000)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class Review(BaseModel):
@@ -22,7 +22,7 @@ class Review(BaseModel):
     model: str
     version: str
     digest: str | None = Field(description="Of the artifacts of that version.")
-    input: Any = Field(description="The item; of a file its name, and where it is stored.")
+    input: Any = Field(description="The item, or what is known of the file that it was and where that is stored.")
     output: Any = Field(description="What the model answered.")
     confidence: float
     state: ReviewStateName

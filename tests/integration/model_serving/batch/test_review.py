@@ -351,6 +351,7 @@ class TestService:
             ("bulk", {"decision": "corrected", "model": "m"}, 422),
             ("bulk", {"decision": "approved"}, 422),
             ("bulk", {"decision": "approved", "model": "m", "min_confidence": 2}, 422),
+            ("bulk", {"decision": "approved", "model": "m", "max_confidence": False}, 422),
             ("00000000-0000-4000-8000-000000000000/approve", None, 404),
             ("00000000-0000-4000-8000-000000000000/correct", {"label": None}, 422),
             ("00000000-0000-4000-8000-000000000000/correct", {}, 422),
@@ -360,3 +361,7 @@ class TestService:
     async def test_what_is_refused(self, service: Service, path: str, body: Any, status: int) -> None:
         answer = await service.client.post(f"/api/v1/reviews/{path}", json=body)
         assert answer.status_code == status, answer.text
+
+    async def test_many_are_not_read(self, service: Service) -> None:
+        answer = await service.client.get("/api/v1/reviews/bulk")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
