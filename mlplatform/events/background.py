@@ -21,14 +21,21 @@ class Loop(Protocol):
 
 
 @asynccontextmanager
-async def running(loop: Loop, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def running(
+    loop: Loop, name: str, on_fault: Callable[[str, BaseException], None] | None = None
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Run `loop` while the block lasts, and let it finish what it is at when the block ends.
+
+    Args:
+        loop: What to run.
+        name: Of it, for the log.
+        on_fault: Called with the name and the error when the loop has ended by itself.
 
     Yields:
         A health check that fails once the loop has ended by itself, which only a fault in it can cause.
     """
     task = asyncio.create_task(loop.run(), name=name)
-    task.add_done_callback(lambda ended: _report(ended, name))
+    task.add_done_callback(lambda ended: _report(ended, name, on_fault))
 
     async def check() -> None:
         if task.done():
@@ -54,6 +61,10 @@ def end_with_task() -> None:
         raise asyncio.CancelledError
 
 
-def _report(ended: "asyncio.Task[None]", name: str) -> None:
+def _report(
+    ended: "asyncio.Task[None]", name: str, on_fault: Callable[[str, BaseException], None] | None = None
+) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
         logger.error("events.loop_ended", loop=name, exc_info=error)
+        if on_fault is not None:
+            on_fault(name, error)

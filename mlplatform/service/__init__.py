@@ -4,6 +4,7 @@ from mlplatform.service.caller import ClientGone, unless_gone
 from mlplatform.service.direct import DirectRequest, DirectResponse, DirectRoute
 from mlplatform.service.direct_json import json_body, validate_body
 from mlplatform.service.factory import create_service
+from mlplatform.service.fault import Fault
 from mlplatform.service.health import HealthChecks
 from mlplatform.service.json_route import JsonResponse, JsonRoute, ServiceRouter, check_content_type
 from mlplatform.service.kernel import Kernel, connect_redis, get_kernel, open_kernel
@@ -15,6 +16,7 @@ __all__ = [
     "DirectRequest",
     "DirectResponse",
     "DirectRoute",
+    "Fault",
     "HealthChecks",
     "JsonResponse",
     "JsonRoute",

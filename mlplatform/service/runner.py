@@ -1,12 +1,14 @@
 """Run a service under uvicorn."""
 
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
 from mlplatform.service.acceptor import ACCEPTS
+from mlplatform.service.fault import EXIT_STATUS, Fault
 from mlplatform.service.protocol import Protocol
 from mlplatform.settings import PlatformSettings
 from mlplatform.telemetry import configure_logs
@@ -44,19 +46,37 @@ def server_config(factory: Callable[[], FastAPI], settings: PlatformSettings, po
 
 
 def run_service(
-    factory: Callable[[], FastAPI], settings: PlatformSettings, port: int, *, name: str = "ml-platform"
+    factory: Callable[[], FastAPI],
+    settings: PlatformSettings,
+    port: int,
+    *,
+    name: str = "ml-platform",
+    fault: Fault | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then refuse new connections and finish the requests in flight.
+    """Serve until SIGTERM, SIGINT or a fault; then refuse new connections and finish the requests in flight.
 
     Args:
         factory: Makes the application.
         settings: Settings of the service.
         port: Port to listen on.
         name: The service's name in logs.
+        fault: Reported by the application when it cannot go on.
+
+    Raises:
+        SystemExit: With `EXIT_STATUS`, after a fault.
     """
     configure_logs(settings, name)
     config = server_config(factory, settings, port)
-    uvicorn.Server(config).run(sockets=accepting(config.bind_socket()))
+    server = uvicorn.Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    fault = fault or Fault()
+    fault.attach(stop)
+    server.run(sockets=accepting(config.bind_socket()))
+    if fault.has_happened:
+        sys.exit(EXIT_STATUS)
 
 
 def accepting(listener: socket.socket) -> list[socket.socket]:

@@ -72,7 +72,7 @@ async def open_batch(
             uploads,
             settings.body_timeout,
             Webhooks(kernel.database, kernel.audit, settings),
-            Reviews(kernel.database, kernel.audit),
+            Reviews(kernel.database, kernel.audit, kernel.objects),
             Reports(kernel.database),
         )
     finally:

@@ -33,6 +33,8 @@ class BatchSettings(PlatformSettings):
     """How long a chunk may be scored before its process is ended."""
     batch_poll_interval: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=1)
     """How often an idle worker looks for chunks that no message told it of."""
+    batch_visibility_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
+    """After which Redis delivers a message again that nobody acknowledged; chunks may take longer than this."""
     batch_retention: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
     """How long a job and its results are kept after its end."""
     batch_max_table_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 1024 * 1024 * 1024)

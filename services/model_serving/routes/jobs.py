@@ -81,7 +81,7 @@ async def submit_job(
         )
 
         async def within(connection: Connection, _: Job) -> None:
-            await serving.batch.uploads.quota.check(connection)
+            await serving.batch.uploads.quota.check_items(connection)
 
         submitted = await jobs.submit(principal, order, repeatable, request.state.request_id, within)
     if isinstance(submitted, Job):

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi import Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
 
 from mlplatform.auth import Permission, Principal, require
 from mlplatform.service import ServiceRouter
@@ -24,6 +24,7 @@ from services.model_serving.batch.review.schemas import (
     ReviewStateName,
 )
 from services.model_serving.routes.models import Cursor
+from services.model_serving.routes.tables import REDIRECT
 from services.model_serving.schemas import MODEL_NAME
 from services.model_serving.serving import get_serving
 
@@ -116,6 +117,18 @@ async def decide_reviews(wanted: BulkDecision, principal: Caller, reviews: OwnRe
 async def read_review(review: UUID, principal: Caller, reviews: OwnReviews) -> Review:
     """Read a review of the caller's tenant."""
     return Review(**describe_review(await reviews.find(principal.tenant, review)))
+
+
+@router.get(
+    "/reviews/{review}/file",
+    summary="Fetch the file that a review is about",
+    status_code=307,
+    response_class=RedirectResponse,
+    responses=REDIRECT,
+)
+async def fetch_file(review: UUID, principal: Caller, reviews: OwnReviews) -> Response:
+    """Go to the file as it was uploaded; for one in an archive that is the archive."""
+    return RedirectResponse(await reviews.file(principal.tenant, review))
 
 
 @router.post("/reviews/{review}/approve", summary="Say that an answer is right")

@@ -61,6 +61,7 @@ class TestRoutes:
             "/api/v1/reviews/{review:uuid}": Permission.PREDICT,
             "/api/v1/reviews/{review}/approve": Permission.PREDICT,
             "/api/v1/reviews/{review}/correct": Permission.PREDICT,
+            "/api/v1/reviews/{review}/file": Permission.PREDICT,
             "/api/v1/reviews/{review}/reject": Permission.PREDICT,
             "/api/v1/webhook-key": Permission.KEYS,
             "/api/v1/models": Permission.READ,

@@ -41,6 +41,14 @@ class TestRunning:
             with pytest.raises(RuntimeError, match="faulty has ended"):
                 await check()
 
+    async def test_whoever_asked_is_told_of_it(self) -> None:
+        told: list[tuple[str, str]] = []
+        async with running(Faulty(), "faulty", lambda name, error: told.append((name, str(error)))):
+            await asyncio.sleep(0.01)
+        async with running(Steady(), "steady", lambda name, error: told.append((name, str(error)))):
+            await asyncio.sleep(0)
+        assert told == [("faulty", "fault")]
+
 
 class TestEndWithTask:
     async def test_a_swallowed_cancellation_still_ends_the_loop(self) -> None:

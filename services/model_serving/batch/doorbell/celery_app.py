@@ -10,7 +10,8 @@ QUEUE = "batch"
 RING, SWEEP, RETAIN = "batch.ring", "batch.sweep", "batch.retain"
 RETAIN_EVERY = timedelta(hours=1)
 SOFT_LIMIT, HARD_LIMIT = 30, 60
-VISIBLE_AFTER = 3600
+BEAT_EXPIRES = 3600
+"""Seconds after which a message of beat is pointless: another one has come."""
 CONNECT_SECONDS = 1.0
 
 
@@ -26,7 +27,7 @@ def make_celery(settings: BatchSettings) -> Celery:
         broker_url=settings.redis_url.get_secret_value(),
         broker_transport_options={
             "global_keyprefix": "ml:batch:",
-            "visibility_timeout": VISIBLE_AFTER,
+            "visibility_timeout": settings.batch_visibility_timeout.total_seconds(),
             "socket_timeout": settings.dependency_timeout.total_seconds(),
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,
@@ -51,8 +52,8 @@ def make_celery(settings: BatchSettings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         beat_schedule={
-            "sweep": {"task": SWEEP, "schedule": sweep_interval(settings), "options": {"expires": VISIBLE_AFTER}},
-            "retain": {"task": RETAIN, "schedule": RETAIN_EVERY, "options": {"expires": VISIBLE_AFTER}},
+            "sweep": {"task": SWEEP, "schedule": sweep_interval(settings), "options": {"expires": BEAT_EXPIRES}},
+            "retain": {"task": RETAIN, "schedule": RETAIN_EVERY, "options": {"expires": BEAT_EXPIRES}},
         },
     )
     return celery

@@ -1,5 +1,6 @@
 """Quotas of tenants."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlplatform.errors import RateLimited
@@ -41,11 +42,22 @@ class Quota:
         Raises:
             QuotaExceeded: There is more.
         """
+        allowed = {"files": self.files, "bytes": self.size, "items": self.items}
+        await self._check(connection, allowed)
+
+    async def check_items(self, connection: repository.Connection) -> None:
+        """Do so with the items alone, for work that brings no files.
+
+        Raises:
+            QuotaExceeded: There are more than there may be.
+        """
+        await self._check(connection, {"items": self.items})
+
+    async def _check(self, connection: repository.Connection, allowed: Mapping[str, int]) -> None:
         await repository.lock(connection)
         found = await repository.used(connection)
-        allowed = {"files": self.files, "bytes": self.size, "items": self.items}
-        for (name, most), number in zip(allowed.items(), found, strict=True):
-            if number > most:
+        for name, most in allowed.items():
+            if (number := found[name]) > most:
                 raise QuotaExceeded(
                     f"Your jobs would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
                     f"time after their end, and then there is room again; an operator allows more by "

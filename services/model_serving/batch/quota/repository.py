@@ -15,8 +15,8 @@ async def lock(connection: Connection) -> None:
     )
 
 
-async def used(connection: Connection) -> tuple[int, int, int]:
-    """Return files and bytes of uploads, and items of jobs, that are kept."""
+async def used(connection: Connection) -> DictRow:
+    """Return how many files and bytes of uploads, and items of jobs, are kept."""
     cursor = await connection.execute(
         """
         SELECT coalesce(sum(files), 0)::bigint AS files, coalesce(sum(bytes), 0)::bigint AS bytes,
@@ -25,4 +25,4 @@ async def used(connection: Connection) -> tuple[int, int, int]:
         """
     )
     (row,) = await cursor.fetchall()
-    return row["files"], row["bytes"], row["items"]
+    return row

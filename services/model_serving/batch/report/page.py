@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from itertools import pairwise
 
-from services.model_serving.batch.report.schemas import BatchReport, NumberSpread
+from services.model_serving.batch.report.schemas import BatchReport, NumberSpread, Percentiles
 from services.model_serving.monitoring.report import sections
 from services.model_serving.monitoring.report.style import STYLE
 from services.model_serving.monitoring.schemas import LoggedTraffic, WindowFinding
@@ -44,9 +44,17 @@ def _cards(report: BatchReport) -> str:
         (_seconds(times.wait_seconds), "until the first chunk"),
         (_seconds(times.run_seconds), "from there to the end"),
         ("none" if times.items_per_second is None else f"{times.items_per_second:,.4g}", "items a second"),
+        *_percentiles("a chunk", times.chunk_seconds),
+        *_percentiles("an item", times.item_seconds),
     ]
     cards = "".join(f'<div class="card"><b>{figure}</b><span>{text}</span></div>' for figure, text in shown)
     return f'<div class="cards">{cards}</div>'
+
+
+def _percentiles(what: str, found: Percentiles | None) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    return [(_seconds(found.p50), f"for {what}, half of them"), (_seconds(found.p95), f"for {what}, 95 in 100")]
 
 
 def _answers(report: BatchReport) -> str:

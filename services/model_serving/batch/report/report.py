@@ -4,14 +4,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from psycopg.rows import DictRow
-
 from mlplatform.registry.registry import Registry
 from services.model_serving.batch.report import repository
 from services.model_serving.batch.report.answers import Answers
 from services.model_serving.batch.report.content import open_content
 from services.model_serving.batch.report.drift import drift_of
 from services.model_serving.batch.report.source import TYPE
+from services.model_serving.batch.report.times import times
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.monitoring.references import References
@@ -32,6 +31,7 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
         if job is None:
             return Unreadable("The job is gone.")
         errors = repository.errors(connection, assignment.job)
+        chunks = repository.chunks(connection, assignment.job)
         with open_content(job["kind"], connection, assignment, bench) as content:
             for number, output in enumerate(content.outputs(MOST_ANSWERS)):
                 if number % repository.PAGE == 0:
@@ -49,26 +49,11 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
         "format": FORMAT,
         "counts": counts,
         "errors": errors,
-        "times": times(job),
+        "times": times(job, chunks),
         "answers": answers.summary(),
         "drift": drift_of(reference, items, compared),
     }
     return Finished({TYPE: written})
-
-
-def times(job: DictRow) -> dict[str, Any]:
-    """Return how long a job waited and took; nothing of what did not happen."""
-    created, started, finished = job["created_at"], job["started_at"], job["finished_at"]
-    run = None if started is None or finished is None else (finished - started).total_seconds()
-    done = job["succeeded"] + job["failed"]
-    return {
-        "created_at": created,
-        "started_at": started,
-        "finished_at": finished,
-        "wait_seconds": None if started is None else (started - created).total_seconds(),
-        "run_seconds": run,
-        "items_per_second": done / run if run else None,
-    }
 
 
 @lru_cache(maxsize=1)

@@ -55,6 +55,15 @@ def errors(connection: Reading, number: str) -> dict[str, int]:
     return {str(row["code"]): row["count"] for row in rows}
 
 
+def chunks(connection: Reading, number: str) -> list[tuple[int, float]]:
+    """Return how many items each chunk had that was scored, and how many seconds that took."""
+    rows = connection.execute(
+        "SELECT item_count, seconds FROM batch_chunks WHERE job_id = %s AND kind = 'score' AND seconds IS NOT NULL",
+        (number,),
+    ).fetchall()
+    return [(row["item_count"], row["seconds"]) for row in rows]
+
+
 def outputs(connection: Reading, number: str, most: int) -> Iterator[Any]:
     """Return the outputs of a job in the order of its items, at most so many."""
     with connection.cursor("outputs") as cursor:

@@ -19,6 +19,13 @@ class ReportCounts(BaseModel):
     retries: int
 
 
+class Percentiles(BaseModel):
+    """Seconds that so many in a hundred did not exceed."""
+
+    p50: float
+    p95: float
+
+
 class ReportTimes(BaseModel):
     """How long it took."""
 
@@ -28,6 +35,12 @@ class ReportTimes(BaseModel):
     wait_seconds: float | None = Field(description="From the request to the first chunk.")
     run_seconds: float | None = Field(description="From the first chunk to the end, with what others had in between.")
     items_per_second: float | None
+    chunk_seconds: Percentiles | None = Field(
+        default=None, description="Of chunks, from their claim to their results, the loading of the model with it."
+    )
+    item_seconds: Percentiles | None = Field(
+        default=None, description="Of items, each of which takes an equal part of the time of its chunk."
+    )
 
 
 class NumberSpread(BaseModel):

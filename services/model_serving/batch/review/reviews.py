@@ -15,16 +15,20 @@ from mlplatform.auth import Principal
 from mlplatform.database import Database
 from mlplatform.database.pages import cut_page, read_cursor
 from mlplatform.errors import NotFound
+from mlplatform.objects import ObjectStore
 from services.model_serving.batch.jobs.repository import read_output
 from services.model_serving.batch.review import repository
 from services.model_serving.batch.review.errors import AlreadyDecided
 from services.model_serving.batch.review.judgement import judge
 from services.model_serving.batch.review.repository import Choice
+from services.model_serving.batch.uploads import repository as uploads
+from services.model_serving.batch.uploads.removal import upload_of
 
 Decision = Literal["approved", "corrected", "rejected"]
 MOST_AT_ONCE = 10_000
 """Reviews that one call decides."""
 EXPORT_PAGE = 500
+NO_FILE = "The review is about no file, or the file is not stored any more."
 Z = 1.959964
 """The 97.5th percentile of the normal distribution."""
 
@@ -35,11 +39,13 @@ class Reviews:
     Args:
         database: Where they are.
         audit: Who decided what.
+        objects: Where the files are that they are about.
     """
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
+    def __init__(self, database: Database, audit: AuditLog, objects: ObjectStore) -> None:
         self._database = database
         self._audit = audit
+        self._objects = objects
 
     async def page(
         self, tenant: str, choice: Choice, *, limit: int, cursor: str | None
@@ -62,6 +68,26 @@ class Reviews:
         """
         async with self._database.transaction(tenant) as connection:
             return _found(await repository.find(connection, review))
+
+    async def file(self, tenant: str, review: UUID) -> str:
+        """Return where the file that a review is about can be read for a while; of one in an archive, the archive.
+
+        The input of a review may be anything that a caller sent. So a key in it counts only when it is of an upload of
+        the very job.
+
+        Raises:
+            NotFound: There is no such review, it is about no file, or the file is not stored any more.
+        """
+        async with self._database.transaction(tenant) as connection:
+            row = _found(await repository.find(connection, review))
+            item = read_output(row["input"])
+            key = str(item.get("key")) if isinstance(item, dict) else ""
+            upload = upload_of(key)
+            if upload is None or not await uploads.belongs(connection, upload, row["job_id"]):
+                raise NotFound(NO_FILE)
+        if not await self._objects.exists(key):
+            raise NotFound(NO_FILE)
+        return await self._objects.presigned_get(key)
 
     async def decide(
         self, principal: Principal, review: UUID, decision: Decision, *, label: object = None, note: str | None = None

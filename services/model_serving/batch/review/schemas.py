@@ -22,7 +22,7 @@ class Review(BaseModel):
     model: str
     version: str
     digest: str | None = Field(description="Of the artifacts of that version.")
-    input: Any = Field(description="The item, or what is known of the file that it was.")
+    input: Any = Field(description="The item, or what is known of the file that it was and where that is stored.")
     output: Any = Field(description="What the model answered.")
     confidence: float
     state: ReviewStateName

@@ -1,6 +1,7 @@
 """Objects that belong to no job are deleted, whatever became of the upload that wrote them."""
 
 import asyncio
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,12 +18,20 @@ INTERVAL = timedelta(minutes=5)
 MOST = 100
 """Uploads of one look."""
 
+KEY = re.compile(r"batch/uploads/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]{1,9}")
+
 log = structlog.get_logger(__name__)
 
 
 def key_of(upload: UUID, number: int) -> str:
     """Return the key of an object of an upload; nothing of it is what a caller said."""
     return f"batch/uploads/{upload}/{number}"
+
+
+def upload_of(key: str) -> UUID | None:
+    """Return to which upload a key belongs; None when it is no key of ours."""
+    found = KEY.fullmatch(key)
+    return None if found is None else UUID(found[1])
 
 
 class Removal:

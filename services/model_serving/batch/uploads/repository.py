@@ -31,17 +31,29 @@ async def keep(connection: Connection, upload: UUID, job: UUID, *, files: int, s
 
 
 async def remove(connection: Connection, upload: UUID) -> int:
-    """Mark an upload without a job as one whose objects are about to be deleted; return how many it may have."""
+    """Mark an upload without a job as one whose objects are about to be deleted; return how many it may have.
+
+    Nothing of it is deleted while a result of its job is to be reviewed.
+    """
     cursor = await connection.execute(
         """
         UPDATE batch_uploads u SET removed = true WHERE u.id = %s
-            AND (u.job_id IS NULL OR NOT EXISTS (SELECT FROM batch_jobs j WHERE j.id = u.job_id))
+            AND (u.job_id IS NULL OR NOT EXISTS (SELECT FROM batch_jobs j WHERE j.id = u.job_id)
+                AND NOT EXISTS (SELECT FROM batch_reviews r WHERE r.job_id = u.job_id AND r.state = 'pending'))
         RETURNING objects
         """,
         (upload,),
     )
     row = await cursor.fetchone()
     return row["objects"] if row else 0
+
+
+async def belongs(connection: Connection, upload: UUID, job: UUID) -> bool:
+    """Whether an upload of the tenant became a job, and is there."""
+    cursor = await connection.execute(
+        "SELECT FROM batch_uploads WHERE id = %s AND job_id = %s AND NOT removed", (upload, job)
+    )
+    return cursor.rowcount == 1
 
 
 async def is_noted(connection: Connection, upload: UUID) -> bool:

@@ -1,7 +1,8 @@
 """What becomes of a chunk whose holder died over it.
 
 It is tried again; after three deaths it is halved, and each half after one more, until the item that kills whoever
-scores it is alone and gets an error instead of an output. Its neighbours get their outputs.
+scores it is alone and gets an error instead of an output. Its neighbours get their outputs. Deaths while the model is
+loaded, for which no item is to blame, are counted apart: after three of them over one chunk the job fails.
 """
 
 import orjson
@@ -60,18 +61,18 @@ class Burial:
             job = await jobs.find(connection, claimed.job_id)
             if chunk is None or job is None:
                 return False
-            deaths = chunk.deaths + 1
+            deaths = (chunk.load_deaths if loading else chunk.deaths) + 1
             if late and not loading and len(chunk.items) > 1:
                 await repository.divide(connection, claimed, _halves(chunk), chunk.deaths)
             elif deaths < MOST_DEATHS:
-                await repository.requeue_dead(connection, claimed)
+                await repository.requeue_dead(connection, claimed, loading=loading)
             elif chunk.kind == "finish":
                 await repository.close(connection, claimed)
+            elif loading:
+                job = await self._give_up(connection, job, cause)
             elif chunk.kind == "split":
                 detail = f"Reading the input ended its process {MOST_DEATHS} times ({cause})."
                 job = await repository.fail(connection, job, detail, _error("unreadable_input", detail))
-            elif loading:
-                job = await self._give_up(connection, job, cause)
             elif len(chunk.items) > 1:
                 await repository.divide(connection, claimed, _halves(chunk), MOST_DEATHS - 1)
             else:
@@ -80,7 +81,8 @@ class Burial:
         metrics.DEATHS.labels(noticed).inc()
         log.warning(
             "batch.died",
-            job=str(claimed.job_id), chunk=claimed.number, items=len(chunk.items), deaths=deaths, cause=cause,
+            job=str(claimed.job_id), chunk=claimed.number, items=len(chunk.items), deaths=deaths, loading=loading,
+            cause=cause,
         )  # fmt: skip
         count_results(job, results)
         if chunk.kind != "finish":

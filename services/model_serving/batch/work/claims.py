@@ -16,6 +16,7 @@ from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import PATIENT, ChunkInput
+from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.review.queue import add_unsure
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
@@ -35,10 +36,12 @@ class Claims:
         database: Where they are.
         holder: What this process is called in the table.
         lease: How long a chunk stays with a process that says nothing.
+        quota: Of tenants, to which the items of a split input are held.
     """
 
-    def __init__(self, database: Database, holder: str, lease: timedelta) -> None:
+    def __init__(self, database: Database, holder: str, lease: timedelta, quota: Quota | None = None) -> None:
         self._database = database
+        self._quota = quota
         self._holder = holder
         self._lease = lease
         self._unread: list[Claim] = []
@@ -102,7 +105,7 @@ class Claims:
         async with self._database.transaction(chunk.claim.tenant_id) as connection:
             if await repository.lock(connection, chunk.claim) is None:
                 return None
-            return await store(connection, chunk.claim, job, results)
+            return await store(connection, chunk.claim, job, results, chunk.age)
 
     async def commit_object(self, chunk: Chunk, job: Job, written: Written) -> Job | None:
         """Do the same with results that are in an object, whose name the chunk keeps.
@@ -120,7 +123,7 @@ class Claims:
             added = await repository.add_results(connection, job, failures)
             if added != len(failures) or added + written.succeeded != len(chunk.items):
                 raise TwiceError(f"{job.id} {chunk.claim.number}")
-            await repository.close(connection, chunk.claim, written.key)
+            await repository.close(connection, chunk.claim, written.key, chunk.age)
             return await repository.count(connection, job, written.succeeded, len(failures))
 
     async def split(self, claimed: Claim, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
@@ -128,6 +131,9 @@ class Claims:
 
         Returns:
             The job after it; None when the claim is void.
+
+        Raises:
+            QuotaExceeded: The tenant would have more items than it may have; nothing was changed.
         """
         async with self._database.transaction(claimed.tenant_id) as connection:
             if await repository.lock(connection, claimed) is None:
@@ -138,7 +144,10 @@ class Claims:
             await jobs.add_chunks(connection, claimed.job_id, chunks)
             await repository.grow(connection, job, items)
             await repository.close(connection, claimed)
-            return await repository.count(connection, job, 0, 0)
+            after = await repository.count(connection, job, 0, 0)
+            if self._quota is not None:  # at the end, since others of the tenant wait from here on
+                await self._quota.check_items(connection)
+            return after
 
     async def finish(self, claimed: Claim, job: Job, summary: dict[str, Any] | None) -> bool:
         """Mark the chunk that followed the end of a job as done; False when the claim is void.
@@ -184,8 +193,21 @@ def number(specs: Sequence[ChunkSpec], first: int) -> tuple[list[ChunkInput], in
     return chunks, following - first
 
 
-async def store(connection: repository.Connection, claimed: Claim, job: Job, results: Sequence[ItemResult]) -> Job:
+async def store(
+    connection: repository.Connection,
+    claimed: Claim,
+    job: Job,
+    results: Sequence[ItemResult],
+    seconds: float | None = None,
+) -> Job:
     """Store the results of a locked chunk, and return the job after it.
+
+    Args:
+        connection: In a transaction of the tenant.
+        claimed: The chunk.
+        job: Its job.
+        results: One of each item.
+        seconds: How long it took, when it was scored.
 
     Raises:
         TwiceError: An item had a result already.
@@ -193,7 +215,7 @@ async def store(connection: repository.Connection, claimed: Claim, job: Job, res
     if await repository.add_results(connection, job, results) != len(results):
         raise TwiceError(f"{job.id} {claimed.number}")
     await add_unsure(connection, claimed, job, results)
-    await repository.close(connection, claimed)
+    await repository.close(connection, claimed, seconds=seconds)
     succeeded = sum(one.state == "succeeded" for one in results)
     return await repository.count(connection, job, succeeded, len(results) - succeeded)
 

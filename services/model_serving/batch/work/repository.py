@@ -16,7 +16,7 @@ from services.model_serving.batch.work.chunk import Chunk, Claim
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 MINE = "job_id = %s AND number = %s AND claim = %s AND state = 'running'"
-CHUNK = "first_item, item_count, items, input, source, kind, deaths, queued_at"
+CHUNK = "first_item, item_count, items, input, source, kind, deaths, load_deaths, queued_at"
 
 
 async def claim(connection: Connection, holder: str, lease: timedelta) -> Claim | None:
@@ -98,12 +98,12 @@ async def release(connection: Connection, claimed: Claim, delay: timedelta) -> b
     return cursor.rowcount == 1
 
 
-async def requeue_dead(connection: Connection, claimed: Claim) -> None:
-    """Queue a locked chunk whose holder died."""
+async def requeue_dead(connection: Connection, claimed: Claim, *, loading: bool) -> None:
+    """Queue a locked chunk whose holder died, perhaps while it loaded the model."""
     await connection.execute(
-        "UPDATE batch_chunks SET state = 'queued', holder = NULL, lease_until = NULL, deaths = deaths + 1 "  # noqa: S608
-        f"WHERE {MINE}",
-        _mine(claimed),
+        "UPDATE batch_chunks SET state = 'queued', holder = NULL, lease_until = NULL, "  # noqa: S608
+        f"deaths = deaths + %s, load_deaths = load_deaths + %s WHERE {MINE}",
+        (int(not loading), int(loading), *_mine(claimed)),
     )
 
 
@@ -127,12 +127,21 @@ async def divide(
         )
 
 
-async def close(connection: Connection, claimed: Claim, result_key: str | None = None) -> bool:
-    """Mark a chunk as done; False when the claim is void."""
+async def close(
+    connection: Connection, claimed: Claim, result_key: str | None = None, seconds: float | None = None
+) -> bool:
+    """Mark a chunk as done; False when the claim is void.
+
+    Args:
+        connection: In a transaction of the tenant.
+        claimed: The chunk.
+        result_key: Of the object with its results.
+        seconds: From its claim to them.
+    """
     cursor = await connection.execute(
-        "UPDATE batch_chunks SET state = 'done', holder = NULL, lease_until = NULL, result_key = %s "  # noqa: S608
-        f"WHERE {MINE}",
-        (result_key, *_mine(claimed)),
+        "UPDATE batch_chunks SET state = 'done', holder = NULL, lease_until = NULL, "  # noqa: S608
+        f"result_key = %s, seconds = %s WHERE {MINE}",
+        (result_key, seconds, *_mine(claimed)),
     )
     return cursor.rowcount == 1
 
@@ -244,7 +253,11 @@ async def old(connection: Connection, retention: timedelta, most: int) -> list[t
 
 
 def _chunk(claimed: Claim, row: DictRow) -> Chunk:
-    return Chunk(claimed, numbers_of(row), row["input"], row["deaths"], row["queued_at"], row["source"], row["kind"])
+    return Chunk(
+        claimed,
+        numbers_of(row),
+        **{name: row[name] for name in ("input", "deaths", "queued_at", "source", "kind", "load_deaths")},
+    )
 
 
 def _mine(claimed: Claim) -> tuple[UUID, int, int]:

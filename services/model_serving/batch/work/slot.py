@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +14,10 @@ from mlplatform.errors import PlatformError
 from mlplatform.events.outage import Outage, wait
 from services.model_serving.batch import metrics
 from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.quota.quota import QuotaExceeded
 from services.model_serving.batch.scoring.assignment import (
     Assignment,
+    ChunkSpec,
     Finished,
     Report,
     Scored,
@@ -35,6 +37,7 @@ from services.model_serving.batch.work.claims import Claims, TwiceError, count_i
 LOOK = 0.5
 """Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not."""
 UNAVAILABLE_DELAY = timedelta(seconds=5)
+FAULT_DELAY = timedelta(seconds=1)
 MOST_CLAIMS = 720
 """How often a chunk is taken before a model that cannot be reached counts as one that cannot be loaded: for an hour."""
 AWAY = (psycopg.Error, PlatformError)
@@ -109,7 +112,11 @@ class Slot:
         self._hurry.set()
 
     async def run(self) -> None:
-        """Work until stopped, through outages of Postgres."""
+        """Work until stopped, through outages of Postgres.
+
+        What nobody foresaw counts as a death when it comes of a chunk, so that one job stops no worker; else it is
+        raised.
+        """
         outage = Outage("batch slot")
         while not self._stopping.is_set():
             self._wake.clear()
@@ -122,7 +129,17 @@ class Slot:
             if taken is None:
                 await wait(self._wake, self._poll)
             else:
-                await self._work(*taken)
+                work = asyncio.create_task(self._work(*taken))
+                await asyncio.wait({work})
+                if (fault := work.exception()) is not None:
+                    await self._note_fault(taken[0], fault)
+
+    async def _note_fault(self, chunk: Chunk, error: BaseException) -> None:
+        log.error("batch.fault", job=str(chunk.claim.job_id), chunk=chunk.claim.number, exc_info=error)
+        cause, loading = f"{type(error).__name__} in the worker", self._scorer.is_loading
+        self._scorer.kill()  # in whatever state it is
+        await self._insist(chunk.claim, lambda: self._burial.bury(chunk.claim, cause, noticed="fault", loading=loading))
+        await wait(self._stopping, FAULT_DELAY)
 
     async def _work(self, chunk: Chunk, job: Job) -> None:
         begin = time.perf_counter()
@@ -152,7 +169,7 @@ class Slot:
             case Scored() | Written():
                 after = await self._commit(chunk, job, report)
             case Split(chunks):
-                after = await self._claims.split(chunk.claim, job, chunks)
+                after = await self._split(chunk, job, chunks)
             case Finished(summary):
                 return await self._claims.finish(chunk.claim, job, summary)
             case Unavailable(reason) if chunk.claim.claim < MOST_CLAIMS:
@@ -181,6 +198,12 @@ class Slot:
         if after is not None:
             count_items(job, report.succeeded, len(report.failures))
         return after
+
+    async def _split(self, chunk: Chunk, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
+        try:
+            return await self._claims.split(chunk.claim, job, specs)
+        except QuotaExceeded as error:
+            return await self._fail(chunk, job, error.code, error.detail)
 
     async def _fail(self, chunk: Chunk, job: Job, code: str, detail: str) -> Job | None:
         error = orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()

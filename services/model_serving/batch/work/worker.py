@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from mlplatform.events import running
-from mlplatform.service import Kernel
+from mlplatform.service import Fault, Kernel
 from services.model_serving.batch.doorbell.celery_app import make_celery, sweep_interval
 from services.model_serving.batch.doorbell.listener import listening
+from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.scoring.process import ScorerProcess
 from services.model_serving.batch.uploads.removal import Removal
 from services.model_serving.batch.webhook.composition import make_deliverer
@@ -25,8 +26,11 @@ RESERVE = timedelta(seconds=5)
 
 
 @asynccontextmanager
-async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[None]:
-    """Work on chunks for the time of the block; at its end the chunks under way are finished or given back."""
+async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> AsyncIterator[None]:
+    """Work on chunks for the time of the block; at its end the chunks under way are finished or given back.
+
+    A loop that ends by itself is a fault, after which the process ends: it would look as if it worked.
+    """
     async with AsyncExitStack() as stack:
         burial = Burial(kernel.database)
         upkeep = Upkeep(
@@ -43,7 +47,7 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
             stack.push_async_callback(scorer.close)
             slots.append(
                 Slot(
-                    Claims(kernel.database, f"{holder}.{number}", settings.batch_lease),
+                    Claims(kernel.database, f"{holder}.{number}", settings.batch_lease, Quota.of(settings)),
                     burial,
                     scorer,
                     lease=settings.batch_lease,
@@ -53,15 +57,19 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
             )
             await scorer.start()
         removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
-        kernel.health.register("uploads", await stack.enter_async_context(running(removal, "batch upload sweeper")))
-        kernel.health.register("upkeep", await stack.enter_async_context(running(upkeep, "batch upkeep")))
+        kernel.health.register(
+            "uploads", await stack.enter_async_context(running(removal, "batch upload sweeper", fault.report))
+        )
+        kernel.health.register("upkeep", await stack.enter_async_context(running(upkeep, "batch upkeep", fault.report)))
         for number, slot in enumerate(slots):
             name = f"slot {number}"
-            kernel.health.register(name, await stack.enter_async_context(running(slot, name)))
+            kernel.health.register(name, await stack.enter_async_context(running(slot, name, fault.report)))
 
         if settings.batch_webhook_secret is not None:
             deliverer = make_deliverer(kernel.database, settings, settings.batch_webhook_secret)
-            kernel.health.register("webhooks", await stack.enter_async_context(running(deliverer, "batch webhooks")))
+            kernel.health.register(
+                "webhooks", await stack.enter_async_context(running(deliverer, "batch webhooks", fault.report))
+            )
 
         def ring() -> None:
             for slot in slots:

@@ -16,12 +16,17 @@ def settings(settings_env: dict[str, str], unique: str) -> ServingSettings:
         return ServingSettings()
 
 
+def keys(store: ObjectStore, settings: ServingSettings) -> set[str]:
+    """Return what is in the bucket."""
+    return {str(one.object_name) for one in store._client.list_objects(settings.s3_bucket, recursive=True)}
+
+
 @pytest.fixture
 async def objects(settings: ServingSettings) -> AsyncIterator[ObjectStore]:
     store = ObjectStore(settings)
     await store.ensure_bucket()
     yield store
-    for one in store._client.list_objects(settings.s3_bucket, recursive=True):
-        store._client.remove_object(settings.s3_bucket, str(one.object_name))
+    for key in keys(store, settings):
+        store._client.remove_object(settings.s3_bucket, key)
     store._client.remove_bucket(settings.s3_bucket)
     store.close()

@@ -67,6 +67,17 @@ class TestSubmit:
             assert "ML_BATCH_QUOTA_ITEMS" in answer.json()["detail"]
             assert len((await service.client.get("/api/v1/jobs")).json()["jobs"]) == 1
 
+    async def test_nor_by_jobs_that_come_at_the_same_time(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        body = {"model": publisher.name, "version": 1, "inputs": [ROW] * 3}
+        async with serving(settings_env, publisher, tmp_path, ML_BATCH_QUOTA_ITEMS="10") as service:
+            answers = await asyncio.gather(*(service.client.post("/api/v1/batch", json=body) for _ in range(12)))
+            kept = (await service.client.get("/api/v1/jobs")).json()["jobs"]
+        codes = [answer.status_code for answer in answers]
+        assert (codes.count(202), codes.count(429), len(kept)) == (3, 9, 3)
+
     async def test_a_repeated_request_makes_one_job(self, service: Service, publisher: Publisher) -> None:
         body = {"model": publisher.name, "version": 1, "inputs": [ROW]}
         headers = {"Idempotency-Key": uuid4().hex}

@@ -205,6 +205,40 @@ class TestDeath:
         assert "signal 11" in after.error
         assert set(stored(owner, job)) == set(range(6))
 
+    async def test_a_death_while_the_model_is_loaded_is_not_held_against_the_items(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, claims, burial = desk(database, chunk_items=4), claims_of(database), Burial(database)
+        job = await reception.submit("a", list(range(4)))
+        loads: set[int] = set()
+        while (taken := await claims.take()) is not None:
+            chunk, seen = taken
+            if chunk.claim.number not in loads:  # whoever takes it first is killed before it has the model
+                loads.add(chunk.claim.number)
+                assert await burial.bury(chunk.claim, "signal 9", noticed="scorer", loading=True)
+            elif 2 in chunk.items:
+                assert await burial.bury(chunk.claim, "signal 9", noticed="scorer")
+            else:
+                await claims.commit(chunk, seen, doubled(chunk))
+        after = await reception.jobs.find("a", job.id)
+        assert (after.state, after.succeeded, after.failed) == ("completed", 3, 1)
+        assert stored(owner, job) == {
+            0: ("succeeded", 0),
+            1: ("succeeded", 2),
+            2: ("failed", None),
+            3: ("succeeded", 6),
+        }
+        assert len(loads) == 5
+
+    async def test_nor_are_deaths_over_items_held_against_the_model(self, database: Database) -> None:
+        reception, claims, burial = desk(database), claims_of(database), Burial(database)
+        job = await reception.submit("a", [1])
+        for loading in (False, True, True, False):
+            chunk, _ = await claims.take()
+            assert await burial.bury(chunk.claim, "signal 9", noticed="scorer", loading=loading)
+        await finish(database, claims)
+        assert (await reception.jobs.find("a", job.id)).succeeded == 1
+
     async def test_only_an_ended_lease_is_buried_by_the_sweep(self, database: Database, objects: ObjectStore) -> None:
         await desk(database).submit("a", [1])
         chunk, _ = await claims_of(database).take()

@@ -1,5 +1,7 @@
 """Chunks that are split into others, whose items are elsewhere, and that follow the end of a job."""
 
+import asyncio
+from collections import Counter
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -14,6 +16,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.quota.quota import Quota, QuotaExceeded
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult
 from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
@@ -55,6 +58,23 @@ def results(chunk: Chunk, *, failing: int | None = None) -> list[ItemResult]:
 
 async def find(database: Database, job: Job) -> Job:
     return await desk(database).jobs.find("a", job.id)
+
+
+class TestQuota:
+    async def test_rows_of_tables_that_are_split_at_the_same_time_do_not_pass_it_together(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        for _ in range(6):
+            await split_job(database)
+        claims = Claims(database, "tests", timedelta(hours=1), Quota(files=1, size=1, items=10))
+        taken = [await claims.take() for _ in range(6)]
+        outcomes = await asyncio.gather(
+            *(claims.split(chunk.claim, job, [ChunkSpec(INPUT, 4)]) for chunk, job in taken), return_exceptions=True
+        )
+        assert Counter(map(type, outcomes)) == {Job: 2, QuotaExceeded: 4}
+        assert owner.execute("SELECT sum(items) FROM batch_jobs").fetchone() == (8,)
+        held = [await claims.holds(chunk.claim) for chunk, _ in taken]
+        assert held == [isinstance(outcome, QuotaExceeded) for outcome in outcomes]
 
 
 class TestFiles:

@@ -93,6 +93,17 @@ class TestReport:
         assert found.drift.status == "no_reference"
         assert found.times.run_seconds is not None
 
+    async def test_percentiles_of_the_times_of_chunks_and_items(
+        self, database: Database, bench: Bench, owner: psycopg.Connection
+    ) -> None:
+        job, assignment = await reported(database, bench)
+        times = (await Reports(database).find("acme", job.id)).times
+        assert 0 < times.item_seconds.p50 <= times.item_seconds.p95 <= times.chunk_seconds.p95
+        owner.execute("UPDATE batch_chunks SET seconds = 8 / item_count WHERE kind = 'score'")  # 4 items, and 2
+        times = report(assignment, bench).summary["report"]["times"]
+        assert times["chunk_seconds"] == {"p50": 2, "p95": 4}
+        assert times["item_seconds"] == {"p50": 0.5, "p95": 2}
+
     async def test_any_text_may_be_an_answer(self, database: Database, bench: Bench) -> None:
         job, _ = await reported(database, bench, [{"answer": "a\0b"}, {}])
         found = await Reports(database).find("acme", job.id)

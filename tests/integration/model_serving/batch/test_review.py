@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
 import orjson
 import psycopg
 import pytest
@@ -15,14 +17,17 @@ from mlplatform.auth import Principal
 from mlplatform.database import Database
 from mlplatform.errors import NotFound
 from mlplatform.idempotency import RepeatableRequest
+from mlplatform.objects import ObjectStore
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import Jobs, Order
 from services.model_serving.batch.review.errors import AlreadyDecided
 from services.model_serving.batch.review.repository import Choice
 from services.model_serving.batch.review.reviews import Reviews
 from services.model_serving.batch.scoring.assignment import ItemResult
+from services.model_serving.batch.uploads.removal import Removal
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims, TwiceError
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import MODEL, Silence, caller
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, serving
@@ -30,8 +35,8 @@ from tests.integration.model_serving.running import Service, serving
 UNSURE, SURE = {"text": "Is it?\u0000", "confidence": 0.4}, {"text": "It is.", "confidence": 0.9}
 
 
-def reviews_of(database: Database) -> Reviews:
-    return Reviews(database, AuditLog(database))
+def reviews_of(database: Database, objects: ObjectStore | None = None) -> Reviews:
+    return Reviews(database, AuditLog(database), objects)
 
 
 def judged(chunk: Chunk) -> list[ItemResult]:
@@ -200,6 +205,94 @@ class TestLearned:
         assert (lineage["job"], lineage["item"], lineage["version"]) == (str(job.id), 2, "1")
         assert lineage["output"] == {"label": "cat", "confidence": 0.4}
         assert lineage["reviewer"] == who.subject
+
+
+@pytest.mark.usefixtures("objects")
+class TestFile:
+    @pytest.fixture
+    async def service(
+        self,
+        settings_env: dict[str, str],
+        settings: ServingSettings,
+        publisher: Publisher,
+        tmp_path: Path,
+    ) -> AsyncIterator[Service]:
+        publisher.linear(2.0)
+        async with serving(settings_env, publisher, tmp_path, ML_S3_BUCKET=settings.s3_bucket) as running:
+            yield running
+
+    @staticmethod
+    async def uploaded(service: Service, publisher: Publisher, database: Database, *texts: bytes) -> list[dict]:
+        """Return the reviews of files of which the model was not sure, the last one first."""
+        files = [("files", (f"{number}.txt", text)) for number, text in enumerate(texts)]
+        data = {"model": publisher.name, "version": "1", "threshold": "0.8", "report": "false"}
+        answer = await service.client.post("/api/v1/batch/files", data=data, files=files)
+        assert answer.status_code == 202, answer.text
+        claims = Claims(database, "tests", timedelta(hours=1))
+        chunk, job = await claims.take()
+        unsure = '{"label": "cat", "confidence": 0.4}'
+        await claims.commit(chunk, job, [ItemResult(item, "succeeded", unsure, None) for item in chunk.items])
+        page = await service.client.get("/api/v1/reviews", params={"job": answer.json()["id"]})
+        return list(page.json()["reviews"])
+
+    @staticmethod
+    async def fetch(service: Service, review: dict[str, Any]) -> bytes | None:
+        """Return the file of a review; None when there is none."""
+        answer = await service.client.get(f"/api/v1/reviews/{review['id']}/file")
+        if answer.status_code == 404:
+            return None
+        assert answer.status_code == 307, answer.text
+        async with httpx.AsyncClient() as client:
+            return (await client.get(answer.headers["location"])).raise_for_status().content
+
+    async def test_a_reviewer_sees_what_was_uploaded(
+        self, service: Service, publisher: Publisher, database: Database, objects: ObjectStore
+    ) -> None:
+        second, first = await self.uploaded(service, publisher, database, b"Is it?", b"Or not?")
+        assert first["input"]["name"] == "0.txt"
+        assert [await self.fetch(service, one) for one in (first, second)] == [b"Is it?", b"Or not?"]
+        with pytest.raises(NotFound, match="no such review"):
+            await reviews_of(database, objects).file("other", UUID(first["id"]))
+
+    async def test_it_is_kept_until_the_last_decision_though_the_job_is_gone(
+        self,
+        service: Service,
+        publisher: Publisher,
+        database: Database,
+        objects: ObjectStore,
+        owner: psycopg.Connection,
+    ) -> None:
+        second, first = await self.uploaded(service, publisher, database, b"Is it?", b"Or not?")
+        owner.execute("DELETE FROM batch_jobs")
+        removal = Removal(database, objects, timedelta(hours=1))
+        ((upload,),) = owner.execute("SELECT id FROM batch_uploads").fetchall()
+        for review, left in ((first, 0), (second, 1)):
+            assert await removal.sweep() == 0
+            assert not await removal.remove("default", upload)
+            assert await self.fetch(service, second) == b"Or not?"
+            await service.client.post(f"/api/v1/reviews/{review['id']}/approve")
+            assert await removal.sweep() == left
+        assert await self.fetch(service, second) is None
+
+    @pytest.mark.parametrize("tenant", ["default", "other"])
+    async def test_a_key_that_a_caller_made_up_leads_nowhere(
+        self,
+        service: Service,
+        publisher: Publisher,
+        database: Database,
+        objects: ObjectStore,
+        tenant: str,
+    ) -> None:
+        (real,) = await self.uploaded(service, publisher, database, b"mine")
+        key = real["input"]["key"]
+        for made_up in (key, "tables/default/a.csv", f"{key}/../0", 7, None):
+            await finished(database, [{"key": made_up, "confidence": 0.4}], tenant=tenant)
+        rows = [row for row in await pending(database, tenant) if str(row["id"]) != real["id"]]
+        assert len(rows) == 5
+        for row in rows:
+            with pytest.raises(NotFound, match="about no file"):
+                await reviews_of(database, objects).file(tenant, row["id"])
+        assert await self.fetch(service, real) == b"mine"
 
 
 class TestService:

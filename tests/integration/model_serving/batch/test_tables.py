@@ -8,9 +8,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pandas as pd
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from mlplatform.objects import ObjectStore
+from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.batch.conftest import keys
 from tests.integration.model_serving.batch.workers import ended, results, worker
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
@@ -24,7 +28,7 @@ async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: 
         yield running
 
 
-async def post(service: Service, content: bytes, kind: str, **query: Any) -> httpx.Response:
+async def post(service: Service, content: bytes | AsyncIterator[bytes], kind: str, **query: Any) -> httpx.Response:
     return await service.client.post(
         "/api/v1/batch/table", content=content, headers={"content-type": kind}, params={"version": "1", **query}
     )
@@ -52,6 +56,12 @@ async def reported(service: Service, place: str) -> dict[str, Any]:
         return answer.json() if answer.status_code == 200 else None
 
     return dict(await eventually(look))
+
+
+async def _in_parts(content: bytes) -> AsyncIterator[bytes]:
+    """Send a body without saying how long it is."""
+    for start in range(0, len(content), 1 << 16):
+        yield content[start : start + (1 << 16)]
 
 
 class TestScores:
@@ -111,6 +121,45 @@ class TestScores:
         assert [row for row, text in enumerate(errors) if text is not None] == [100, 200, 300]
         assert found.column("prediction").null_count == 3
 
+    async def test_an_object_of_the_tenant_is_scored_where_it_is(
+        self,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        settings: ServingSettings,
+        objects: ObjectStore,
+        tmp_path: Path,
+    ) -> None:
+        publisher.linear(2.0)
+        own = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+        key = "tables/default/of/us.csv"
+        await objects.put(key, FRAME.to_csv(index=False, sep=";").encode())
+        async with serving(own, publisher, tmp_path / "serving") as service, worker(own, tmp_path):
+            answer = await post(service, b"", "text/csv", model=publisher.name, key=key, delimiter=";")
+            assert answer.status_code == 202, answer.text
+            place = answer.headers["location"]
+            job = await ended(service, place)
+            assert (job["state"], job["items"], job["succeeded"]) == ("completed", 500, 500)
+            found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+        np.testing.assert_allclose(found.column("prediction").to_numpy(), 2.0 * FRAME["a"], rtol=1e-9, atol=1e-9)
+        assert await objects.exists(key)  # it is the tenant's, and is kept whatever becomes of the job
+
+    async def test_tables_that_come_at_the_same_time_keep_to_the_quota_of_rows(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        content, limit = FRAME.to_csv(index=False).encode(), {"ML_BATCH_QUOTA_ITEMS": "700"}
+        async with serving(settings_env, publisher, tmp_path / "serving", **limit) as service:
+            answers = [await post(service, content, "text/csv", model=publisher.name) for _ in range(3)]
+            assert {answer.status_code for answer in answers} == {202}
+            async with worker(settings_env | limit, tmp_path, ML_BATCH_PROCESSES="2"):
+                jobs = [await ended(service, answer.headers["location"]) for answer in answers]
+            assert sorted(job["items"] for job in jobs) == [0, 0, 500]
+            assert sorted(job["state"] for job in jobs) == ["completed", "failed", "failed"]
+            assert {job["error"] is None or "ML_BATCH_QUOTA_ITEMS" in job["error"] for job in jobs} == {True}
+            for rows, status in ((201, 429), (200, 202)):
+                body = {"model": publisher.name, "version": 1, "inputs": records_of(FRAME)[:rows]}
+                assert (await service.client.post("/api/v1/batch", json=body)).status_code == status
+
     async def test_a_table_without_a_column_of_the_model_fails_the_job(
         self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
@@ -129,16 +178,35 @@ class TestRequests:
             (b"a,b,c\n" + b"1,2,3\n" * 200_000, "text/csv", 413),
             (b"a,b,c\n1,2,3\n", "application/octet-stream", 415),
             (b"", "text/csv", 422),
+            (b"a,\xff\n1,2\n", "text/csv", 422),
             (b"PAR1 no", "application/vnd.apache.parquet", 422),
         ],
     )
-    async def test_what_breaks_a_limit_is_refused(
-        self, service: Service, publisher: Publisher, content: bytes, kind: str, status: int
+    @pytest.mark.parametrize("is_declared", [True, False])
+    async def test_what_breaks_a_limit_is_refused_and_leaves_nothing(
+        self,
+        settings_env: dict[str, str],
+        settings: ServingSettings,
+        objects: ObjectStore,
+        publisher: Publisher,
+        *,
+        tmp_path: Path,
+        owner: psycopg.Connection,
+        content: bytes,
+        kind: str,
+        status: int,
+        is_declared: bool,
     ) -> None:
         publisher.linear(2.0)
-        answer = await post(service, content, kind, model=publisher.name)
-        assert answer.status_code == status, answer.text
-        assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
+        own = settings_env | {"ML_S3_BUCKET": settings.s3_bucket, "ML_BATCH_MAX_TABLE_SIZE": "1MB"}
+        await objects.put("tables/default/kept.csv", b"a,b,c\n")
+        async with serving(own, publisher, tmp_path) as service:
+            sent = content if is_declared else _in_parts(content)
+            answer = await post(service, sent, kind, model=publisher.name)
+            assert answer.status_code == status, answer.text
+            assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
+        assert keys(objects, settings) == {"tables/default/kept.csv"}
+        assert owner.execute("SELECT count(*) FROM batch_uploads").fetchone() == (0,)
 
     async def test_an_object_of_another_tenant_is_not_there(self, service: Service, publisher: Publisher) -> None:
         publisher.linear(2.0)

@@ -1,16 +1,25 @@
 """Jobs from their submission to their results, with a worker that is a process of its own."""
 
 import asyncio
+import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest import mock
 
+import orjson
 import psycopg
 import pytest
+import redis.asyncio
 
+from mlplatform.service.fault import EXIT_STATUS
+from services.model_serving.batch.doorbell.celery_app import QUEUE, make_celery
+from services.model_serving.batch.work.burial import MOST_DEATHS
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.workers import ended, results, submit, worker
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
-from tests.integration.model_serving.running import Service, eventually, serving
+from tests.integration.model_serving.running import DEADLINE, Service, eventually, serving
 
 ROWS = records_of(frame_of(300, seed=3))
 KILLER = """
@@ -28,6 +37,49 @@ KILLER = """
             return model_input["a"] * 2
 
     set_model(Model())
+"""
+
+NOTING = """
+    import time
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            with open({notes!r}, "a") as notes:
+                # the model is tried with its example too
+                notes.writelines(f"{{value:g}}\\n" for value in model_input["a"] if value >= 100)
+            time.sleep(0.2 * len(model_input))
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+LOADING = """
+    import os
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    def note(what):
+        with open({notes!r}, "a") as notes:
+            notes.write(f"{{what}} {{os.getpid()}}\\n")
+
+    class Model(PythonModel):
+        def load_context(self, context):
+            note("load")
+
+        def predict(self, context, model_input, params=None):
+            note("call")
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+SPOIL = """
+    CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        NEW.input = 'no items';  -- which can be neither scored nor halved
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER spoil BEFORE INSERT ON batch_chunks FOR EACH ROW WHEN (NEW.kind = 'score') EXECUTE FUNCTION spoil();
 """
 
 
@@ -98,6 +150,66 @@ class TestScores:
         assert {one["error"]["code"] for one in found} == {"model_not_loaded"}
 
 
+class TestLoads:
+    async def test_each_process_that_scores_loads_a_version_once_for_all_of_its_chunks(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        notes = tmp_path / "notes"
+        await asyncio.to_thread(notes.touch)
+        publisher.code(LOADING.format(notes=str(notes)))
+        inputs = [{"a": 777.0, "b": 0.0, "c": 0.0}] * 640
+        async with worker(settings_env, tmp_path, ML_BATCH_PROCESSES="2"):
+            places = [await submit(service, publisher, inputs, version=1) for _ in range(2)]
+            jobs = [await ended(service, place) for place in places]
+        assert [job["succeeded"] for job in jobs] == [640, 640]
+        ours = str(os.getpid())
+        found = [line.split() for line in notes.read_text().splitlines()]
+        loads = [process for what, process in found if what == "load" and process != ours]
+        calls = [process for what, process in found if what == "call" and process != ours]
+        assert Counter(loads) == dict.fromkeys(calls, 1)
+        assert 1 <= len(loads) <= 2
+        assert len(calls) > 20  # there are twenty chunks
+
+
+class TestRedelivery:
+    async def test_a_message_that_comes_again_while_its_chunk_is_scored_has_it_scored_once(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
+    ) -> None:
+        notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s"}
+        await asyncio.to_thread(notes.touch)
+        publisher.code(NOTING.format(notes=str(notes)))
+        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(100, 140)]  # eight seconds
+        with mock.patch.dict(os.environ, settings_env | visible):
+            celery = make_celery(ServingSettings())
+        async with (
+            serving(settings_env, publisher, tmp_path / "serving", **visible) as service,
+            redis.asyncio.Redis.from_url(settings_env["ML_REDIS_URL"]) as client,
+        ):
+            with celery.connection_for_read() as connection:
+                channel = connection.default_channel
+                place = await submit(service, publisher, inputs, version=1)
+                await eventually(lambda: client.llen("ml:batch:batch"))
+                (message,) = await client.lrange("ml:batch:batch", 0, -1)
+                assert channel.basic_get(QUEUE) is not None  # by a worker that never acknowledges it
+
+                async def heard() -> bool:
+                    channel.qos.restore_visible(interval=1)  # what every worker does now and then
+                    return not await client.keys("ml:batch:unacked*") and not await client.llen("ml:batch:batch")
+
+                async with worker(settings_env | visible, tmp_path, ML_BATCH_PROCESSES="2"):
+                    await eventually(lambda: asyncio.to_thread(notes.read_text))
+                    await eventually(heard)
+                    await client.lpush("ml:batch:batch", message, message)
+                    await eventually(heard)
+                    assert await _running(service, place)
+                    job = await ended(service, place)
+                    found = await results(service, place)
+        assert (job["state"], job["succeeded"]) == ("completed", 40)
+        assert [one["output"] for one in found] == [2 * item["a"] for item in inputs]
+        assert owner.execute("SELECT claim, deaths FROM batch_chunks WHERE kind = 'score'").fetchall() == [(1, 0)]
+        assert sorted(map(float, notes.read_text().split())) == [item["a"] for item in inputs]
+
+
 class TestDeath:
     async def test_an_item_that_kills_its_process_is_isolated(
         self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
@@ -159,6 +271,60 @@ class TestDeath:
         chunks = owner.execute("SELECT state, deaths FROM batch_chunks").fetchall()
         assert chunks == [("queued", 0)]
         assert "Traceback" not in (tmp_path / "worker.log").read_text()
+
+
+class TestFault:
+    async def test_a_job_on_which_the_worker_breaks_stops_no_other(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        owner: psycopg.Connection,
+    ) -> None:
+        publisher.linear(2.0)
+        places = [await submit(service, publisher, ROWS[:1], version=1, report=False) for _ in range(2)]
+        one = (places[0].rsplit("/", 1)[1],)
+        owner.execute("""UPDATE batch_jobs SET model = model || '{"colour": "red"}' WHERE id = %s""", one)
+
+        async def has_ended() -> bool:
+            return owner.execute("SELECT finished_at FROM batch_jobs WHERE id = %s", one).fetchone() != (None,)
+
+        async with worker(settings_env, tmp_path) as (client, process):
+            good = await ended(service, places[1])
+            await eventually(has_ended)
+            owner.execute("UPDATE batch_jobs SET model = model - 'colour'")  # of which the service can make as little
+            bad = await ended(service, places[0])
+            (found,) = await results(service, places[0])
+            metrics = (await client.get("/metrics")).text
+            assert process.returncode is None
+        assert (bad["failed"], good["succeeded"]) == (1, 1)
+        assert found["error"]["code"] == "poison"
+        assert "TypeError in the worker" in found["error"]["detail"]
+        assert f'ml_jobs_deaths_total{{noticed="fault"}} {MOST_DEATHS}.0' in metrics
+        assert "batch.fault" in (tmp_path / "worker.log").read_text()
+
+    async def test_a_worker_that_cannot_go_on_ends_and_the_next_one_does_what_it_left(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        owner: psycopg.Connection,
+    ) -> None:
+        publisher.linear(2.0)
+        async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s") as (_, process):
+            owner.execute(SPOIL)
+            place = await submit(service, publisher, ROWS[:2], version=1)
+            async with asyncio.timeout(DEADLINE):
+                assert await process.wait() == EXIT_STATUS
+        log = (tmp_path / "worker.log").read_text()
+        assert "service.fault" in log
+        assert "JSONDecodeError" in log
+        owner.execute("DROP TRIGGER spoil ON batch_chunks")
+        owner.execute("UPDATE batch_chunks SET input = %s WHERE kind = 'score'", (orjson.dumps(ROWS[:2]),))
+        async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s"):
+            assert (await ended(service, place))["succeeded"] == 2
 
 
 async def _running(service: Service, place: str) -> bool:

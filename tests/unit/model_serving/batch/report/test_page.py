@@ -5,9 +5,18 @@ from uuid import UUID
 
 from services.model_serving.batch.report.answers import Answers
 from services.model_serving.batch.report.page import render_report
-from services.model_serving.batch.report.schemas import BatchReport
+from services.model_serving.batch.report.schemas import BatchReport, ReportTimes
+from services.model_serving.batch.report.times import percentiles
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BEFORE = {
+    "created_at": NOW,
+    "started_at": None,
+    "finished_at": None,
+    "wait_seconds": None,
+    "run_seconds": None,
+    "items_per_second": None,
+}
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -20,13 +29,10 @@ def report(answers: Answers) -> BatchReport:
             "state": "completed",
             "counts": {"items": 1234, "succeeded": 1200, "failed": 34, "cancelled": 0, "retries": 0},
             "errors": {HOSTILE: 34},
-            "times": {
-                "created_at": NOW,
-                "started_at": None,
-                "finished_at": None,
-                "wait_seconds": None,
-                "run_seconds": None,
-                "items_per_second": None,
+            "times": BEFORE
+            | {
+                "chunk_seconds": {"p50": 1.25, "p95": 77.7},
+                "item_seconds": {"p50": 0.0125, "p95": 0.777},
             },
             "answers": answers.summary(),
             "drift": {"status": "no_reference", "rows": 0, "alarm": False, "columns": []},
@@ -43,10 +49,31 @@ class TestRender:
         assert "<script" not in page
         assert page.count("&lt;script&gt;") == 2
         assert "1,200" in page
+        assert "77.7 s</b><span>for a chunk, 95 in 100" in page
+        assert "0.0125 s</b><span>for an item, half of them" in page
         assert "<svg" in page
 
     def test_nothing_to_show(self) -> None:
         assert "no answers" in render_report(report(Answers()))
+
+    def test_a_report_of_before_there_were_percentiles(self) -> None:
+        earlier = report(Answers())
+        page = render_report(earlier.model_copy(update={"times": ReportTimes.model_validate(BEFORE)}))
+        assert "95 in 100" not in page
+
+
+class TestPercentiles:
+    def test_of_a_hundred(self) -> None:
+        assert percentiles([(1, float(number)) for number in range(100, 0, -1)]) == {"p50": 50.0, "p95": 95.0}
+
+    def test_of_as_many_as_each_counts_for(self) -> None:
+        assert percentiles([(90, 0.1), (9, 2.0), (1, 50.0)]) == {"p50": 0.1, "p95": 2.0}
+
+    def test_of_one(self) -> None:
+        assert percentiles([(3, 0.5)]) == {"p50": 0.5, "p95": 0.5}
+
+    def test_of_none(self) -> None:
+        assert percentiles([]) is None
 
 
 class TestAnswers:
