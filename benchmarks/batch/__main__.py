@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.batch import images, page, rows, tables, waits
+from benchmarks.batch.bucket import Bucket, bucket
 from benchmarks.batch.criteria import judge
 from benchmarks.batch.models import publish_images, publish_rows
-from benchmarks.batch.nodes import Nodes, bucket, running
+from benchmarks.batch.nodes import Nodes, running
 from benchmarks.batch.options import RESULTS, Options, parse
 from benchmarks.search import databases
 from benchmarks.serving.backing import backing
@@ -99,6 +100,7 @@ def _measure(options: Options, platform: Platform, folder: Path, begin: Begin, r
             nodes,
             models["rows"],
             folder / "table",
+            Bucket.of(platform.settings),
             rows=options.rows,
             rounds=options.rounds,
             tracking=tracking,
@@ -135,15 +137,15 @@ def _own(options: Options, report: Callable[[str], None]) -> Iterator[dict[str, 
         settings = stack.enter_context(backing(options.stack_env, report))
         database = stack.enter_context(databases.database(settings, DATABASE, keep=False))
         redis = stack.enter_context(databases.redis(settings["ML_REDIS_URL"]))
-        name = f"mlp-bench-batch-{uuid4().hex[:8]}"
-        stack.enter_context(bucket(settings, name))
-        yield {
+        own = {
             **settings,
             databases.APP: database.app,
             databases.OWNER: database.owner,
             "ML_REDIS_URL": redis,
-            "ML_S3_BUCKET": name,
+            "ML_S3_BUCKET": f"mlp-bench-batch-{uuid4().hex[:8]}",
         }
+        stack.enter_context(bucket(own))
+        yield own
 
 
 @contextmanager

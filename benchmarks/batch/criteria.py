@@ -18,8 +18,8 @@ def judge(result: Result) -> list[dict[str, Any]]:
 def _table(result: Result) -> tuple[float, str] | None:
     if (found := result.get("table")) is None:
         return None
-    words = f"{found['rows']:,} rows, {found['csv_mb']:g} MB"
-    return _valid(found, f"{words}; {_times(found, 'script')}")
+    words = f"{found['rows']:,} rows, {found['csv_mb']:g} MB; {_times(found['stored'], 'script')}"
+    return _valid(found, found["stored"]["ratio"], f"{words}; with its upload {found['uploaded']['ratio']:.3g}x")
 
 
 def _memory(result: Result) -> tuple[float, str] | None:
@@ -32,7 +32,9 @@ def _memory(result: Result) -> tuple[float, str] | None:
 def _images(result: Result) -> tuple[float, str] | None:
     if (found := result.get("images")) is None:
         return None
-    return _valid(found, f"{found['images']:,} images, {found['batch']} in a call; {_times(found, 'loop')}")
+    return _valid(
+        found, found["ratio"], f"{found['images']:,} images, {found['batch']} in a call; {_times(found, 'loop')}"
+    )
 
 
 def _scorer(result: Result) -> tuple[float, str] | None:
@@ -57,9 +59,9 @@ def _fairness(result: Result) -> tuple[float, str] | None:
     return found["ratio"], f"{words}, {found['backlog_after']:,} items still waiting"
 
 
-def _valid(found: Result, words: str) -> tuple[float, str]:
+def _valid(found: Result, ratio: float, words: str) -> tuple[float, str]:
     """Return the ratio, which is none when the answers are others."""
-    return (found["ratio"], words) if found["same_answers"] else (math.nan, f"{words}; other answers")
+    return (ratio, words) if found["same_answers"] else (math.nan, f"{words}; other answers")
 
 
 def _times(found: Result, rival: str) -> str:

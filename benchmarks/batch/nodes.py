@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
-from minio import Minio
 
 from benchmarks.serving.backing import service_settings
 from benchmarks.serving.processes import Launch, Server
@@ -83,26 +81,6 @@ def running(settings: Mapping[str, str], models: str, folder: Path, processes: i
         httpx.Client(base_url=url, timeout=REQUEST_SECONDS, trust_env=False, limits=limits) as client,
     ):
         yield Nodes(client, worker, _platform(settings), processes)
-
-
-@contextmanager
-def bucket(settings: Mapping[str, str], name: str) -> Iterator[None]:
-    """Make a bucket for the time of the block."""
-    endpoint = urlsplit(settings["ML_S3_ENDPOINT"])
-    client = Minio(
-        endpoint.netloc,
-        access_key=settings["ML_S3_ACCESS_KEY"],
-        secret_key=settings["ML_S3_SECRET_KEY"],
-        secure=endpoint.scheme == "https",
-        region=settings["ML_S3_REGION"],
-    )
-    client.make_bucket(name)
-    try:
-        yield
-    finally:
-        for one in client.list_objects(name, recursive=True):
-            client.remove_object(name, str(one.object_name))
-        client.remove_bucket(name)
 
 
 def _platform(settings: Mapping[str, str]) -> PlatformSettings:

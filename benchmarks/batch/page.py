@@ -49,7 +49,10 @@ def _details(result: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             f"## A table of {scored['rows']:,} rows\n",
-            table(tables.ROUND_HEADING, tables.rounds(scored, "script")),
+            *(
+                f"{words.capitalize()}:\n\n{table(tables.ROUND_HEADING, tables.rounds(scored[where], 'script'))}"
+                for where, words in tables.TABLES.items()
+            ),
             table(tables.MEMORY_HEADING, tables.memory(scored)),
             f"## {images['images']:,} images\n",
             table(tables.ROUND_HEADING, tables.rounds(images, "loop")),

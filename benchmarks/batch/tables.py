@@ -10,6 +10,7 @@ from benchmarks.serving.tables import limit
 Figures = Mapping[str, Any]
 TARGET_HEADING = ["what", "at least", "aim", "seen", "reached", ""]
 ROUND_HEADING = ["round", "job, s", "rival, s", "ratio"]
+TABLES = {"stored": "from the object store and to it", "uploaded": "from a file and to one, the upload included"}
 MEMORY_HEADING = ["process", "most, MB", "after the small table, MB"]
 COLD = "the first of all, for which a model is loaded"
 WAIT_HEADING = ["wait for the first result, ms", "p50", "p95", "most"]
@@ -34,7 +35,8 @@ def target_rows(result: Figures) -> list[list[str]]:
 def details(result: Figures) -> Iterator[Table]:
     """Yield the tables of what was measured."""
     if (table := result.get("table")) is not None:
-        yield _filled(f"{table['rows']:,} rows: a job and a script of pandas", ROUND_HEADING, rounds(table, "script"))
+        for where, words in TABLES.items():
+            yield _filled(f"{table['rows']:,} rows, {words}", ROUND_HEADING, rounds(table[where], "script"))
         yield _filled("Memory of the worker", MEMORY_HEADING, memory(table))
     if (images := result.get("images")) is not None:
         yield _filled(f"{images['images']:,} images: a job and a loop", ROUND_HEADING, rounds(images, "loop"))
