@@ -69,6 +69,7 @@ class Slot:
         lease: Of a claim.
         chunk_timeout: How long a chunk may be scored.
         poll: How often an idle slot looks.
+        ring: Called when there are more chunks, for idle slots to look at once.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Slot:
         lease: timedelta,
         chunk_timeout: timedelta,
         poll: timedelta,
+        ring: Callable[[], None],
     ) -> None:
         self._claims = claims
         self._burial = burial
@@ -87,6 +89,7 @@ class Slot:
         self._lease = lease.total_seconds()
         self._chunk_timeout = chunk_timeout.total_seconds()
         self._poll = poll
+        self._ring = ring
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -148,6 +151,7 @@ class Slot:
                 after = await self._commit(chunk, job, report)
             case Split(chunks):
                 after = await self._claims.split(chunk.claim, job, chunks)
+                self._ring()
             case Finished(summary):
                 return await self._claims.finish(chunk.claim, job, summary)
             case Unavailable(reason) if chunk.claim.claim < MOST_CLAIMS:

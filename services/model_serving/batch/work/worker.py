@@ -37,7 +37,12 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
             retention=settings.batch_retention,
         )
         holder = f"{socket.gethostname()}.{os.getpid()}"
-        slots = []
+        slots: list[Slot] = []
+
+        def ring() -> None:
+            for slot in slots:
+                slot.wake()
+
         for number in range(settings.batch_processes):
             scorer = ScorerProcess(settings)
             stack.push_async_callback(scorer.close)
@@ -49,6 +54,7 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
                     lease=settings.batch_lease,
                     chunk_timeout=settings.batch_chunk_timeout,
                     poll=settings.batch_poll_interval,
+                    ring=ring,
                 )
             )
             await scorer.start()
@@ -62,10 +68,6 @@ async def working(kernel: Kernel, settings: ServingSettings) -> AsyncIterator[No
         if settings.batch_webhook_secret is not None:
             deliverer = make_deliverer(kernel.database, settings, settings.batch_webhook_secret)
             kernel.health.register("webhooks", await stack.enter_async_context(running(deliverer, "batch webhooks")))
-
-        def ring() -> None:
-            for slot in slots:
-                slot.wake()
 
         await stack.enter_async_context(
             listening(make_celery(settings), ring=ring, sweep=upkeep.sweep, retain=upkeep.retain)

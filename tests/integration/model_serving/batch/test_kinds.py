@@ -1,41 +1,18 @@
 """Chunks that are split into others, whose items are elsewhere, and that follow the end of a job."""
 
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
 
 import psycopg
 
 from mlplatform.database import Database
-from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import ChunkInput
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
-from tests.integration.model_serving.batch.orders import MODEL, caller, desk, stored
+from tests.integration.model_serving.batch.orders import INPUT, caller, desk, split_job, stored
 
 FINISH = {"type": "report"}
-INPUT = {"type": "table", "key": "k"}
-
-
-async def split_job(database: Database, *, finish: list[dict[str, Any]] | None = None) -> Job:
-    """Store a job whose items are known once its input is split."""
-    async with database.transaction("a") as connection:
-        job = await repository.create(
-            connection,
-            uuid4(),
-            kind="table",
-            model=asdict(MODEL),
-            params={},
-            items=0,
-            subject="somebody",
-            finish=finish,
-        )
-        await repository.add_chunks(connection, job.id, [ChunkInput((), source=INPUT, kind="split")])
-    return job
 
 
 def claims_of(database: Database) -> Claims:
