@@ -66,6 +66,10 @@ bench-serving: install ## Measure serving against other servers (most of an hour
 bench-embedding: install ## Measure embedding beside sentence-transformers and infinity-emb: DATA="DIR DIR", in the layout of BEIR
 	@$(VENV)/python -m benchmarks.embedding --data $(DATA) $(ARGS)
 
+.PHONY: bench-batch
+bench-batch: install ## Measure batch jobs beside pandas and PyTorch, waits and fairness (ARGS=--quick: minutes)
+	@$(VENV)/python -m benchmarks.batch $(ARGS)
+
 .PHONY: bench-drift
 bench-drift: install ## How often drift is found, where there is some and where there is none
 	@$(VENV)/python benchmarks/monitoring/drift.py $(ARGS)

@@ -76,6 +76,7 @@ class Slot:
         lease: Of a claim.
         chunk_timeout: How long a chunk may be scored.
         poll: How often an idle slot looks.
+        ring: Called when there are more chunks, for idle slots to look at once.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Slot:
         lease: timedelta,
         chunk_timeout: timedelta,
         poll: timedelta,
+        ring: Callable[[], None],
     ) -> None:
         self._claims = claims
         self._burial = burial
@@ -94,6 +96,7 @@ class Slot:
         self._lease = lease.total_seconds()
         self._chunk_timeout = chunk_timeout.total_seconds()
         self._poll = poll
+        self._ring = ring
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -201,9 +204,11 @@ class Slot:
 
     async def _split(self, chunk: Chunk, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
         try:
-            return await self._claims.split(chunk.claim, job, specs)
+            after = await self._claims.split(chunk.claim, job, specs)
         except QuotaExceeded as error:
             return await self._fail(chunk, job, error.code, error.detail)
+        self._ring()
+        return after
 
     async def _fail(self, chunk: Chunk, job: Job, code: str, detail: str) -> Job | None:
         error = orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()

@@ -41,7 +41,12 @@ async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> As
             retention=settings.batch_retention,
         )
         holder = f"{socket.gethostname()}.{os.getpid()}"
-        slots = []
+        slots: list[Slot] = []
+
+        def ring() -> None:
+            for slot in slots:
+                slot.wake()
+
         for number in range(settings.batch_processes):
             scorer = ScorerProcess(settings)
             stack.push_async_callback(scorer.close)
@@ -53,6 +58,7 @@ async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> As
                     lease=settings.batch_lease,
                     chunk_timeout=settings.batch_chunk_timeout,
                     poll=settings.batch_poll_interval,
+                    ring=ring,
                 )
             )
             await scorer.start()
@@ -70,10 +76,6 @@ async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> As
             kernel.health.register(
                 "webhooks", await stack.enter_async_context(running(deliverer, "batch webhooks", fault.report))
             )
-
-        def ring() -> None:
-            for slot in slots:
-                slot.wake()
 
         await stack.enter_async_context(
             listening(make_celery(settings), ring=ring, sweep=upkeep.sweep, retain=upkeep.retain)

@@ -1,7 +1,8 @@
 """Jobs of the tests' own tenants, stored as the service stores them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import psycopg
@@ -10,13 +11,17 @@ from mlplatform.audit import AuditLog
 from mlplatform.auth import Principal, Role
 from mlplatform.database import Database
 from mlplatform.idempotency import RepeatableRequest
+from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import Jobs, Order
+from services.model_serving.batch.jobs.repository import ChunkInput
 from services.model_serving.batch.scoring.assignment import ItemResult
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.engine.identity import ModelIdentity
 
 MODEL = ModelIdentity("model", "1", key="key", digest=None, run_id=None)
+INPUT = {"type": "table", "key": "k"}
+"""What is to be split."""
 
 
 class Silence:
@@ -48,6 +53,23 @@ def desk(database: Database, *, chunk_items: int = 4) -> Desk:
 def caller(tenant: str) -> Principal:
     """Return somebody of a tenant."""
     return Principal("somebody", tenant, frozenset({Role.USER}), "jwt")
+
+
+async def split_job(database: Database, *, finish: list[dict[str, Any]] | None = None) -> Job:
+    """Store a job whose items are known once its input is split."""
+    async with database.transaction("a") as connection:
+        job = await repository.create(
+            connection,
+            uuid4(),
+            kind="table",
+            model=asdict(MODEL),
+            params={},
+            items=0,
+            subject="somebody",
+            finish=finish,
+        )
+        await repository.add_chunks(connection, job.id, [ChunkInput((), source=INPUT, kind="split")])
+    return job
 
 
 def doubled(chunk: Chunk) -> list[ItemResult]:

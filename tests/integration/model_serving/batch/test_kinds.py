@@ -4,8 +4,6 @@ import asyncio
 from collections import Counter
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -22,27 +20,9 @@ from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
-from tests.integration.model_serving.batch.orders import MODEL, caller, desk, stored
+from tests.integration.model_serving.batch.orders import INPUT, caller, desk, split_job, stored
 
 FINISH = {"type": "report"}
-INPUT = {"type": "table", "key": "k"}
-
-
-async def split_job(database: Database, *, finish: list[dict[str, Any]] | None = None) -> Job:
-    """Store a job whose items are known once its input is split."""
-    async with database.transaction("a") as connection:
-        job = await repository.create(
-            connection,
-            uuid4(),
-            kind="table",
-            model=asdict(MODEL),
-            params={},
-            items=0,
-            subject="somebody",
-            finish=finish,
-        )
-        await repository.add_chunks(connection, job.id, [ChunkInput((), source=INPUT, kind="split")])
-    return job
 
 
 def claims_of(database: Database) -> Claims:

@@ -10,14 +10,23 @@ import psycopg
 from mlplatform.database import Database
 from mlplatform.events import running
 from mlplatform.objects import ObjectStore
-from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Stopped, Unavailable
+from services.model_serving.batch.scoring.assignment import (
+    Assignment,
+    ChunkSpec,
+    ItemResult,
+    Report,
+    Scored,
+    Split,
+    Stopped,
+    Unavailable,
+)
 from services.model_serving.batch.scoring.process import ScorerDiedError
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import MOST_CLAIMS, Slot
 from services.model_serving.batch.work.upkeep import Upkeep
-from tests.integration.model_serving.batch.orders import caller, desk, doubled, stored
+from tests.integration.model_serving.batch.orders import caller, desk, doubled, split_job, stored
 from tests.integration.model_serving.running import eventually
 
 SECOND = timedelta(seconds=1)
@@ -67,10 +76,32 @@ async def working(
     database: Database, hands: Hands, *, lease: timedelta = MINUTE, longest: timedelta = MINUTE
 ) -> AsyncIterator[Slot]:
     claims = Claims(database, "tests", lease)
-    slot = Slot(claims, Burial(database), hands, lease=lease, chunk_timeout=longest, poll=timedelta(milliseconds=50))
+    slot = Slot(
+        claims,
+        Burial(database),
+        hands,
+        lease=lease,
+        chunk_timeout=longest,
+        poll=timedelta(milliseconds=50),
+        ring=lambda: hands.told.append("ring"),
+    )
     async with running(slot, "slot"):
         yield slot
         slot.hurry()
+
+
+class TestSplit:
+    async def test_idle_slots_are_told_of_the_chunks_that_an_input_was_split_into(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        job, hands = await split_job(database), Hands()
+        result = ItemResult(0, "succeeded", "1", None)
+        hands.answer = lambda given: Split([ChunkSpec({}, 1)]) if given.kind == "split" else Scored([result])
+        hands.go.set()
+        async with working(database, hands):
+            await eventually(lambda: _ended(desk(database), job))
+        assert hands.told == ["ring"]
+        assert stored(owner, job) == {0: ("succeeded", 1)}
 
 
 class TestLease:
