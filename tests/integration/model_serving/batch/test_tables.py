@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tests.integration.model_serving.batch.workers import ended, results, worker
+from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -28,20 +28,6 @@ async def post(service: Service, content: bytes, kind: str, **query: Any) -> htt
     return await service.client.post(
         "/api/v1/batch/table", content=content, headers={"content-type": kind}, params={"version": "1", **query}
     )
-
-
-async def fetch(service: Service, place: str, form: str) -> bytes:
-    """Fetch the results as soon as they are written."""
-
-    async def look() -> bytes | None:
-        answer = await service.client.get(f"{place}/results.{form}")
-        if answer.status_code != 307:
-            assert answer.status_code == 409, answer.text
-            return None
-        async with httpx.AsyncClient() as client:
-            return (await client.get(answer.headers["location"])).content
-
-    return bytes(await eventually(look))
 
 
 async def reported(service: Service, place: str) -> dict[str, Any]:
