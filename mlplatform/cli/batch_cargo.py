@@ -122,7 +122,7 @@ def _files(path: Path) -> Iterator[Named]:
     if not path.is_dir():
         yield _shown(path.name), path
         return
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             one = Path(folder) / name
