@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mlplatform.cli import batch_files as files
+from mlplatform.cli.batch_cargo import TABLES, Cargo, choose, fields_of, opened, parts_of
 from mlplatform.cli.options import Json
 from mlplatform.cli.owner import FAILED, USAGE, err, fail, out
-from mlplatform.cli.serving_api import TIMEOUT_SECONDS, UNREACHABLE, call, quoted, refuse, send, unreachable
+from mlplatform.cli.serving_api import call, quoted, refuse, send, unreachable
 
 app = typer.Typer(help="Batch jobs: submit, watch, fetch, webhook-key.", no_args_is_help=True)
 
@@ -25,17 +27,32 @@ PATIENCE_SECONDS = 120.0
 """How long the service may be away while a job is watched."""
 PAGE = 1000
 TABLE = "table"
-"""Kind of the jobs whose results are one file."""
 State = dict[str, Any]
+
+
+class Form(StrEnum):
+    """How results are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 @app.command()
 def submit(
     model: Annotated[str, typer.Argument(help="A registered model.")],
     inputs: Annotated[
-        Path, typer.Argument(help="Items: a .json list, .jsonl with one a line, or .csv with a row each.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            help="Items: a .json list, .jsonl with one a line, or .csv with a row each. Or a .parquet table. "
+            "Or files, folders and zip archives of images or texts."
+        ),
+    ] = None,
     *,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="A .csv, .jsonl or .parquet table of any length, in place of inputs.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option("--delimiter", help="Between the values of a .csv table.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="By number; else the one in production.")] = None,
     alias: Annotated[str | None, typer.Option("--alias", help="The version by alias.")] = None,
     param: Annotated[
@@ -52,18 +69,42 @@ def submit(
     """Submit a job; it goes on whatever becomes of this command."""
     if version is not None and alias is not None:
         fail("Give --version or --alias, not both.", USAGE)
-    given: State = {"version": version, "alias": alias, "threshold": threshold, "webhook": webhook}
-    body: State = {"model": model, "inputs": files.read_items(inputs), "params": _params(param or [])}
-    body |= {name: value for name, value in given.items() if value is not None}
-    headers = {} if key is None else {"Idempotency-Key": key}
-    job: State = call("POST", "batch", body=body, headers=headers).json()
+    cargo = choose(inputs or [], table)
+    if cargo.kind == TABLE and (param or threshold is not None):
+        fail("--param and --threshold are not for tables.", USAGE)
+    if cargo.kind != TABLE and delimiter is not None:
+        fail("--delimiter is for tables.", USAGE)
+    given: State = {"model": model, "version": version, "alias": alias, "threshold": threshold, "webhook": webhook}
+    given |= {"params": _params(param or []), "delimiter": delimiter}
+    job = _sent(cargo, given, {} if key is None else {"Idempotency-Key": key})
     if follow:
         _conclude(_followed(job["id"], job), as_json=as_json)
     elif as_json:
         typer.echo(json.dumps(job))
     else:
-        out.print(f"job {job['id']}: {job['items']:,} items with version {job['version']} of {model}", markup=False)
+        items = f"{job['items']:,} items" if job["items"] else "a table"
+        out.print(f"job {job['id']}: {items} with version {job['version']} of {model}", markup=False)
         out.print(f"next: mlp batch watch {job['id']}", markup=False, style="dim")
+
+
+def _sent(cargo: Cargo, given: State, headers: dict[str, str]) -> State:
+    """Submit a job, and return it."""
+    from mlplatform.cli import batch_transfer as transfer  # noqa: PLC0415 - loads httpx; `mlp --help` must answer at once
+
+    answer: State
+    fields = {name: value for name, value in given.items() if value is not None}
+    if cargo.kind == "items":
+        body = {**fields, "inputs": files.read_items(cargo.path)}
+        answer = call("POST", "batch", body=body, headers=headers).json()
+    elif cargo.kind == "files":
+        with parts_of(cargo.paths) as parts:
+            form = [("files", part) for part in parts]
+            answer = transfer.upload("batch/files", headers, data=fields_of(fields), files=form).json()
+    else:
+        headers = {**headers, "Content-Type": TABLES[cargo.path.suffix.lower()]}
+        with opened(cargo.path) as content:
+            answer = transfer.upload("batch/table", headers, params=fields_of(fields), content=content).json()
+    return answer
 
 
 @app.command()
@@ -77,26 +118,56 @@ def fetch(
     job: Job,
     *,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A .jsonl or .csv file (.parquet too for tables); else lines of JSON."),
+        Path | None, typer.Option("--output", "-o", help="A .parquet, .csv or .jsonl file; else they are printed.")
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only the items that failed.")] = False,
-    partial: Annotated[bool, typer.Option("--partial", help="What there is, though the job goes on.")] = False,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="As which they are written; else as the file's name says, or lines.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="List only the items that failed.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="List what there is, though the job goes on.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fetch the results of a job, in the order of its items."""
+    if as_json and output is None:
+        fail("--json tells of a file: name it with --output.", USAGE)
+    if form is not None and (failed or partial):
+        fail("--format is not for --failed and --partial, which list what is there.", USAGE)
     state: State = call("GET", quoted("jobs", job)).json()
-    if state["state"] not in ENDED and not partial:
+    goes_on = state["state"] not in ENDED
+    if goes_on and not partial:
         fail(f"The job is {state['state']}. Wait with mlp batch watch {job}, or take what there is with --partial.")
-    if state["kind"] == TABLE and not failed:  # only the rows that failed are listed
-        _fetch_table(job, output)
-        return
-    results = _results(job, failed=failed)
+    if goes_on and not failed and state["kind"] == TABLE:  # it would be taken for all that there is
+        fail(f"Of a table that is {state['state']} only the rows that failed can be listed: add --failed.")
+    if failed or goes_on:
+        told = {"results": _listed(job, output, failed=failed)}
+    else:
+        told = {"bytes": _downloaded(job, output, form)}
     if output is None:
-        for one in results:
-            typer.echo(json.dumps(one, ensure_ascii=False))
         return
-    count = files.write_results(output, results)
-    err.print(f"{count:,} results in {output}", markup=False)
+    if as_json:
+        typer.echo(json.dumps({"job": job, "output": str(output), **told}))
+        return
+    err.print(", ".join(f"{number:,} {name}" for name, number in told.items()), f"in {output}", markup=False)
+    if state["failed"] and not failed:
+        err.print(f"next: mlp batch fetch {job} --failed", markup=False, style="dim")
+
+
+def _listed(job: str, output: Path | None, *, failed: bool) -> int:
+    results = _results(job, failed=failed)
+    if output is not None:
+        return files.write_results(output, results)
+    count = 0
+    for one in results:
+        typer.echo(json.dumps(one, ensure_ascii=False))
+        count += 1
+    return count
+
+
+def _downloaded(job: str, output: Path | None, form: Form | None) -> int:
+    from mlplatform.cli import batch_transfer as transfer  # noqa: PLC0415 - loads httpx; `mlp --help` must answer at once
+
+    wanted = form.value if form else "jsonl" if output is None else files.form_of(output)
+    return transfer.download(quoted("jobs", job, f"results.{wanted}"), output)
 
 
 @app.command("webhook-key")
@@ -147,32 +218,10 @@ def _conclude(state: State, *, as_json: bool) -> None:
         out.print(f"job {state['id']} {state['state']}: {counts}", markup=False)
         if state["error"]:
             out.print(state["error"], markup=False)
-        out.print(f"next: mlp batch fetch {state['id']} --output results.jsonl", markup=False, style="dim")
+        form = "parquet" if state["kind"] == TABLE else "jsonl"
+        out.print(f"next: mlp batch fetch {state['id']} --output results.{form}", markup=False, style="dim")
     if state["succeeded"] != state["items"]:
         raise typer.Exit(FAILED)
-
-
-def _fetch_table(job: str, output: Path | None) -> None:
-    import httpx  # noqa: PLC0415 - `mlp --help` must answer at once
-
-    if output is None:
-        fail("The results of a table are a file: name it with --output, ending in .parquet, .csv or .jsonl.", USAGE)
-    form = files.table_form(output)
-    path = quoted("jobs", job, f"results.{form}")
-    try:
-        answer = send("GET", path)
-    except httpx.TransportError as error:
-        unreachable(path, error)
-    if not answer.is_redirect:
-        refuse(answer)
-    try:  # the address is that of the object store, which is told no credential of ours
-        with httpx.stream("GET", answer.headers["location"], timeout=TIMEOUT_SECONDS, trust_env=False) as content:
-            if not content.is_success:
-                fail(f"The object store answered {content.status_code}.")
-            size = files.write_content(output, content.iter_bytes())
-    except httpx.TransportError as error:
-        fail(f"The object store does not answer: {type(error).__name__}.", UNREACHABLE)
-    err.print(f"{size:,} bytes in {output}", markup=False)
 
 
 def _results(job: str, *, failed: bool) -> Iterator[State]:

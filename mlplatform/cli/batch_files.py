@@ -12,7 +12,7 @@ from mlplatform.cli.owner import USAGE, fail
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 """As JSON has it; what looks like a number and is none there stays text: `nan`, `1_000`, `٣`."""
-TABLES = (".parquet", ".csv", ".jsonl")
+FORMS = (".parquet", ".csv", ".jsonl")
 COLUMNS = ("item", "state", "output", "code", "detail")
 
 
@@ -36,15 +36,15 @@ def write_results(path: Path, results: Iterable[Mapping[str, Any]]) -> int:
     """Write results to a file, which is there only when it is whole; return how many they were."""
     suffix = path.suffix.lower()
     if suffix not in {".jsonl", ".csv"}:
-        fail(f"--output: {path} must end in .jsonl or .csv", USAGE)
+        fail(f"--output: {path} must end in .jsonl or .csv, as results that are listed do", USAGE)
     with _whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         return _write_rows(file, results) if suffix == ".csv" else _write_lines(file, results)
 
 
-def table_form(path: Path) -> str:
-    """Return the form of the results of a table that a file's name asks for."""
-    if path.suffix.lower() not in TABLES:
-        fail(f"--output: {path} must end in {', '.join(TABLES)}", USAGE)
+def form_of(path: Path) -> str:
+    """Return the form of results that a file's name asks for."""
+    if path.suffix.lower() not in FORMS:
+        fail(f"--output: {path} must end in {', '.join(FORMS)}, or say --format", USAGE)
     return path.suffix.lower().removeprefix(".")
 
 

@@ -73,7 +73,7 @@ def send(
 
     sent = credential() | (headers or {})
     return httpx.request(
-        method, _url(path), json=body, params=query, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False
+        method, url_of(path), json=body, params=query, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False
     )
 
 
@@ -86,7 +86,7 @@ def refuse(answer: "httpx.Response") -> None:
 def unreachable(path: str, error: Exception) -> NoReturn:
     """End the command since the service is away."""
     fail(
-        f"The serving service does not answer at {_url(path)}: {type(error).__name__}. Is ML_SERVING_URL right?",
+        f"The serving service does not answer at {url_of(path)}: {type(error).__name__}. Is ML_SERVING_URL right?",
         UNREACHABLE,
     )
 
@@ -96,8 +96,17 @@ def quoted(*parts: str) -> str:
     return "/".join(quote(part, safe="") for part in parts)
 
 
-def _url(path: str) -> str:
+def url_of(path: str) -> str:
+    """Return the address of a path below `/api/v1/`."""
     return f"{str(load_settings().serving_url).rstrip('/')}/api/v1/{path}"
+
+
+def problem_code(answer: "httpx.Response") -> str | None:
+    """Return the code of a refusal; None of any other answer."""
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _problem(answer: "httpx.Response") -> str:

@@ -22,6 +22,7 @@ from services.model_serving.monitoring.composition import open_monitoring
 from services.model_serving.monitoring.references import References
 from services.model_serving.protocols import mlflow_scoring, native, open_inference
 from services.model_serving.routes import (
+    exports,
     feedback,
     jobs,
     models,
@@ -80,6 +81,7 @@ def create_app(settings: ServingSettings | None = None, image: Image | None = No
             feedback.router,
             jobs.router,
             tables.router,
+            exports.router,
             uploads.router,
             webhooks.router,
             reports.router,

@@ -9,6 +9,7 @@ from mlplatform.registry.registry import Registry
 from mlplatform.service import Kernel
 from services.model_serving.batch.doorbell.bell import Bell
 from services.model_serving.batch.doorbell.celery_app import make_celery
+from services.model_serving.batch.exports.exports import Exports
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.quota.quota import Quota
@@ -37,6 +38,7 @@ class Batch:
     webhooks: Webhooks
     reviews: Reviews
     reports: Reports
+    exports: Exports
 
 
 @asynccontextmanager
@@ -74,6 +76,7 @@ async def open_batch(
             Webhooks(kernel.database, kernel.audit, settings),
             Reviews(kernel.database, kernel.audit, kernel.objects),
             Reports(kernel.database),
+            Exports(kernel.database, kernel.objects, bell),
         )
     finally:
         await bell.close()

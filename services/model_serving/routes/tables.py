@@ -3,10 +3,8 @@
 import hashlib
 from email.message import Message
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from mlplatform.auth import Permission, Principal, require
 from mlplatform.errors import Unprocessable, UnsupportedMediaType
@@ -37,9 +35,6 @@ REQUEST: dict[str, Any] = {
         "description": "The table; nothing when `key` is given.",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES},
     }
-}
-REDIRECT: dict[int | str, dict[str, Any]] = {
-    307: {"headers": {"Location": {"description": "Where the file is, for a while.", "schema": {"type": "string"}}}}
 }
 
 router = ServiceRouter(prefix="/api/v1", tags=["jobs"])
@@ -107,18 +102,6 @@ async def submit_table(
         async with tables.storing(principal.tenant, upload, form, delimiter) as stored:
             order = TableOrder(identity, alias, stored.file, forms, webhook, report)
             return _answer(await tables.submit(principal, order, repeatable, number, stored))
-
-
-@router.get(
-    "/jobs/{job}/results.{form}",
-    summary="Fetch the results of a table",
-    status_code=307,
-    response_class=RedirectResponse,
-    responses=REDIRECT,
-)
-async def fetch_results(job: UUID, form: Format, principal: Caller, tables: OwnTables) -> Response:
-    """Go to a file with a row for each row of the table, in its order."""
-    return RedirectResponse(await tables.address(principal.tenant, job, form))
 
 
 def _answer(submitted: Job | StoredResponse) -> Response:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 
@@ -20,6 +20,7 @@ from tests.integration.model_serving.batch.workers import worker
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import eventually, serving
+from tests.unit.model_serving.batch.uploads.corpus import packed
 
 __all__ = ["objects", "publisher", "settings"]
 
@@ -75,9 +76,11 @@ async def shell(
 
 
 class TestWorked:
-    async def test_submitted_watched_and_fetched(self, shell: Shell, settings_env: dict[str, str]) -> None:
+    async def test_submitted_watched_and_fetched(
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
+    ) -> None:
         rows = shell.file("rows.csv", ROWS)
-        async with worker(settings_env, shell.folder):
+        async with worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder):
             status, printed, said = await shell.type(
                 "submit", shell.model, rows, "--version", 1, "--watch", "--json", "--key", "once"
             )
@@ -93,11 +96,22 @@ class TestWorked:
             assert status == 0, said
             results = [json.loads(line) for line in output.read_text().splitlines()]
             assert [one["item"] for one in results] == list(range(20))
-            assert len({json.dumps(one["output"]) for one in results}) == 20
+            assert len({one["prediction"] for one in results}) == 20
+            status, printed, said = await shell.type("fetch", job["id"])
+            assert (status, printed) == (0, output.read_text()), said
+            parquet = shell.folder / "all.parquet"
+            status, printed, said = await shell.type("fetch", job["id"], "-o", parquet, "--json")
+            assert status == 0, said
+            assert json.loads(printed) == {"job": job["id"], "output": str(parquet), "bytes": parquet.stat().st_size}
+            assert pq.read_table(parquet).to_pylist() == results
+            status, printed, _ = await shell.type("fetch", job["id"], "--format", "csv")
+            assert (status, printed.splitlines()[0]) == (0, '"item","prediction","code","error"')
 
-    async def test_items_that_fail_are_told(self, shell: Shell, settings_env: dict[str, str]) -> None:
+    async def test_items_that_fail_are_told(
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
+    ) -> None:
         rows = shell.file("rows.jsonl", '{"a": 1, "b": 0, "c": 0}\n{"a": "no number", "b": 0, "c": 0}\n')
-        async with worker(settings_env, shell.folder):
+        async with worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder):
             status, printed, _ = await shell.type("submit", shell.model, rows, "--version", 1, "--watch")
             assert status == 1
             assert "1 succeeded, 1 failed" in printed
@@ -105,38 +119,83 @@ class TestWorked:
             status, printed, _ = await shell.type("fetch", job, "--failed")
             (failed,) = map(json.loads, printed.splitlines())
             assert (status, failed["item"], failed["error"]["code"]) == (0, 1, "invalid_inputs")
+            status, printed, _ = await shell.type("fetch", job)
+            assert [json.loads(line)["code"] for line in printed.splitlines()] == [None, "invalid_inputs"]
 
 
 class TestTable:
     async def test_all_of_its_rows_are_in_the_file(
         self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
     ) -> None:
-        service = shell.environment["ML_SERVING_URL"]
-        async with (
-            worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder),
-            httpx.AsyncClient() as client,
-        ):
-            answer = await client.post(
-                f"{service}/api/v1/batch/table",
-                params={"model": shell.model, "version": 1, "results": "csv"},
-                content=ROWS + "3,1,no number\n",
-                headers={"Content-Type": "text/csv"},
+        table = shell.file("rows.csv", ROWS.replace(",", ";") + "3;1;no number\n")
+        async with worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder):
+            status, printed, said = await shell.type(
+                "submit", shell.model, "--table", table, "--delimiter", ";", "--version", 1, "--key", "once"
             )
-            assert answer.status_code == 202, answer.text
-            job = answer.json()["id"]
-            assert (await shell.type("watch", job))[0] == 1
-            output = shell.folder / "results.csv"
-
-            async def fetched() -> bool:
-                return (await shell.type("fetch", job, "--output", output))[0] == 0
-
-            await eventually(fetched)
-        assert len(output.read_text().splitlines()) == 22
-        status, _, said = await shell.type("fetch", job)
-        assert (status, "--output" in said) == (64, True)
-        status, _, said = await shell.type("fetch", job, "--output", shell.folder / "results.parquet")
-        assert (status, (shell.folder / "results.parquet").exists()) != (0, True)
+            assert status == 0, said
+            job = printed.split()[1].removesuffix(":")
+            assert f"next: mlp batch watch {job}" in printed
+            status, printed, _ = await shell.type("watch", job)
+            assert (status, f"next: mlp batch fetch {job} --output results.parquet" in printed) == (1, True)
+            for form, rows in (("csv", 22), ("jsonl", 21)):
+                output = shell.folder / f"results.{form}"
+                status, _, said = await shell.type("fetch", job, "--output", output)
+                assert (status, f"mlp batch fetch {job} --failed" in said) == (0, True), said
+                assert len(output.read_text().splitlines()) == rows
+            status, _, said = await shell.type("fetch", job, "--output", shell.folder / "results.parquet")
+            assert status == 0, said
+            assert pq.read_table(shell.folder / "results.parquet").num_rows == 21
+            status, printed, _ = await shell.type("fetch", job, "--failed")
+            assert [json.loads(line)["item"] for line in printed.splitlines()] == [20]
+        status, _, said = await shell.type("fetch", job, "--output", shell.folder / "results.xlsx")
+        assert (status, ".parquet" in said) == (64, True)
         assert list(shell.folder.glob("*.part")) == []
+
+    async def test_part_of_it_is_not_taken_for_all(self, shell: Shell) -> None:
+        status, printed, said = await shell.type(
+            "submit", shell.model, "--table", shell.file("rows.csv", ROWS), "--version", 1, "--json"
+        )
+        assert status == 0, said
+        job = json.loads(printed)["id"]
+        status, printed, said = await shell.type("fetch", job, "--partial")
+        assert (status, printed, "add --failed" in said) == (1, "", True)
+
+
+class TestFiles:
+    async def test_a_folder_and_an_archive(
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
+    ) -> None:
+        folder = shell.folder / "texts"
+        folder.mkdir()
+        for number in range(150):
+            (folder / f"{number:03}.txt").write_text(f"text {number}")
+        archive = shell.folder / "more.zip"
+        archive.write_bytes(packed({"x.txt": b"one", "y.txt": b"two"}))
+        async with worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder):
+            status, printed, said = await shell.type(
+                "submit", shell.model, folder, archive, "--version", 1, "--watch", "--json"
+            )
+            assert status == 1, said  # the model takes no texts, which its items say
+            job = json.loads(printed)
+            assert (job["kind"], job["items"], job["failed"]) == ("files", 152, 152)
+            status, printed, said = await shell.type("fetch", job["id"])
+            assert status == 0, said
+        rows = [json.loads(line) for line in printed.splitlines()]
+        assert [row["name"] for row in rows] == [*(f"{number:03}.txt" for number in range(150)), "x.txt", "y.txt"]
+        assert all(row["error"] for row in rows)
+
+    async def test_what_the_service_says(self, shell: Shell) -> None:
+        status, _, said = await shell.type("submit", shell.model, shell.file("a.txt", "text"), "--version", 77)
+        assert (status, "77" in said) == (1, True), said
+        (shell.folder / "a.pdf").write_bytes(b"%PDF-1.7")
+        status, _, said = await shell.type("submit", shell.model, shell.folder / "a.pdf", "--version", 1)
+        assert (status, "PDF" in said) == (1, True), said
+        status, _, said = await shell.type("submit", shell.model, shell.folder / "a.pdf", "--delimiter", ";")
+        assert (status, "--delimiter" in said) == (64, True)
+        status, _, said = await shell.type(
+            "submit", shell.model, "--table", shell.file("a.csv", ROWS), "--param", "a=1"
+        )
+        assert (status, "not for tables" in said) == (64, True)
 
 
 class TestRefused:

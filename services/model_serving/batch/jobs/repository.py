@@ -172,8 +172,8 @@ async def reopen(connection: Connection, job: UUID) -> Job:
     """Queue a locked job that ended, without its failed results; what was to follow its end follows the next one."""
     await connection.execute(
         "UPDATE batch_chunks SET state = 'cancelled', holder = NULL, lease_until = NULL "
-        "WHERE job_id = %s AND kind = 'finish' AND state = ANY(%s)",
-        (job, list(OPEN)),
+        "WHERE job_id = %s AND kind = 'finish'",
+        (job,),
     )
     return await _changed(
         connection,
@@ -183,12 +183,19 @@ async def reopen(connection: Connection, job: UUID) -> Job:
 
 
 async def lock_old(connection: Connection, job: UUID, retention: timedelta) -> bool:
-    """Lock a job that ended longer ago than `retention`; False when it did not, or somebody else has locked it."""
+    """Lock a job that ended longer ago than `retention`; False when it did not, or somebody is at it."""
     cursor = await connection.execute(
         "SELECT 1 FROM batch_jobs WHERE id = %s AND finished_at < clock_timestamp() - %s FOR UPDATE SKIP LOCKED",
         (job, retention),
     )
-    return await cursor.fetchone() is not None
+    if await cursor.fetchone() is None:
+        return False
+    # Whoever writes a file now would write it behind the deletion; those who would begin to find the chunk locked.
+    following = await connection.execute(
+        "SELECT state FROM batch_chunks WHERE job_id = %s AND kind = 'finish' AND state = ANY(%s) FOR UPDATE",
+        (job, list(OPEN)),
+    )
+    return all(row["state"] != "running" for row in await following.fetchall())
 
 
 async def delete(connection: Connection, job: UUID) -> None:

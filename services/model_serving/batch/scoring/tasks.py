@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import orjson
 
+from services.model_serving.batch.exports.tasks import finish_rows, finish_table
 from services.model_serving.batch.report.report import report
 from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import results_of, score_items
-from services.model_serving.batch.tables.tasks import finish_table, score_table, split_table
+from services.model_serving.batch.tables.tasks import score_table, split_table
 from services.model_serving.batch.uploads.scoring import score_files
 
 
@@ -32,6 +33,7 @@ KINDS: Mapping[str, Task] = {
     "split:table": split_table,
     "score:table": score_table,
     "finish:table": finish_table,
+    "finish:rows": finish_rows,
     "finish:report": report,
 }
 

@@ -3,12 +3,15 @@
 import asyncio
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 import pyarrow as pa
+from psycopg import OperationalError
 
 from mlplatform.database import Database
+from mlplatform.errors import DependencyUnavailable
 from mlplatform.settings import PlatformSettings
 from services.model_serving.batch.tables import repository
 from services.model_serving.batch.tables.repository import Stored
@@ -66,10 +69,21 @@ def export(storage: Storage, ledger: Ledger, key: str, form: Format) -> int:
     return items
 
 
-def make_ledger(settings: PlatformSettings, runner: asyncio.Runner, tenant: str, job: str) -> Ledger:
-    """Return the ledger of a job, whose database has to be opened and closed."""
+@contextmanager
+def open_ledger(settings: PlatformSettings, runner: asyncio.Runner, tenant: str, job: str) -> Iterator[Ledger]:
+    """Open the ledger of a job for the time of the block.
+
+    Raises:
+        DependencyUnavailable: Postgres does not answer.
+    """
     database = Database(settings.database_url.get_secret_value(), max_size=1, application_name="batch-export")
-    return Ledger(database, runner, tenant, UUID(job))
+    runner.run(database.open())
+    try:
+        yield Ledger(database, runner, tenant, UUID(job))
+    except OperationalError as error:
+        raise DependencyUnavailable("postgres") from error
+    finally:
+        runner.run(database.close())
 
 
 def _distinct(schemas: Iterable[pa.Schema]) -> list[pa.Schema]:

@@ -9,8 +9,6 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 Connection: TypeAlias = AsyncConnection[DictRow]
-RESULTS = "results"
-"""Under which name the files are among what followed the end of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +53,6 @@ async def items(connection: Connection, job: UUID) -> int:
     cursor = await connection.execute("SELECT items FROM batch_jobs WHERE id = %s", (job,))
     row = await cursor.fetchone()
     return int(row["items"]) if row else 0
-
-
-async def files(connection: Connection, job: UUID) -> dict[str, str]:
-    """Return the keys of the files with all results of a job by their form; none as long as it goes on."""
-    cursor = await connection.execute(
-        "SELECT summary FROM batch_jobs WHERE id = %s AND finished_at IS NOT NULL", (job,)
-    )
-    row = await cursor.fetchone()
-    found: dict[str, str] = ((row and row["summary"]) or {}).get(RESULTS, {})
-    return found
-
-
-async def is_finishing(connection: Connection, job: UUID) -> bool:
-    """Whether something that follows the end of a job is still to be done."""
-    cursor = await connection.execute(
-        "SELECT 1 FROM batch_chunks WHERE job_id = %s AND kind = 'finish' AND state IN ('queued', 'running') LIMIT 1",
-        (job,),
-    )
-    return await cursor.fetchone() is not None
 
 
 def _detail(error: str) -> str:

@@ -21,7 +21,8 @@ TYPES: Mapping[str, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 GROUP_ROWS = 131_072
-"""Rows of a row group."""
+"""Rows of a row group, unless it comes to `GROUP_SIZE` bytes before."""
+GROUP_SIZE = 64 * 1024 * 1024
 
 Results = Iterable[pa.Table]
 Write = Callable[[pa.Schema, Results], Iterator[bytes]]
@@ -78,25 +79,22 @@ def _csv(schema: pa.Schema, results: Results) -> Iterator[bytes]:
 def _jsonl(schema: pa.Schema, results: Results) -> Iterator[bytes]:
     for table in results:
         columns = [column.to_pylist() for column in table.columns]
-        yield b"".join(_line(schema.names, row) for row in zip(*columns, strict=True))
-
-
-def _line(names: list[str], row: tuple[Any, ...]) -> bytes:
-    """Write a row without what is missing, which tells a row that failed from one that was answered null."""
-    return render({name: value for name, value in zip(names, row, strict=True) if value is not None}) + b"\n"
+        rows = zip(*columns, strict=True)
+        yield b"".join(render(dict(zip(schema.names, row, strict=True))) + b"\n" for row in rows)
 
 
 def _parquet(schema: pa.Schema, results: Results) -> Iterator[bytes]:
     sink = _Sink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []
-        rows = 0
+        rows = size = 0
         for table in results:
             waiting.append(table)
             rows += table.num_rows
-            if rows >= GROUP_ROWS:
+            size += table.nbytes
+            if rows >= GROUP_ROWS or size >= GROUP_SIZE:
                 writer.write_table(pa.concat_tables(waiting), row_group_size=rows)
-                waiting, rows = [], 0
+                waiting, rows, size = [], 0, 0
                 yield sink.take()
         if rows:
             writer.write_table(pa.concat_tables(waiting), row_group_size=rows)

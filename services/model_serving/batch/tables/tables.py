@@ -1,4 +1,4 @@
-"""Jobs of tables, as their owners submit and fetch them."""
+"""Jobs of tables, as their owners submit them."""
 
 import hashlib
 import tempfile
@@ -88,12 +88,12 @@ class StoredTable:
 
 
 class Tables:
-    """Takes tables, and gives their results.
+    """Takes tables.
 
     Args:
         database: Where jobs are.
         jobs: Makes them.
-        objects: Where tables and results are.
+        objects: Where tables are.
         removal: Deletes uploads that do not become jobs.
         quota: Of tenants.
         most: Bytes of an upload.
@@ -209,28 +209,6 @@ class Tables:
         if stored is not None:
             stored.kept = isinstance(submitted, Job)
         return submitted
-
-    async def address(self, tenant: str, number: UUID, form: Format) -> str:
-        """Return where the results of a job can be read for a while.
-
-        Raises:
-            NotFound: There is no such job, it was submitted without this form, or the file could not be written.
-            Conflict: They are not written yet.
-        """
-        job = await self._jobs.find(tenant, number)
-        if not any(form in one.get("forms", ()) for one in job.finish or ()):
-            raise NotFound(f"The job was submitted without results as {form}.")
-        async with self._database.transaction(tenant) as connection:
-            keys = await repository.files(connection, number)
-            lost = job.has_ended and form not in keys and not await repository.is_finishing(connection, number)
-        if lost:
-            raise NotFound(
-                "The file could not be written; an operator finds the reason in the workers' logs, as "
-                "batch.not_finished or batch.died. Submit the table again."
-            )
-        if form not in keys:
-            raise Conflict("The results are not written yet; they are soon after the end of the job.")
-        return await self._objects.presigned_get(keys[form])
 
 
 def check_ends(content: BinaryIO, size: int, form: Form, delimiter: str) -> None:

@@ -7,14 +7,12 @@ from uuid import uuid4
 import numpy as np
 import orjson
 import pyarrow as pa
-from psycopg import OperationalError
 
-from mlplatform.errors import DependencyUnavailable, NotFound
+from mlplatform.errors import NotFound
 from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.scoring.assignment import (
     Assignment,
     ChunkSpec,
-    Finished,
     ItemResult,
     Report,
     Split,
@@ -26,12 +24,10 @@ from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.csv_file import read_header
 from services.model_serving.batch.tables.errors import TableRefused
-from services.model_serving.batch.tables.export import export, make_ledger
 from services.model_serving.batch.tables.lines import LineScanner
 from services.model_serving.batch.tables.parquet_file import check_group, cut_parquet, open_parquet
 from services.model_serving.batch.tables.ranges import Limits, cut_lines
 from services.model_serving.batch.tables.reading import read_part
-from services.model_serving.batch.tables.repository import RESULTS
 from services.model_serving.batch.tables.results import numbered, to_object
 from services.model_serving.batch.tables.scoring import ERROR, score_block
 from services.model_serving.batch.tables.source import TableFile, TablePart, file_of
@@ -82,25 +78,6 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
             block = Block(part.rows, pa.table({}), np.empty(0, np.int64), dict.fromkeys(range(part.rows), detail))
         scored = score_block(model, _only(block, places), columns, assignment.params, bench.check)
         return _write(storage, assignment, scored.take(pa.array(places)))
-
-
-def finish_table(assignment: Assignment, bench: Bench) -> Report:
-    """Write the results of a job that has ended as one file in each form that was asked for."""
-    source = assignment.source or {}
-    keys: dict[str, str] = {}
-    with open_storage(bench.settings) as storage:
-        ledger = make_ledger(bench.settings, storage.runner, assignment.tenant, assignment.job)
-        storage.runner.run(ledger.database.open())
-        try:
-            for form in source["forms"]:
-                bench.check()
-                keys[form] = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}.{form}"
-                export(storage, ledger, keys[form], form)
-        except OperationalError as error:
-            raise DependencyUnavailable("postgres") from error
-        finally:
-            storage.runner.run(ledger.database.close())
-    return Finished({RESULTS: keys})
 
 
 def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:

@@ -172,7 +172,10 @@ async def summarize(connection: Connection, job: Job, summary: dict[str, Any]) -
     """Add to what followed the end of a locked job."""
     cursor = await connection.execute("SELECT summary FROM batch_jobs WHERE id = %s", (job.id,))
     (row,) = await cursor.fetchall()
-    whole = {**(row["summary"] or {}), **summary}  # not by the server, whose objects have no order
+    whole = row["summary"] or {}  # not by the server, whose objects have no order
+    for name, value in summary.items():
+        before = whole.get(name)
+        whole[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     await connection.execute("UPDATE batch_jobs SET summary = %s WHERE id = %s", (Json(whole), job.id))
 
 

@@ -2,21 +2,14 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import asdict
 from datetime import timedelta
 
 import psycopg
-import pytest
 
 from mlplatform.database import Database
-from mlplatform.errors import Conflict, NotFound
-from mlplatform.objects import ObjectStore
-from services.model_serving.batch.jobs import repository
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import ChunkInput
 from services.model_serving.batch.quota.quota import Quota, QuotaExceeded
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult
-from services.model_serving.batch.tables.tables import Tables
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
@@ -55,22 +48,6 @@ class TestQuota:
         assert owner.execute("SELECT sum(items) FROM batch_jobs").fetchone() == (8,)
         held = [await claims.holds(chunk.claim) for chunk, _ in taken]
         assert held == [isinstance(outcome, QuotaExceeded) for outcome in outcomes]
-
-
-class TestFiles:
-    async def test_who_waits_for_a_file_that_cannot_be_written_is_told(
-        self, database: Database, objects: ObjectStore
-    ) -> None:
-        job, claims = await split_job(database, finish=[{"type": "table", "forms": ["csv"]}]), claims_of(database)
-        chunk, seen = await claims.take()
-        await claims.split(chunk.claim, seen, [])
-        tables = Tables(database, desk(database).jobs, objects, None, quota=None, most=1)
-        with pytest.raises(Conflict, match="not written yet"):
-            await tables.address("a", job.id, "csv")
-        finish, seen = await claims.take()
-        assert await claims.finish(finish.claim, seen, None)
-        with pytest.raises(NotFound, match=r"could not be written.*Submit the table again"):
-            await tables.address("a", job.id, "csv")
 
 
 class TestSplit:

@@ -15,7 +15,7 @@ import pytest
 from mlplatform.objects import ObjectStore
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.conftest import keys
-from tests.integration.model_serving.batch.workers import ended, results, worker
+from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -32,20 +32,6 @@ async def post(service: Service, content: bytes | AsyncIterator[bytes], kind: st
     return await service.client.post(
         "/api/v1/batch/table", content=content, headers={"content-type": kind}, params={"version": "1", **query}
     )
-
-
-async def fetch(service: Service, place: str, form: str) -> bytes:
-    """Fetch the results as soon as they are written."""
-
-    async def look() -> bytes | None:
-        answer = await service.client.get(f"{place}/results.{form}")
-        if answer.status_code != 307:
-            assert answer.status_code == 409, answer.text
-            return None
-        async with httpx.AsyncClient() as client:
-            return (await client.get(answer.headers["location"])).content
-
-    return bytes(await eventually(look))
 
 
 async def reported(service: Service, place: str) -> dict[str, Any]:

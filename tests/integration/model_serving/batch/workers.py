@@ -79,3 +79,17 @@ async def results(service: Service, place: str) -> list[dict[str, Any]]:
         query["cursor"] = page["next_cursor"]
     assert [one["item"] for one in found] == sorted({one["item"] for one in found})
     return found
+
+
+async def fetch(service: Service, place: str, form: str) -> bytes:
+    """Fetch the file of a job's results as soon as it is written."""
+
+    async def look() -> bytes | None:
+        answer = await service.client.get(f"{place}/results.{form}")
+        if answer.status_code != 307:
+            assert answer.status_code == 409, answer.text
+            return None
+        async with httpx.AsyncClient() as client:
+            return (await client.get(answer.headers["location"])).content
+
+    return bytes(await eventually(look))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.model_serving.batch.tables.results import Format, from_object, schema_of, to_object, write
+from services.model_serving.batch.tables.results import GROUP_SIZE, Format, from_object, schema_of, to_object, write
 
 FIRST = pa.table({"item": [0, 1], "prediction": [1, None], "error": pa.array([None, 'a "b", c'], pa.string())})
 SECOND = pa.table({"item": [2], "error": ["x: must be a number"]})
@@ -28,6 +28,11 @@ def written(form: Format, chunks: Sequence[pa.Table] = (FIRST, SECOND, THIRD)) -
 
 
 class TestWrite:
+    def test_long_answers_wait_for_no_full_row_group(self) -> None:
+        long = pa.table({"item": [0], "prediction": ["x" * (GROUP_SIZE // 2)], "error": pa.array([None], pa.string())})
+        content = b"".join(write("parquet", schema_of([long.schema]), [long] * 4))
+        assert pq.ParquetFile(io.BytesIO(content)).num_row_groups == 2
+
     def test_parquet(self) -> None:
         assert pq.read_table(io.BytesIO(written("parquet"))).to_pylist() == ROWS
 
@@ -37,8 +42,7 @@ class TestWrite:
         assert [float(row["prediction"] or 0) for row in rows] == [1.0, 0.0, 0.0, 2.5]
 
     def test_jsonl(self) -> None:
-        lines = [json.loads(line) for line in written("jsonl").splitlines()]
-        assert lines == [{name: value for name, value in row.items() if value is not None} for row in ROWS]
+        assert [json.loads(line) for line in written("jsonl").splitlines()] == ROWS
 
     def test_a_job_without_rows(self) -> None:
         empty = FIRST.slice(0, 0)

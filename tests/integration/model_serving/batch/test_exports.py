@@ -1,0 +1,245 @@
+"""Results of jobs of each kind as files, with a worker that is a process of its own."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import mlflow
+import pandas as pd
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+
+from mlplatform.database import Database
+from mlplatform.errors import Conflict, NotFound
+from mlplatform.objects import ObjectStore
+from services.model_serving.batch.exports.exports import Exports
+from services.model_serving.batch.jobs.places import results_folder
+from services.model_serving.batch.work.claims import Claims
+from services.model_serving.batch.work.upkeep import Upkeep
+from tests.integration.model_serving.batch.orders import Silence, caller, desk, doubled
+from tests.integration.model_serving.batch.workers import ended, fetch, submit, worker
+from tests.integration.model_serving.publisher import Publisher
+from tests.integration.model_serving.running import Service, serving
+from tests.unit.model_serving.batch.uploads.corpus import packed
+
+TEXTS = ModelSignature(inputs=Schema([ColSpec("string", "text")]))
+COUNTER = """
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            return [
+                {"length": len(text), "share": text.count("a") / len(text), "words": text.split()}
+                for text in model_input["text"]
+            ]
+
+    set_model(Model())
+"""
+FORMS = ("parquet", "csv", "jsonl")
+
+
+@pytest.fixture
+async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(settings_env, publisher, tmp_path / "serving", ML_BATCH_CHUNK_ITEMS="64") as running:
+        yield running
+
+
+def register_counter(publisher: Publisher, folder: Path) -> None:
+    """Register a model of texts that answers objects."""
+    script = folder / "counter.py"
+    script.write_text(dedent(COUNTER))
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(script),
+        signature=TEXTS,
+        input_example=pd.DataFrame({"text": ["a"]}),
+        pip_requirements=["mlflow"],
+    )
+    publisher.register(logged.model_uri)
+
+
+async def rows_of(service: Service, place: str) -> list[dict[str, Any]]:
+    """Return the rows of the results, which must be the same in all forms."""
+    parquet = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
+    rows = parquet.to_pylist()
+    lines = [json.loads(line) for line in (await fetch(service, place, "jsonl")).splitlines()]
+    assert lines == rows
+    assert all(list(line) == parquet.column_names for line in lines)
+    reader = csv.DictReader(io.StringIO((await fetch(service, place, "csv")).decode()))
+    cells = list(reader)
+    assert reader.fieldnames == parquet.column_names
+    assert [
+        {name: _read(cell, row[name]) for name, cell in line.items()} for line, row in zip(cells, rows, strict=True)
+    ] == rows
+    return rows
+
+
+def _read(cell: str, other: object) -> object:
+    """Return what a cell says, as the type that the other forms have."""
+    if not cell:
+        return None
+    return type(other)(cell) if isinstance(other, int | float) else cell
+
+
+class TestInline:
+    async def test_each_item_is_a_row_of_each_form(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        items = [{"a": number / 4, "b": 0.0, "c": 0.0} for number in range(1500)]
+        items[700] = {"a": "text", "b": 0.0, "c": 0.0}
+        async with worker(settings_env, tmp_path):
+            place = await submit(service, publisher, items, version=1)
+            await ended(service, place)
+            rows = await rows_of(service, place)
+            page = (await service.client.get(f"{place}/results", params={"limit": 1000})).json()["results"]
+        assert [row["item"] for row in rows] == list(range(1500))
+        assert list(rows[0]) == ["item", "prediction", "code", "error"]
+        assert [row["prediction"] for row in rows[:1000]] == [one["output"] for one in page]
+        assert (rows[700]["code"], rows[700]["error"]) == ("invalid_inputs", "item.a: must be a number or null")
+        assert [row["item"] for row in rows if row["error"]] == [700]
+
+    async def test_a_job_without_a_worker_is_told_apart_from_one_that_goes_on(
+        self, service: Service, publisher: Publisher
+    ) -> None:
+        publisher.linear(2.0)
+        place = await submit(service, publisher, [{"a": 1.0, "b": 0.0, "c": 0.0}], version=1)
+        answer = await service.client.get(f"{place}/results.csv")
+        assert (answer.status_code, answer.json()["code"]) == (409, "job_not_ended")
+        assert "queued" in answer.json()["detail"]
+        await service.client.post(f"{place}/cancel")
+        answer = await service.client.get(f"{place}/results.csv")
+        assert (answer.status_code, answer.json()["code"]) == (409, "results_not_written")
+        assert answer.headers["retry-after"] == "1"
+        assert (await service.client.get(f"{place}/results.xlsx")).status_code == 422
+        assert (
+            await service.client.get(f"/api/v1/jobs/{'0' * 8}-0000-4000-8000-{'0' * 12}/results.csv")
+        ).status_code == 404
+
+
+class TestFiles:
+    async def test_a_row_says_which_file_it_is_of(
+        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        register_counter(publisher, tmp_path)
+        files = [("a.txt", b"a banana"), ("b.zip", packed({"x/c.txt": b"two", "d.txt": b"\xff\xff"}))]
+        parts = [("files", (name, content)) for name, content in files]
+        async with worker(settings_env, tmp_path):
+            answer = await service.client.post(
+                "/api/v1/batch/files", data={"model": publisher.name, "version": "1"}, files=parts
+            )
+            assert answer.status_code == 202, answer.text
+            place = answer.headers["location"]
+            await ended(service, place)
+            rows = await rows_of(service, place)
+        assert rows[:2] == [
+            {
+                "item": 0, "name": "a.txt", "prediction_length": 8, "prediction_share": 0.5,
+                "prediction_words": '["a","banana"]', "code": None, "error": None,
+            },
+            {
+                "item": 1, "name": "x/c.txt", "prediction_length": 3, "prediction_share": 0.0,
+                "prediction_words": '["two"]', "code": None, "error": None,
+            },
+        ]  # fmt: skip
+        assert (rows[2]["name"], rows[2]["prediction_length"]) == ("d.txt", None)
+        assert rows[2]["error"]
+        assert rows[2]["code"] != "invalid_inputs"
+
+
+def exports_of(database: Database, objects: ObjectStore) -> Exports:
+    return Exports(database, objects, Silence())
+
+
+def claims_of(database: Database) -> Claims:
+    return Claims(database, "tests", timedelta(hours=1))
+
+
+async def work_off(claims: Claims) -> None:
+    """Score what there is to score."""
+    while (taken := await claims.take()) is not None:
+        await claims.commit(*taken, doubled(taken[0]))
+
+
+class TestRequest:
+    async def test_a_file_is_written_once_however_often_it_is_asked_for(
+        self, database: Database, objects: ObjectStore
+    ) -> None:
+        job, claims = await desk(database).submit("a", [1, "x"]), claims_of(database)
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        for _ in range(3):
+            with pytest.raises(Conflict, match="not written yet"):
+                await exports.address("a", job.id, "csv")
+        with pytest.raises(Conflict, match="not written yet"):
+            await exports.address("a", job.id, "parquet")
+        with pytest.raises(NotFound):
+            await exports.address("b", job.id, "csv")
+        both = [await claims.take() for _ in range(2)]
+        assert await claims.take() is None
+        assert [taken[0].source["forms"] for taken in both] == [["csv"], ["parquet"]]
+        for chunk, seen in both:
+            (form,) = chunk.source["forms"]
+            assert await claims.finish(chunk.claim, seen, {"results": {form: f"batch/key.{form}"}})
+        assert "batch/key.csv" in await exports.address("a", job.id, "csv")
+        assert "batch/key.parquet" in await exports.address("a", job.id, "parquet")
+
+    async def test_after_a_retry_it_is_written_anew(self, database: Database, objects: ObjectStore) -> None:
+        job, claims = await desk(database).submit("a", [1, "x"]), claims_of(database)
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        with pytest.raises(Conflict):
+            await exports.address("a", job.id, "csv")
+        chunk, seen = await claims.take()
+        assert await claims.finish(chunk.claim, seen, {"results": {"csv": "batch/key.csv"}})
+        await desk(database).jobs.retry(caller("a"), job.id)
+        with pytest.raises(Conflict, match="queued"):
+            await exports.address("a", job.id, "csv")
+        await work_off(claims)
+        with pytest.raises(Conflict, match="not written yet"):
+            await exports.address("a", job.id, "csv")
+        chunk, _ = await claims.take()
+        assert chunk.kind == "finish"
+
+    async def test_who_waits_for_a_file_that_cannot_be_written_is_told(
+        self, database: Database, objects: ObjectStore
+    ) -> None:
+        job, claims = await desk(database).submit("a", [1]), claims_of(database)
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        with pytest.raises(Conflict):
+            await exports.address("a", job.id, "csv")
+        chunk, seen = await claims.take()
+        assert await claims.finish(chunk.claim, seen, None)
+        for _ in range(2):
+            with pytest.raises(NotFound, match=r"could not be written"):
+                await exports.address("a", job.id, "csv")
+        assert await claims.take() is None
+
+
+class TestRetention:
+    async def test_a_job_whose_file_is_being_written_waits(
+        self, database: Database, objects: ObjectStore, owner: psycopg.Connection
+    ) -> None:
+        job, claims = await desk(database).submit("a", [1]), claims_of(database)
+        await work_off(claims)
+        with pytest.raises(Conflict):
+            await exports_of(database, objects).address("a", job.id, "csv")
+        chunk, seen = await claims.take()
+        owner.execute("UPDATE batch_jobs SET finished_at = now() - interval '8 days'")
+        upkeep = Upkeep(database, objects, None, interval=timedelta(hours=1), retention=timedelta(days=7))
+        assert await upkeep.delete_old() == 0
+        key = f"{results_folder('a', job.id)}/file.csv"
+        await objects.put(key, b"x")
+        assert await claims.finish(chunk.claim, seen, {"results": {"csv": key}})
+        assert await upkeep.delete_old() == 1
+        assert not await objects.exists(key)
