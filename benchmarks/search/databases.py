@@ -69,7 +69,7 @@ def database(settings: Mapping[str, str], name: str, *, keep: bool, migrated: bo
         settings: Of the stack.
         name: Of the database.
         keep: Whether to leave it when the block ends.
-        migrated: Whether it gets the platform's schema.
+        migrated: Whether it gets the platform's schema, or what of it is newer than a kept one.
 
     Raises:
         DatabaseTakenError: The benchmark did not make it, or another run is using it.
@@ -81,7 +81,9 @@ def database(settings: Mapping[str, str], name: str, *, keep: bool, migrated: bo
             raise DatabaseTakenError(f"another run is using the database {name}")
         kept = _is_kept(server, name)
         if not kept:
-            _create(server, found, migrated=migrated)
+            _create(server, found)
+        if migrated:
+            migrate.upgrade(found.owner)
         try:
             yield found
         finally:
@@ -110,15 +112,13 @@ def redis(url: str) -> Iterator[str]:
     raise RuntimeError("every logical database of this Redis has keys in it")
 
 
-def _create(server: psycopg.Connection, wanted: Database, *, migrated: bool) -> None:
+def _create(server: psycopg.Connection, wanted: Database) -> None:
     owner = psycopg.conninfo.conninfo_to_dict(wanted.owner)["user"]
     make = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(wanted.name), sql.Identifier(str(owner)))
     server.execute(make)
     _comment(server, wanted.name, UNFINISHED)
     with psycopg.connect(wanted.admin, autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    if migrated:
-        migrate.upgrade(wanted.owner)
 
 
 def _is_kept(server: psycopg.Connection, name: str) -> bool:
