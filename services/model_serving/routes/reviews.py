@@ -23,8 +23,8 @@ from services.model_serving.batch.review.schemas import (
     ReviewPage,
     ReviewStateName,
 )
+from services.model_serving.routes.exports import REDIRECT
 from services.model_serving.routes.models import Cursor
-from services.model_serving.routes.tables import REDIRECT
 from services.model_serving.schemas import MODEL_NAME
 from services.model_serving.serving import get_serving
 

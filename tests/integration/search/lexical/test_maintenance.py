@@ -13,7 +13,8 @@ FILL = """
 """
 SEGMENT = """
     INSERT INTO search_segments (tenant_id, segment, level, documents, tokens, entries, removed, oldest)
-    VALUES ('acme', 1, 5, %(postings)s / 2, 1000, %(terms)s::int * %(postings)s, %(terms)s::int * %(postings)s / 2, now())
+    SELECT 'acme', 1, 5, %(postings)s / 2, 1000, stored, stored / 2, now()
+    FROM (SELECT %(terms)s::integer * %(postings)s AS stored) s
 """
 SPILLED = "SELECT pg_stat_force_next_flush(), temp_bytes FROM pg_stat_database WHERE datname = current_database()"
 KEPT = "SELECT added, removed, octet_length(entries), octet_length(dead) FROM search_postings"
