@@ -29,7 +29,7 @@ REST = 0.02
 """Items differ from the centres of their topics in this many directions, each a little weaker than the one before, and
 by a small share in all others: so that they have about as many dimensions as texts have (participation ratio 33, of
 abstracts embedded by all-MiniLM-L6-v2 32; independent directions: 182, which no text has and no index can search)."""
-QUERY_WORDS = (3, 7)
+QUERY_WORDS = (2, 5)
 CHUNK = 10_000
 TAGS = {"all": 1.0, "tenth": 0.1, "hundredth": 0.01, "thousandth": 0.001}
 """Share of the items that have a tag."""
