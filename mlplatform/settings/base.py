@@ -122,7 +122,9 @@ class PlatformSettings(BaseSettings):
     otlp_headers: Annotated[SecretStr, AfterValidator(check_headers)] = SecretStr("")
     """Headers of that request, as `name=value,name=value`."""
     traces_per_second: Annotated[float, Field(ge=-1)] = 2.0
-    """Most new traces that one process starts per second; -1 is without limit."""
+    """Most new traces that one process starts per second, as long as it goes on; -1 is without limit."""
+    traces_burst: Annotated[float, Field(ge=0)] = 20.0
+    """Traces that one process may start at once after a quiet time."""
     followed_traces_per_second: Annotated[float, Field(ge=-1)] = 100.0
     """Most traces of sampled callers that one process continues per second; -1 is without limit."""
 

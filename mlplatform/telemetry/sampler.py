@@ -23,19 +23,22 @@ DROPPED = create_key("ml-trace-dropped")
 
 
 class TracesPerSecond(Sampler):
-    """Samples root spans from a bucket that holds one second's worth of them.
+    """Samples root spans from a bucket: all of the first ones, and after them as many as the rate allows.
+
+    Whoever tries a service finds each of their requests, and a service under load spends next to nothing on traces.
 
     A trace begins with a request, an event or a job. A root span of kind CLIENT is a background loop that polls a
     store; it is dropped, else such loops would use up the budget.
 
     Args:
         rate: Traces per second; 0 samples none, -1 all.
+        burst: Traces that the bucket holds; at least one second's worth, and one.
         clock: Seconds, never going back.
     """
 
-    def __init__(self, rate: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, rate: float, burst: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
         self._rate = rate
-        self._capacity = max(1.0, rate) if rate > 0 else 0.0
+        self._capacity = max(1.0, rate, burst) if rate > 0 else 0.0
         self._tokens = self._capacity
         self._clock = clock
         self._filled = clock()
@@ -82,6 +85,7 @@ class CallersFirst(ParentBased):
 
     Args:
         traces_per_second: Most new traces; -1 is without limit.
+        burst: New traces that may begin at once after a quiet time.
         followed_per_second: Most spans that continue a trace of a sampled caller; -1 is without limit.
 
     Attributes:
@@ -89,7 +93,7 @@ class CallersFirst(ParentBased):
         followed: Decides on those of sampled callers.
     """
 
-    def __init__(self, traces_per_second: float, followed_per_second: float) -> None:
-        self.traces = TracesPerSecond(traces_per_second)
+    def __init__(self, traces_per_second: float, burst: float, followed_per_second: float) -> None:
+        self.traces = TracesPerSecond(traces_per_second, burst)
         self.followed = TracesPerSecond(followed_per_second)
         super().__init__(self.traces, remote_parent_sampled=self.followed)

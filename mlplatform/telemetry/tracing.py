@@ -65,7 +65,7 @@ def make_provider(settings: PlatformSettings, service: str) -> TracerProvider | 
         compression=Compression.Gzip,
     )
     provider = TracerProvider(
-        sampler=CallersFirst(settings.traces_per_second, settings.followed_traces_per_second),
+        sampler=CallersFirst(settings.traces_per_second, settings.traces_burst, settings.followed_traces_per_second),
         resource=resource,
         shutdown_on_exit=False,
     )

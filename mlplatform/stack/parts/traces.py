@@ -8,6 +8,9 @@ from mlplatform.stack.program import Program
 
 CHOICE = "ML_STACK_TRACES"
 EXPERIMENT = "traces"
+RATE = "ML_TRACES_PER_SECOND"
+MLFLOW_RATE = "0.2"
+"""MLflow takes tens of milliseconds of a core to store a trace, which requests beside it wait for."""
 JAEGER_PORT = 16686
 JAEGER_OTLP_PORT = 4318
 
@@ -19,7 +22,8 @@ def traces_part(context: Context, mlflow_url: str) -> Part:
     choice = context.settings.get(CHOICE, "mlflow")
     if choice == "mlflow":
         headers = f"x-mlflow-experiment-id={context.state.traces_experiment}"
-        return Part({"ML_OTLP_ENDPOINT": f"{mlflow_url}/v1/traces", "ML_OTLP_HEADERS": headers})
+        rate = context.settings.get(RATE, MLFLOW_RATE)
+        return Part({"ML_OTLP_ENDPOINT": f"{mlflow_url}/v1/traces", "ML_OTLP_HEADERS": headers, RATE: rate})
     if choice != "jaeger":
         raise StackError(f"{CHOICE}={choice} is unknown; it may be mlflow or jaeger")
     found = shutil.which("jaeger", path=context.path)

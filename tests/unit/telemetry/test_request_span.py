@@ -17,7 +17,7 @@ def exporter() -> InMemorySpanExporter:
 
 def serve(exporter: InMemorySpanExporter, kept: float, *, request: bool = True) -> list[tuple[str, object]]:
     """Do some work in a request, or beside one, and return the spans that were kept."""
-    sampler = CallersFirst(kept, kept)
+    sampler = CallersFirst(kept, 1, kept)
     provider = TracerProvider(sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("test")

@@ -29,11 +29,11 @@ def remote(flags: int) -> trace.Context:
 
 class TestRootSpans:
     def test_at_most_the_rate_in_one_second(self) -> None:
-        assert sampled(TracesPerSecond(10, Clock()), 100) == 10
+        assert sampled(TracesPerSecond(10, clock=Clock()), 100) == 10
 
     def test_budget_grows_with_time_and_not_beyond_a_second(self) -> None:
         clock = Clock()
-        sampler = TracesPerSecond(10, clock)
+        sampler = TracesPerSecond(10, clock=clock)
         sampled(sampler, 100)
         clock.now += 0.5
         assert sampled(sampler, 100) == 5
@@ -42,49 +42,58 @@ class TestRootSpans:
 
     def test_slow_rate_samples_one_now_and_then(self) -> None:
         clock = Clock()
-        sampler = TracesPerSecond(0.1, clock)
+        sampler = TracesPerSecond(0.1, clock=clock)
         assert sampled(sampler, 5) == 1
         clock.now += 10
         assert sampled(sampler, 5) == 1
 
+    def test_the_first_are_all_sampled_and_again_after_a_quiet_time(self) -> None:
+        clock = Clock()
+        sampler = TracesPerSecond(0.2, 20, clock)
+        assert sampled(sampler, 100) == 20
+        clock.now += 10
+        assert sampled(sampler, 100) == 2
+        clock.now += 100
+        assert sampled(sampler, 100) == 20
+
     def test_none(self) -> None:
-        assert sampled(TracesPerSecond(0, Clock()), 100) == 0
+        assert sampled(TracesPerSecond(0, 20, Clock()), 100) == 0
 
     def test_all(self) -> None:
-        assert sampled(TracesPerSecond(-1, Clock()), 100) == 100
+        assert sampled(TracesPerSecond(-1, clock=Clock()), 100) == 100
 
     def test_polling_loops_use_no_budget(self) -> None:
-        sampler = TracesPerSecond(10, Clock())
+        sampler = TracesPerSecond(10, clock=Clock())
         assert sampled(sampler, 100, SpanKind.CLIENT) == 0
         assert sampled(sampler, 100) == 10
 
 
 class TestParent:
     def test_sampled_caller_is_followed_when_no_traces_start_here(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(0, 1), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(0, 1, 1), shutdown_on_exit=False).get_tracer("test")
         assert tracer.start_span("request", context=remote(flags=1)).is_recording()
 
     def test_sampled_callers_are_followed_within_a_budget_of_their_own(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(1, 2), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(1, 1, 2), shutdown_on_exit=False).get_tracer("test")
         spans = [tracer.start_span("request", context=remote(flags=1)) for _ in range(5)]
         assert [span.is_recording() for span in spans] == [True, True, False, False, False]
         assert {span.get_span_context().trace_id for span in spans} == {1}
         assert tracer.start_span("request").is_recording()
 
     def test_spans_inside_of_one_that_is_followed_use_no_budget(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(0, 1), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(0, 1, 1), shutdown_on_exit=False).get_tracer("test")
         with tracer.start_as_current_span("request", context=remote(flags=1)):
             assert all(tracer.start_span("inside", kind=SpanKind.CLIENT).is_recording() for _ in range(5))
 
     def test_unsampled_caller_is_followed_too(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(-1, -1), shutdown_on_exit=False).get_tracer("test")
+        tracer = TracerProvider(sampler=CallersFirst(-1, 1, -1), shutdown_on_exit=False).get_tracer("test")
         assert not tracer.start_span("request", context=remote(flags=0)).is_recording()
 
 
 class TestRequests:
     @staticmethod
     def spans(rate: float, followed: float = 1) -> RequestSpans:
-        provider = TracerProvider(sampler=CallersFirst(rate, followed), shutdown_on_exit=False)
+        provider = TracerProvider(sampler=CallersFirst(rate, 1, followed), shutdown_on_exit=False)
         return RequestSpans(provider.get_tracer("test"), provider.sampler)
 
     def test_a_kept_one_is_kept_once(self) -> None:
@@ -94,8 +103,8 @@ class TestRequests:
         assert (first.is_recording(), second.is_recording()) == (True, False)
 
     def test_nothing_within_one_that_is_not_kept_begins_a_trace(self) -> None:
-        tracer = TracerProvider(sampler=CallersFirst(-1, -1), shutdown_on_exit=False).get_tracer("test")
-        _, context = RequestSpans(tracer, CallersFirst(0, 0)).start("POST /x", {}, {})
+        tracer = TracerProvider(sampler=CallersFirst(-1, 1, -1), shutdown_on_exit=False).get_tracer("test")
+        _, context = RequestSpans(tracer, CallersFirst(0, 1, 0)).start("POST /x", {}, {})
         assert tracer.start_span("outside").is_recording()
         assert not tracer.start_span("inside", context).is_recording()
 
@@ -106,7 +115,7 @@ class TestRequests:
         assert trace.format_trace_id(span.get_span_context().trace_id) == "0af7651916cd43dd8448eb211c80319c"
 
     def test_beyond_the_budget_the_trace_goes_on_without_being_recorded(self) -> None:
-        provider = TracerProvider(sampler=CallersFirst(-1, 1), shutdown_on_exit=False)
+        provider = TracerProvider(sampler=CallersFirst(-1, 1, 1), shutdown_on_exit=False)
         spans = RequestSpans(tracer := provider.get_tracer("test"), provider.sampler)
         spans.start("POST /x", SAMPLED, {})
         span, context = spans.start("POST /x", SAMPLED, {})
