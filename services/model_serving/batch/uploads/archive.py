@@ -31,6 +31,7 @@ LITTER = re.compile(r"^__MACOSX/|(^|/)(\.DS_Store|Thumbs\.db)$")
 DRIVE = re.compile(r"^[A-Za-z]:")
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 ENCRYPTED = 0x1
+BROKEN = "The file cannot be unpacked; the archive is broken."
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -92,26 +93,44 @@ def list_archive(file: BinaryIO, limits: Limits) -> list[Entry]:
     return entries
 
 
-def read_entry(file: BinaryIO, place: int, limits: Limits) -> bytes:
-    """Unpack a file of an archive that was listed before; never more than a file may have.
+class Archive:
+    """Unpacks files of an archive that was listed before; its directory is read once.
+
+    Args:
+        file: The archive; stays open.
+        limits: Of uploads.
 
     Raises:
-        FileError: It is encrypted, broken, or not what the directory says.
+        FileError: The archive is broken.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            info = archive.infolist()[place]
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self._limits = limits
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except UNREADABLE as error:
+            raise FileError("broken_archive", BROKEN) from error
+        self._entries = self._archive.infolist()
+
+    def read(self, place: int) -> bytes:
+        """Unpack a file; never more than a file may have.
+
+        Raises:
+            FileError: It is encrypted, broken, or not what the directory says.
+        """
+        try:
+            info = self._entries[place]
             if info.flag_bits & ENCRYPTED:
                 raise FileError("encrypted", "The file is encrypted; archives must have no password.")
             if info.compress_type not in METHODS:
                 raise FileError("bad_compression", "The file is packed by a method other than 'deflate'.")
-            with archive.open(info) as unpacked:
-                content = unpacked.read(limits.file_size + 1)
-    except UNREADABLE as error:
-        raise FileError("broken_archive", "The file cannot be unpacked; the archive is broken.") from error
-    if len(content) > limits.file_size:
-        raise FileError("too_large", f"The file unpacks to more than {readable(limits.file_size)}.")
-    return content
+            with self._archive.open(info) as unpacked:
+                content = unpacked.read(self._limits.file_size + 1)
+        except UNREADABLE as error:
+            raise FileError("broken_archive", BROKEN) from error
+        if len(content) > self._limits.file_size:
+            raise FileError("too_large", f"The file unpacks to more than {readable(self._limits.file_size)}.")
+        return content
 
 
 def _check_end(file: BinaryIO, limits: Limits) -> int:

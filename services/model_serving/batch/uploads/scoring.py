@@ -16,7 +16,7 @@ from services.model_serving.batch.scoring.calls import Check, Load, Outcome, fai
 from services.model_serving.batch.scoring.files import FileScorer, file_scorer
 from services.model_serving.batch.scoring.media import TEXTS, task_of
 from services.model_serving.batch.scoring.rows import CALL_ITEMS, results_of, score_items
-from services.model_serving.batch.uploads.archive import read_entry
+from services.model_serving.batch.uploads.archive import Archive
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.image import read_image
 from services.model_serving.batch.uploads.limits import Limits, limits_of
@@ -41,6 +41,7 @@ class Files:
         self._objects = objects
         self._limits = limits
         self._last: tuple[str, bytes] | None = None
+        self._archive: tuple[str, Archive] | None = None
 
     def text(self, entry: dict[str, Any]) -> str:
         """Return the text of an item."""
@@ -59,15 +60,20 @@ class Files:
     def _understood(self, entry: dict[str, Any]) -> tuple[bytes, Media]:
         if "error" in entry:
             raise FileError(*entry["error"])
-        content = self._fetch(entry["key"])
-        if entry.get("place") is not None:
-            content = read_entry(io.BytesIO(content), entry["place"], self._limits)
+        key, place = entry["key"], entry.get("place")
+        content = self._fetch(key) if place is None else self._open(key).read(place)
         media = sniff(content[:HEAD])
         if media is Media.ZIP:
             raise FileError("nested_archive", "The file is an archive in an archive.")
         if media is None:
             raise FileError("unknown_content", f"The file cannot be scored: it is {describe(content[:HEAD])}.")
         return content, media
+
+    def _open(self, key: str) -> Archive:
+        if self._archive is None or self._archive[0] != key:
+            self._archive = None
+            self._archive = key, Archive(io.BytesIO(self._fetch(key)), self._limits)
+        return self._archive[1]
 
     def _fetch(self, key: str) -> bytes:
         if self._last is None or self._last[0] != key:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlplatform.errors import PlatformError
-from services.model_serving.batch.uploads.archive import LOCAL, list_archive, read_entry
+from services.model_serving.batch.uploads.archive import LOCAL, Archive, list_archive
 from services.model_serving.batch.uploads.errors import BadArchive, FileError, UploadTooLarge
 from services.model_serving.batch.uploads.limits import MIB, Limits
 from tests.unit.model_serving.batch.uploads.corpus import (
@@ -51,7 +51,7 @@ def outcome(content: bytes) -> set[str]:
 
 def outcome_of(file: io.BytesIO, place: int) -> str:
     try:
-        content = read_entry(file, place, LIMITS)
+        content = Archive(file, LIMITS).read(place)
     except FileError as error:
         return error.code
     return "read" if len(content) <= LIMITS.file_size else "more than it may"
@@ -66,7 +66,7 @@ class TestList:
         content = packed({"b.txt": b"1", "folder/": b"", "folder/a.txt": b"22", "ä ö.txt": b"3"})
         entries = list_archive(io.BytesIO(content), LIMITS)
         assert [(one.name, one.size) for one in entries] == [("b.txt", 1), ("folder/a.txt", 2), ("ä ö.txt", 1)]
-        assert [read_entry(io.BytesIO(content), one.place, LIMITS) for one in entries] == [b"1", b"22", b"3"]
+        assert [Archive(io.BytesIO(content), LIMITS).read(one.place) for one in entries] == [b"1", b"22", b"3"]
 
     def test_what_desktops_add_is_left_out(self) -> None:
         assert list_of(packed({"a.txt": b"1", "__MACOSX/._a.txt": b"2", "x/.DS_Store": b"3"})) == ["a.txt"]
@@ -78,7 +78,7 @@ class TestList:
             archive.writestr("a.txt", b"1")
             archive.writestr("a.txt", b"2")
         entries = list_archive(buffer, LIMITS)
-        assert [read_entry(buffer, entry.place, LIMITS) for entry in entries] == [b"1", b"2"]
+        assert [Archive(buffer, LIMITS).read(entry.place) for entry in entries] == [b"1", b"2"]
 
     def test_with_a_comment(self) -> None:
         buffer = io.BytesIO(packed({"a.txt": b"1"}))
@@ -197,19 +197,19 @@ class TestEntry:
         content = encrypted()
         (entry,) = list_archive(io.BytesIO(content), LIMITS)
         with pytest.raises(FileError, match="password"):
-            read_entry(io.BytesIO(content), entry.place, LIMITS)
+            Archive(io.BytesIO(content), LIMITS).read(entry.place)
 
     def test_a_header_whose_name_is_no_text(self) -> None:
         content = bytearray(packed({"zwölf.txt": b"1"}))
         content[LOCAL] = 0xFF  # the name of the directory stays
         (entry,) = list_archive(io.BytesIO(content), LIMITS)
         with pytest.raises(FileError, match="broken"):
-            read_entry(io.BytesIO(content), entry.place, LIMITS)
+            Archive(io.BytesIO(content), LIMITS).read(entry.place)
 
     def test_a_file_packed_otherwise(self) -> None:
         content = packed({"a.txt": b"1"}, method=zipfile.ZIP_BZIP2)
         with pytest.raises(FileError, match="deflate"):
-            read_entry(io.BytesIO(content), 0, LIMITS)
+            Archive(io.BytesIO(content), LIMITS).read(0)
 
     def test_a_directory_that_lies_about_the_size(self) -> None:
         """The size that was promised is all that is unpacked."""
@@ -217,9 +217,9 @@ class TestEntry:
         (entry,) = list_archive(io.BytesIO(content), LIMITS)
         assert entry.size == 1000
         with pytest.raises(FileError, match="broken"):
-            read_entry(io.BytesIO(content), entry.place, LIMITS)
+            Archive(io.BytesIO(content), LIMITS).read(entry.place)
 
     def test_a_wrong_sum(self) -> None:
         content = packed({"a.txt": b"1234567890"}, method=zipfile.ZIP_STORED).replace(b"1234567890", b"1234567899")
         with pytest.raises(FileError, match="broken"):
-            read_entry(io.BytesIO(content), 0, LIMITS)
+            Archive(io.BytesIO(content), LIMITS).read(0)
