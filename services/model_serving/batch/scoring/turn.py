@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-GROWTH = 4
+GROWTH = 8
 """How many times as many items as ever before are scored at a time: the next ones may be of another kind."""
 GRACE = 0.5
 """Of a turn, by which it may be longer where that is the end of the chunk, so that little is not left for another."""

@@ -59,9 +59,9 @@ class TestSlow:
         assert max(seconds for _, seconds in found) <= 1.0 + GRACE + 1e-9
         assert len(found) <= 1000 * cost / max(cost, 1.0 - cost) + 2
 
-    def test_items_that_take_longer_than_those_before_spoil_one_turn_only(self) -> None:
+    def test_items_that_take_longer_than_those_before_spoil_two_turns_at_most(self) -> None:
         found = Clock(lambda number: 0.001 if number < 500 else 1.0).turns(600)
-        assert sum(seconds > 1.0 + GRACE for _, seconds in found) == 1
+        assert 1 <= sum(seconds > 1.0 + GRACE for _, seconds in found) <= 2
         assert found[-1] == (1, 1.0)
 
     def test_a_little_that_is_left_is_not_left_for_another_turn(self) -> None:
@@ -73,7 +73,7 @@ class TestFast:
     def test_one_turn_does_it_and_calls_are_soon_as_large_as_they_may_be(self) -> None:
         clock = Clock(lambda _: 0.0001, call=0.002)
         assert clock.turns(256) == [(256, pytest.approx(0.0256 + 0.002 * len(clock.sizes)))]
-        assert clock.sizes == [1, 4, 16, 64, 64, 64, 43]
+        assert clock.sizes == [1, 8, 64, 64, 64, 55]
 
     def test_what_is_known_of_the_job_holds_for_its_next_chunk(self) -> None:
         clock, pace = Clock(lambda _: 0.0001), Pace()
