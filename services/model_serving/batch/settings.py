@@ -26,7 +26,9 @@ class BatchSettings(PlatformSettings):
     batch_max_items: Annotated[int, Field(ge=1)] = 10_000
     """Items that a job submitted as JSON may have; more are answered 422."""
     batch_chunk_items: Annotated[int, Field(ge=1, le=100_000)] = 256
-    """Items of a chunk, which is scored and stored as a whole."""
+    """Items of a chunk, which is scored and stored as a whole unless that takes longer than a turn."""
+    batch_turn: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=1)
+    """How long a chunk is scored before its results are stored and its other items wait for their next turn."""
     batch_lease: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
     """How long a chunk stays with a worker that says nothing; then another one takes it."""
     batch_chunk_timeout: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(minutes=10)

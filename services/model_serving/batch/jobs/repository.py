@@ -63,17 +63,18 @@ async def add_chunks(connection: Connection, job: UUID, chunks: Sequence[ChunkIn
         await writer.executemany(
             "INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, source, kind) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            [(job, row["next"] + place, *_placed(chunk)) for place, chunk in enumerate(chunks)],
+            [(job, row["next"] + place, *placed(chunk)) for place, chunk in enumerate(chunks)],
         )
 
 
-def _placed(chunk: ChunkInput) -> tuple[object, ...]:
+def placed(chunk: ChunkInput) -> tuple[object, ...]:
+    """Return the columns `first_item`, `item_count`, `items`, `input`, `source` and `kind` of a chunk."""
     source = None if chunk.source is None else Json(chunk.source)
     first = chunk.items[0] if chunk.items else 0
-    return first, len(chunk.items), listed(chunk.items), chunk.input, source, chunk.kind
+    return first, len(chunk.items), _listed(chunk.items), chunk.input, source, chunk.kind
 
 
-def listed(items: Sequence[int]) -> list[int] | None:
+def _listed(items: Sequence[int]) -> list[int] | None:
     """Return the numbers as the column has them: none when they follow each other."""
     if not items:
         return None

@@ -71,24 +71,32 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Each item has a result."""
+    """Items have results.
+
+    Attributes:
+        results: Of the first items, one of each.
+        rest: How many items follow them, which were left for another turn.
+    """
 
     results: Sequence[ItemResult]
+    rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Each item has a result; what was answered is in an object.
+    """Items have results; what was answered is in an object.
 
     Attributes:
         key: Of the object; None when every item failed.
         succeeded: Items in the object.
-        failures: The results of the others.
+        failures: The results of the others of the first items.
+        rest: How many items follow them, which were left for another turn.
     """
 
     key: str | None
     succeeded: int
     failures: Sequence[ItemResult]
+    rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +176,10 @@ PLAIN: dict[str, Callable[..., Report]] = {
 def write_report(report: Report) -> bytes:
     """Return the message."""
     match report:
-        case Scored(results):
-            content: list[Any] = _rows(results)
-        case Written(key, succeeded, failures):
-            content = [key, succeeded, _rows(failures)]
+        case Scored(results, rest):
+            content: list[Any] = [_rows(results), rest]
+        case Written(key, succeeded, failures, rest):
+            content = [key, succeeded, _rows(failures), rest]
         case Split(chunks):
             content = [[one.source, one.items, one.kind] for one in chunks]
         case Finished(summary):
@@ -190,10 +198,11 @@ def read_report(message: bytes) -> Report:
     kind, content = orjson.loads(message)
     match kind:
         case "Scored":
-            return Scored([ItemResult(*values) for values in content])
+            results, rest = content
+            return Scored([ItemResult(*values) for values in results], rest)
         case "Written":
-            key, succeeded, failures = content
-            return Written(key, succeeded, [ItemResult(*values) for values in failures])
+            key, succeeded, failures, rest = content
+            return Written(key, succeeded, [ItemResult(*values) for values in failures], rest)
         case "Split":
             return Split([ChunkSpec(*values) for values in content])
     return PLAIN[kind](*content)

@@ -1,11 +1,15 @@
 """What a task of a process that scores has to work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.model_serving.batch.scoring.assignment import Assignment, Report
+from services.model_serving.batch.scoring.turn import Cut, Pace, Turn
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.settings import ServingSettings
+
+WORTH = 4
+"""How many times as long as what each turn begins with a turn is at least."""
 
 
 class NotLoaded(Exception):
@@ -28,6 +32,7 @@ class Bench:
         model: Returns the version of the job, loaded; ends the task when it cannot be.
         check: To be called every now and then: raises when the chunk is not to be worked on any more.
         settings: Of the process.
+        pace: Of the job.
 
     A task that raises `DependencyUnavailable` is tried again later.
     """
@@ -35,6 +40,15 @@ class Bench:
     model: Callable[[], LoadedModel]
     check: Callable[[], None]
     settings: ServingSettings
+    pace: Pace = field(default_factory=Pace)
+
+    def turn(self, spent: float = 0.0) -> Cut:
+        """Return what says how much of the chunk to score now; it begins when it is first called.
+
+        Args:
+            spent: Seconds that were spent on what each turn begins with, such as reading, and that it is to be worth.
+        """
+        return Turn(max(self.settings.batch_turn.total_seconds(), WORTH * spent), self.pace).cut
 
 
 Task = Callable[[Assignment, Bench], Report]

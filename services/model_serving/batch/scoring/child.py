@@ -26,6 +26,7 @@ from services.model_serving.batch.scoring.assignment import (
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.models import Models
 from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.batch.scoring.turn import Paces
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
 from services.model_serving.loading.loader import make_loader
@@ -54,6 +55,7 @@ class Scorer:
         self._connection = connection
         self._models = models
         self._settings = settings
+        self._paces = Paces()
 
     def run(self) -> None:
         """Work until the other end is closed."""
@@ -72,7 +74,8 @@ class Scorer:
 
     def _work(self, assignment: Assignment) -> Report:
         try:
-            bench = Bench(partial(self._model, assignment), self._check, self._settings)
+            pace = self._paces.of(assignment.job)
+            bench = Bench(partial(self._model, assignment), self._check, self._settings, pace)
             return find_task(assignment)(assignment, bench)
         except NotLoaded as error:
             return Unloadable(error.reason)

@@ -7,7 +7,8 @@ import numpy as np
 import orjson
 
 from mlplatform.errors import PlatformError
-from services.model_serving.batch.scoring.assignment import ItemResult
+from services.model_serving.batch.scoring.assignment import ItemResult, Scored
+from services.model_serving.batch.scoring.turn import Cut, evenly
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.engine.plain import render, to_plain
 
@@ -21,7 +22,7 @@ class NotRowWiseError(Exception):
 
 
 def score_items(
-    model: LoadedModel, items: Sequence[Any], params: dict[str, Any], check: Callable[[], None]
+    model: LoadedModel, items: Sequence[Any], params: dict[str, Any], check: Callable[[], None], *, cut: Cut = evenly
 ) -> list[tuple[str | None, str | None]]:
     """Score items; blocks.
 
@@ -30,14 +31,15 @@ def score_items(
         items: A row each, or the rows of a history for a model of histories.
         params: Parameters of the model, as the caller gave them.
         check: Called before each call of the model; raises to end the work.
+        cut: Says what to score at a time.
 
     Returns:
-        For each item JSON of the output, or of the error.
+        For each item JSON of the output, or of the error; for as many of the first ones as there was time for.
     """
     together = CALL_ITEMS if model.row_wise and model.input_rows is None else 1
     outcomes: list[tuple[str | None, str | None]] = []
-    for start in range(0, len(items), together):
-        outcomes += _score(model, items[start : start + together], params, check)
+    for part in cut(len(items), together):
+        outcomes += _score(model, items[part], params, check)
     return outcomes
 
 
@@ -47,6 +49,12 @@ def results_of(numbers: Sequence[int], outcomes: Sequence[tuple[str | None, str 
         ItemResult(number, "failed" if output is None else "succeeded", output, error)
         for number, (output, error) in zip(numbers, outcomes, strict=True)
     ]
+
+
+def scored(numbers: Sequence[int], outcomes: Sequence[tuple[str | None, str | None]]) -> Scored:
+    """Return what came of the first items of a chunk with these numbers; the others are left."""
+    done = len(outcomes)
+    return Scored(results_of(numbers[:done], outcomes), len(numbers) - done)
 
 
 def error_json(error: PlatformError) -> str:

@@ -9,17 +9,18 @@ import orjson
 
 from services.model_serving.batch.exports.tasks import finish_rows, finish_table
 from services.model_serving.batch.report.report import report
-from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, Task
-from services.model_serving.batch.scoring.rows import results_of, score_items
+from services.model_serving.batch.scoring.rows import score_items, scored
 from services.model_serving.batch.tables.tasks import score_table, split_table
 from services.model_serving.batch.uploads.scoring import score_files
 
 
 def score(assignment: Assignment, bench: Bench) -> Report:
     """Score items that came with the chunk."""
-    outcomes = score_items(bench.model(), orjson.loads(assignment.payload), assignment.params, bench.check)
-    return Scored(results_of(assignment.items, outcomes))
+    items = orjson.loads(assignment.payload)
+    outcomes = score_items(bench.model(), items, assignment.params, bench.check, cut=bench.turn())
+    return scored(assignment.items, outcomes)
 
 
 def refuse(assignment: Assignment, _: Bench) -> Report:

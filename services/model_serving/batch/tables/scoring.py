@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlplatform.errors import PlatformError
+from services.model_serving.batch.scoring.turn import Cut, evenly
 from services.model_serving.batch.tables.answers import NotRowWiseError, columns_of
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
@@ -39,7 +40,13 @@ class Outcome:
 
 
 def score_block(
-    model: LoadedModel, block: Block, columns: Columns, params: dict[str, Any], check: Callable[[], None]
+    model: LoadedModel,
+    block: Block,
+    columns: Columns,
+    params: dict[str, Any],
+    check: Callable[[], None],
+    *,
+    cut: Cut = evenly,
 ) -> pa.Table:
     """Score a block; blocks.
 
@@ -49,9 +56,11 @@ def score_block(
         columns: Of the model.
         params: Parameters of the model, as the caller gave them.
         check: Called before each call of the model; raises to end the work.
+        cut: Says what to score at a time.
 
     Returns:
-        For each row its place in the block, `item`, the columns of the answer, and `error`; either is missing.
+        For each row its place in the block, `item`, the columns of the answer, and `error`; either is missing. Only
+        for those before the first one for which there was no time.
     """
     outcome = Outcome(faults=dict(block.faults))
     try:
@@ -61,9 +70,12 @@ def score_block(
     scorer = _Scorer(model, columns, values, check, outcome)
     together = CALL_ROWS if model.row_wise else 1
     places = block.where()
-    for start in range(0, block.table.num_rows, together):
-        scorer.score(block.table.slice(start, together), places[start : start + together])
-    return assemble(block.rows, outcome)
+    done = 0
+    for part in cut(len(places), together):
+        done = part.stop
+        scorer.score(block.table.slice(part.start, done - part.start), places[part])
+    results = assemble(block.rows, outcome)
+    return results if done == len(places) else results.slice(0, int(places[done]))
 
 
 def assemble(rows: int, outcome: Outcome) -> pa.Table:

@@ -1,5 +1,6 @@
 """What a process that scores does with tables: splits them into parts, and scores the rows of a part."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 from uuid import uuid4
@@ -70,14 +71,17 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
     places = np.array(assignment.items) - source["first"]
     model = bench.model()
     columns = Columns.of(model.declared)
+    begin = time.monotonic()
     with open_storage(bench.settings) as storage:
         try:
             block = read_part(storage, part, columns)
         except (TableRefused, NotFound) as error:
             detail = error.detail if isinstance(error, TableRefused) else GONE
             block = Block(part.rows, pa.table({}), np.empty(0, np.int64), dict.fromkeys(range(part.rows), detail))
-        scored = score_block(model, _only(block, places), columns, assignment.params, bench.check)
-        return _write(storage, assignment, scored.take(pa.array(places)))
+        wanted, turn = _only(block, places), bench.turn(time.monotonic() - begin)
+        scored = score_block(model, wanted, columns, assignment.params, bench.check, cut=turn)
+        reached = places[places < scored.num_rows]
+        return _write(storage, assignment, scored.take(pa.array(reached)))
 
 
 def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
@@ -127,14 +131,16 @@ def _only(block: Block, places: "np.typing.NDArray[np.int64]") -> Block:
 
 def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Written:
     errors = scored.column(ERROR)
-    answered = numbered(scored, np.array(assignment.items)).filter(errors.is_null()).drop_columns([ERROR])
+    items = assignment.items[: scored.num_rows]
+    rest = len(assignment.items) - len(items)
+    answered = numbered(scored, np.array(items)).filter(errors.is_null()).drop_columns([ERROR])
     failures = [
         ItemResult(item, "failed", None, orjson.dumps({"code": "row_failed", "detail": text, "errors": []}).decode())
-        for item, text in zip(assignment.items, errors.to_pylist(), strict=True)
+        for item, text in zip(items, errors.to_pylist(), strict=True)
         if text is not None
     ]
     if not answered.num_rows:
-        return Written(None, 0, failures)
+        return Written(None, 0, failures, rest)
     key = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}"
     storage.put(key, to_object(answered))
-    return Written(key, answered.num_rows, failures)
+    return Written(key, answered.num_rows, failures, rest)

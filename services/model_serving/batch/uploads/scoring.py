@@ -10,12 +10,12 @@ from PIL.Image import Image
 
 from mlplatform.errors import NotFound
 from mlplatform.objects import ObjectStore
-from services.model_serving.batch.scoring.assignment import Assignment, Report, Scored, Unreadable
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome, failed
 from services.model_serving.batch.scoring.files import FileScorer, file_scorer
 from services.model_serving.batch.scoring.media import TEXTS, task_of
-from services.model_serving.batch.scoring.rows import CALL_ITEMS, results_of, score_items
+from services.model_serving.batch.scoring.rows import CALL_ITEMS, score_items, scored
 from services.model_serving.batch.uploads.archive import Archive
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.image import read_image
@@ -98,8 +98,8 @@ def score_files(assignment: Assignment, bench: Bench) -> Report:
     read = files.text if task_of(model) in {None, TEXTS} else files.image
     outcomes: list[Outcome] = []
     try:
-        for start in range(0, len(entries), CALL_ITEMS):
-            loads = [partial(read, entry) for entry in entries[start : start + CALL_ITEMS]]
+        for part in bench.turn()(len(entries), CALL_ITEMS):
+            loads = [partial(read, entry) for entry in entries[part]]
             outcomes += score(model, loads, assignment.params, bench.check)
     except InvalidInputs as error:
         return Unreadable("; ".join(f"{wrong.field}: {wrong.message}" for wrong in error.errors))
@@ -107,7 +107,7 @@ def score_files(assignment: Assignment, bench: Bench) -> Report:
         raise NotLoaded(reason(error)) from error
     finally:
         objects.close()
-    return Scored(results_of(assignment.items, outcomes))
+    return scored(assignment.items, outcomes)
 
 
 def score_rows(
@@ -121,5 +121,5 @@ def score_rows(
             found.append(load())
         except FileError as error:
             found.append(error)
-    scored = iter(score_items(model, [[text] for text in found if isinstance(text, str)], dict(params), check))
-    return [failed(one) if isinstance(one, FileError) else next(scored) for one in found]
+    outcomes = iter(score_items(model, [[text] for text in found if isinstance(text, str)], dict(params), check))
+    return [failed(one) if isinstance(one, FileError) else next(outcomes) for one in found]

@@ -14,8 +14,9 @@ from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.scoring.assignment import ItemResult
 from services.model_serving.batch.work import repository
-from services.model_serving.batch.work.chunk import Chunk, Claim
+from services.model_serving.batch.work.chunk import Claim
 from services.model_serving.batch.work.claims import count_results, note_end, store
+from services.model_serving.batch.work.parts import parts
 
 MOST_DEATHS = 3
 
@@ -63,7 +64,7 @@ class Burial:
                 return False
             deaths = (chunk.load_deaths if loading else chunk.deaths) + 1
             if late and not loading and len(chunk.items) > 1:
-                await repository.divide(connection, claimed, _halves(chunk), chunk.deaths)
+                await repository.divide(connection, claimed, parts(chunk, len(chunk.items) // 2), chunk.deaths)
             elif deaths < MOST_DEATHS:
                 await repository.requeue_dead(connection, claimed, loading=loading)
             elif chunk.kind == "finish":
@@ -74,7 +75,7 @@ class Burial:
                 detail = f"Reading the input ended its process {MOST_DEATHS} times ({cause})."
                 job = await repository.fail(connection, job, detail, _error("unreadable_input", detail))
             elif len(chunk.items) > 1:
-                await repository.divide(connection, claimed, _halves(chunk), MOST_DEATHS - 1)
+                await repository.divide(connection, claimed, parts(chunk, len(chunk.items) // 2), MOST_DEATHS - 1)
             else:
                 results = [ItemResult(chunk.items[0], "failed", None, _poison(cause))]
                 job = await store(connection, claimed, job, results)
@@ -92,17 +93,6 @@ class Burial:
     async def _give_up(self, connection: repository.Connection, job: Job, cause: str) -> Job:
         detail = f"Loading the model ended its process {MOST_DEATHS} times ({cause})."
         return await repository.fail(connection, job, detail, _error("model_not_loaded", detail))
-
-
-def _halves(chunk: Chunk) -> list[tuple[list[int], bytes | None]]:
-    """Return each half's items, with the part of the input that is theirs; a source goes with both."""
-    items = list(chunk.items)
-    middle = len(items) // 2
-    parts = slice(None, middle), slice(middle, None)
-    if chunk.input is None:
-        return [(items[part], None) for part in parts]
-    content = orjson.loads(chunk.input)
-    return [(items[part], orjson.dumps(content[part])) for part in parts]
 
 
 def _poison(cause: str) -> str:

@@ -21,12 +21,13 @@ from services.model_serving.batch.review.queue import add_unsure
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.chunk import Chunk, Claim
+from services.model_serving.batch.work.parts import parts
 
 log = structlog.get_logger(__name__)
 
 
 class TwiceError(Exception):
-    """An item of a chunk had a result before; the chunk is not stored."""
+    """An item of a chunk had a result before, or has none now; the chunk is not stored."""
 
 
 class Claims:
@@ -93,17 +94,23 @@ class Claims:
         async with self._database.transaction(claimed.tenant_id) as connection:
             return await repository.release(connection, claimed, delay)
 
-    async def commit(self, chunk: Chunk, job: Job, results: Sequence[ItemResult]) -> Job | None:
+    async def commit(self, chunk: Chunk, job: Job, results: Sequence[ItemResult], rest: int = 0) -> Job | None:
         """Store the results, mark the chunk as done and count them, all of it or nothing.
+
+        Args:
+            chunk: What was scored.
+            job: Its job.
+            results: Of its first items, one of each.
+            rest: How many items follow them, which are queued as a chunk of their own.
 
         Returns:
             The job after it; None when the claim is void.
 
         Raises:
-            TwiceError: An item had a result already, which nothing should be able to bring about.
+            TwiceError: An item had a result already, or one has none, which nothing should be able to bring about.
         """
         async with self._database.transaction(chunk.claim.tenant_id) as connection:
-            if await repository.lock(connection, chunk.claim) is None:
+            if not await self._keep(connection, chunk, len(results), rest):
                 return None
             return await store(connection, chunk.claim, job, results, chunk.age)
 
@@ -117,14 +124,28 @@ class Claims:
             TwiceError: An item had a result already, or one has none.
         """
         async with self._database.transaction(chunk.claim.tenant_id) as connection:
-            if await repository.lock(connection, chunk.claim) is None:
-                return None
             failures = written.failures
-            added = await repository.add_results(connection, job, failures)
-            if added != len(failures) or added + written.succeeded != len(chunk.items):
+            if not await self._keep(connection, chunk, written.succeeded + len(failures), written.rest):
+                return None
+            if await repository.add_results(connection, job, failures) != len(failures):
                 raise TwiceError(f"{job.id} {chunk.claim.number}")
             await repository.close(connection, chunk.claim, written.key, chunk.age)
             return await repository.count(connection, job, written.succeeded, len(failures))
+
+    async def _keep(self, connection: repository.Connection, chunk: Chunk, done: int, rest: int) -> bool:
+        """Lock a chunk, and queue the items of it that are left as another one; False when the claim is void.
+
+        Raises:
+            TwiceError: Those that are done and those that are left are not the items of the chunk.
+        """
+        held = await repository.lock(connection, chunk.claim)
+        if held is None:
+            return False
+        if done + rest != len(held.items):
+            raise TwiceError(f"{chunk.claim.job_id} {chunk.claim.number}")
+        if rest:
+            await repository.cut(connection, held, *parts(held, done))
+        return True
 
     async def split(self, claimed: Claim, job: Job, specs: Sequence[ChunkSpec]) -> Job | None:
         """Put the chunks that a chunk was split into in its place; their items are numbered on from those of the job.

@@ -10,13 +10,17 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Json
 
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import COLUMNS, listed, numbers_of, queue_finish
+from services.model_serving.batch.jobs.repository import COLUMNS, ChunkInput, numbers_of, placed, queue_finish
 from services.model_serving.batch.scoring.assignment import ItemResult
 from services.model_serving.batch.work.chunk import Chunk, Claim
 
 Connection: TypeAlias = AsyncConnection[DictRow]
 MINE = "job_id = %s AND number = %s AND claim = %s AND state = 'running'"
-CHUNK = "first_item, item_count, items, input, source, kind, deaths, load_deaths, queued_at"
+PART = ("first_item", "item_count", "items", "input", "source", "kind")
+CHUNK = (
+    "first_item, item_count, items, input, source, kind, deaths, load_deaths, "
+    "greatest(queued_at, not_before) AS queued_at"  # a part has the place of its chunk, but has not waited as long
+)
 
 
 async def claim(connection: Connection, holder: str, lease: timedelta) -> Claim | None:
@@ -107,24 +111,27 @@ async def requeue_dead(connection: Connection, claimed: Claim, *, loading: bool)
     )
 
 
-async def divide(
-    connection: Connection, claimed: Claim, halves: Sequence[tuple[Sequence[int], bytes | None]], deaths: int
-) -> None:
+async def divide(connection: Connection, claimed: Claim, halves: Sequence[ChunkInput], deaths: int) -> None:
     """Put two chunks in the place of a locked one; they come before what was queued after it."""
     await connection.execute(
         f"UPDATE batch_chunks SET state = 'divided', holder = NULL, lease_until = NULL WHERE {MINE}",  # noqa: S608
         _mine(claimed),
     )
-    for items, content in halves:
-        await connection.execute(
-            """
-            INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, deaths, source, queued_at)
-            SELECT job_id, (SELECT max(number) + 1 FROM batch_chunks WHERE job_id = c.job_id), %s, %s, %s, %s, %s,
-                c.source, c.queued_at
-            FROM batch_chunks c WHERE c.job_id = %s AND c.number = %s
-            """,
-            (items[0], len(items), listed(items), content, deaths, claimed.job_id, claimed.number),
-        )
+    for half in halves:
+        await _add_part(connection, claimed, half, deaths)
+
+
+async def cut(connection: Connection, chunk: Chunk, first: ChunkInput, rest: ChunkInput) -> None:
+    """Leave a locked chunk its first items, which were scored, and queue the others before what was queued after it.
+
+    Its deaths are not held against them: an item among them that kills does so again, and workers are restarted often
+    while the items of a chunk are scored in many turns.
+    """
+    await connection.execute(
+        f"UPDATE batch_chunks SET {', '.join(f'{name} = %s' for name in PART)} WHERE {MINE}",  # noqa: S608
+        (*placed(first), *_mine(chunk.claim)),
+    )
+    await _add_part(connection, chunk.claim, rest, deaths=0)
 
 
 async def close(
@@ -253,6 +260,20 @@ async def old(connection: Connection, retention: timedelta, most: int) -> list[t
     """Return jobs of all tenants, with their tenants, that ended longer ago than `retention`."""
     cursor = await connection.execute("SELECT * FROM old_batch_jobs(%s, %s)", (retention, most))
     return [(row["tenant_id"], row["id"]) for row in await cursor.fetchall()]
+
+
+async def _add_part(connection: Connection, claimed: Claim, part: ChunkInput, deaths: int) -> None:
+    """Queue a part of a locked chunk of a locked job in the chunk's place."""
+    await connection.execute(
+        """
+        INSERT INTO batch_chunks
+            (job_id, number, first_item, item_count, items, input, source, kind, deaths, queued_at)
+        SELECT job_id, (SELECT max(number) + 1 FROM batch_chunks WHERE job_id = c.job_id), %s, %s, %s, %s, %s, %s,
+            %s, c.queued_at
+        FROM batch_chunks c WHERE c.job_id = %s AND c.number = %s
+        """,
+        (*placed(part), deaths, claimed.job_id, claimed.number),
+    )
 
 
 def _chunk(claimed: Claim, row: DictRow) -> Chunk:

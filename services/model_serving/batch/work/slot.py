@@ -193,7 +193,7 @@ class Slot:
 
     async def _commit(self, chunk: Chunk, job: Job, report: Scored | Written) -> Job | None:
         if isinstance(report, Scored):
-            after = await self._claims.commit(chunk, job, report.results)
+            after = await self._claims.commit(chunk, job, report.results, report.rest)
             if after is not None:
                 count_results(job, report.results)
             return after

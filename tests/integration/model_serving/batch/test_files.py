@@ -1,6 +1,8 @@
 """Files out of S3 into a model, each with an outcome of its own."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import orjson
@@ -14,6 +16,8 @@ from services.model_serving.batch.scoring.assignment import Assignment, Scored
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.scoring.tasks import find_task
 from services.model_serving.batch.uploads.removal import key_of
+from services.model_serving.batch.work.chunk import Chunk, Claim
+from services.model_serving.batch.work.parts import parts
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.settings import ServingSettings
 from services.model_serving.signature import compile_signature
@@ -101,6 +105,26 @@ class TestScore:
             await objects.put(key_of(upload, number), f"text {number}".encode())
         entries = [{"name": "", "key": key_of(upload, number), "media": "text/plain"} for number in range(3)]
         assert said(await score(settings, entries, [100, 102], first=100)) == {100: "TEXT 0", 102: "TEXT 2"}
+
+    async def test_what_one_turn_leaves_is_scored_in_the_next_ones(
+        self, settings: ServingSettings, objects: ObjectStore
+    ) -> None:
+        hasty = settings.model_copy(update={"batch_turn": timedelta(microseconds=1)})
+        upload = uuid4()
+        for number in range(5):
+            await objects.put(key_of(upload, number), f"text {number}".encode())
+        entries = [{"name": "", "key": key_of(upload, number), "media": "text/plain"} for number in range(5)]
+        source = {"type": "files", "first": 100, "items": entries}
+        left = Chunk(Claim("a", uuid4(), 0, 1), [100, 101, 103, 104], None, 0, datetime.now(UTC), source)
+        found: list[dict] = []
+        while True:
+            report = await score(hasty, left.source["items"], left.items, first=left.source["first"])
+            found.append(said(report))
+            if not report.rest:
+                break
+            rest = parts(left, len(report.results))[1]
+            left = replace(left, items=rest.items, source=rest.source)
+        assert found == [{100: "TEXT 0"}, {101: "TEXT 1"}, {103: "TEXT 3"}, {104: "TEXT 4"}]
 
     async def test_s3_that_is_away_is_no_items_fault(self, settings: ServingSettings) -> None:
         away = settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:1"})

@@ -120,6 +120,20 @@ class TestQueue:
         await score(database)
         assert [(row["item"], orjson.loads(row["input"])["at"]) for row in await pending(database)] == [(4, 4), (1, 1)]
 
+    async def test_items_of_a_chunk_that_took_several_turns_have_the_inputs_that_are_theirs(
+        self, database: Database
+    ) -> None:
+        jobs = Jobs(database, Silence(), AuditLog(database), most_items=1000, chunk_items=4)
+        once = RepeatableRequest("POST /api/v1/batch", None, b"")
+        inputs = [{"confidence": 0.4, "at": number} for number in range(7)]
+        await jobs.submit(caller("acme"), Order(MODEL, inputs, review_below=0.8), once, "request")
+        claims = Claims(database, "tests", timedelta(hours=1))
+        while (taken := await claims.take()) is not None:
+            chunk, job = taken
+            assert await claims.commit(chunk, job, judged(chunk)[:2], max(0, len(chunk.items) - 2)) is not None
+        rows = await pending(database)
+        assert sorted((row["item"], orjson.loads(row["input"])["at"]) for row in rows) == [(n, n) for n in range(7)]
+
     async def test_reviews_outlive_the_job(self, database: Database, owner: psycopg.Connection) -> None:
         await finished(database, [UNSURE])
         owner.execute("DELETE FROM batch_jobs")

@@ -175,7 +175,7 @@ class TestRedelivery:
     async def test_a_message_that_comes_again_while_its_chunk_is_scored_has_it_scored_once(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
     ) -> None:
-        notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s"}
+        notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s", "ML_BATCH_TURN": "1h"}
         await asyncio.to_thread(notes.touch)
         publisher.code(NOTING.format(notes=str(notes)))
         inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(100, 140)]  # eight seconds
@@ -259,7 +259,7 @@ class TestDeath:
         inputs = [{"a": 777.0, "b": 0.0, "c": 0.0}] * 200  # forty seconds
         async with (
             serving(settings_env, publisher, tmp_path / "serving") as service,
-            worker(settings_env, tmp_path, ML_SHUTDOWN_TIMEOUT="6s") as (_, process),
+            worker(settings_env, tmp_path, ML_SHUTDOWN_TIMEOUT="6s", ML_BATCH_TURN="1h") as (_, process),
         ):
             place = await submit(service, publisher, inputs, version=1)
             await eventually(lambda: _running(service, place))

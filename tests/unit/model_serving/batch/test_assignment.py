@@ -6,11 +6,14 @@ from services.model_serving.batch.scoring.assignment import (
     Assignment,
     ChunkSpec,
     Finished,
+    ItemResult,
     Report,
+    Scored,
     Split,
     Stopped,
     Unloadable,
     Unreadable,
+    Written,
     read_report,
     write_report,
 )
@@ -33,6 +36,8 @@ class TestReport:
         [
             Split([ChunkSpec({"key": "a"}, 3), ChunkSpec({"key": "b"}, kind="split")]),
             Split([]),
+            Scored([ItemResult(3, "succeeded", "1", None), ItemResult(4, "failed", None, "{}")], 2),
+            Written("key", 2, [ItemResult(4, "failed", None, "{}")], 7),
             Finished({"items": 3}),
             Unreadable("no zip"),
             Unloadable("no model"),

@@ -6,7 +6,7 @@ import orjson
 import pandas as pd
 import pytest
 
-from services.model_serving.batch.scoring.rows import CALL_ITEMS, results_of, score_items
+from services.model_serving.batch.scoring.rows import CALL_ITEMS, results_of, score_items, scored
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.signature import ModelInput
 from tests.unit.model_serving.doubles import model_of
@@ -108,6 +108,16 @@ class TestStop:
         with pytest.raises(KeyboardInterrupt):
             score_items(model_with(calls), items(2 * CALL_ITEMS), {}, check)
         assert calls.rows == [CALL_ITEMS]
+
+
+class TestTurn:
+    def test_items_for_which_there_is_no_time_are_left(self) -> None:
+        calls = Calls()
+        parts = [slice(0, 1), slice(1, 5)]
+        outcomes = score_items(model_with(calls), items(9), {}, nothing, cut=lambda _, __: iter(parts))
+        assert calls.rows == [1, 4]
+        found = scored([3, 4, 5, 6, 8, 9, 10, 11, 12], outcomes)
+        assert ([one.item for one in found.results], found.rest) == ([3, 4, 5, 6, 8], 4)
 
 
 class TestResults:

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from services.model_serving.batch.scoring.turn import Pace, Turn
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.scoring import CALL_ROWS, score_block
@@ -111,3 +112,24 @@ class TestBlame:
 
         with pytest.raises(KeyboardInterrupt):
             score(model_with(Calls()), [1.0], check=check)
+
+
+class TestTurn:
+    def test_results_are_those_of_the_rows_before_the_first_for_which_there_was_no_time(self) -> None:
+        model = model_with(Calls())
+        block = Block(6, pa.table({"x": [1.0, 2.0, 4.0]}), np.array([1, 2, 4]), {0: "a", 3: "b", 5: "c"})
+        parts = [slice(0, 1), slice(1, 2)]
+        columns = Columns.of(model.declared)
+        found = score_block(model, block, columns, {}, lambda: None, cut=lambda _, __: iter(parts))
+        assert found.to_pydict() == {
+            "item": [0, 1, 2, 3],
+            "prediction": [None, 2.0, 4.0, None],
+            "error": ["a", None, None, "b"],
+        }
+
+    def test_rows_none_of_which_can_be_scored_need_none(self) -> None:
+        model = model_with(Calls())
+        block = Block(2, pa.table({"x": pa.array([], pa.float64())}), np.array([], np.int64), {0: "a", 1: "b"})
+        turn = Turn(1.0, Pace()).cut
+        found = score_block(model, block, Columns.of(model.declared), {}, lambda: None, cut=turn)
+        assert found.column("error").to_pylist() == ["a", "b"]

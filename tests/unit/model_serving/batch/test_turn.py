@@ -1,0 +1,117 @@
+"""A turn is as long as it should be, whatever the items take."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.model_serving.batch.scoring.turn import GRACE, MOST_KNOWN, Pace, Paces, Turn, evenly
+
+
+class Clock:
+    """A clock that goes on while items are scored, and tells how many were at a time.
+
+    Args:
+        cost: Seconds that each item takes, by its number.
+        call: Seconds that each call takes besides.
+    """
+
+    def __init__(self, cost: Callable[[int], float], call: float = 0.0) -> None:
+        self.now = 100.0
+        self.sizes: list[int] = []
+        self._cost = cost
+        self._call = call
+
+    def __call__(self) -> float:
+        return self.now
+
+    def turn(self, pace: Pace, first: int, count: int, *, most: int = 64, seconds: float = 1.0) -> int:
+        """Score items from the first one on, and return how many were."""
+        done = 0
+        for part in Turn(seconds, pace, self).cut(count, most):
+            assert part.start == done
+            self.sizes.append(part.stop - part.start)
+            self.now += self._call + sum(self._cost(first + number) for number in range(part.start, part.stop))
+            done = part.stop
+        return done
+
+    def turns(self, count: int, *, most: int = 64, seconds: float = 1.0) -> list[tuple[int, float]]:
+        """Score so many items, and return how many were scored in each turn and how long that took."""
+        pace, found, done = Pace(), [], 0
+        while done < count:
+            begin = self.now
+            items = self.turn(pace, done, count - done, most=most, seconds=seconds)
+            found.append((items, self.now - begin))
+            done += items
+        return found
+
+
+class TestSlow:
+    def test_an_item_that_takes_as_long_as_a_turn_is_one(self) -> None:
+        assert Clock(lambda _: 1.0).turns(5) == [(1, 1.0)] * 5
+
+    def test_an_item_that_takes_longer_cannot_be_cut(self) -> None:
+        assert Clock(lambda _: 30.0).turns(3) == [(1, 30.0)] * 3
+
+    @pytest.mark.parametrize("cost", [0.004, 0.02, 0.1, 0.3, 0.7])
+    def test_turns_are_as_long_as_they_should_be(self, cost: float) -> None:
+        found = Clock(lambda _: cost).turns(1000)
+        assert sum(items for items, _ in found) == 1000
+        assert max(seconds for _, seconds in found) <= 1.0 + GRACE + 1e-9
+        assert len(found) <= 1000 * cost / max(cost, 1.0 - cost) + 2
+
+    def test_items_that_take_longer_than_those_before_spoil_two_turns_at_most(self) -> None:
+        found = Clock(lambda number: 0.001 if number < 500 else 1.0).turns(600)
+        assert 1 <= sum(seconds > 1.0 + GRACE for _, seconds in found) <= 2
+        assert found[-1] == (1, 1.0)
+
+    def test_a_little_that_is_left_is_not_left_for_another_turn(self) -> None:
+        for count, turns in {12: [12], 13: [8, 5], 20: [8, 12], 21: [8, 8, 5]}.items():
+            assert [items for items, _ in Clock(lambda _: 0.125).turns(count)] == turns
+
+
+class TestFast:
+    def test_one_turn_does_it_and_calls_are_soon_as_large_as_they_may_be(self) -> None:
+        clock = Clock(lambda _: 0.0001, call=0.002)
+        assert clock.turns(256) == [(256, pytest.approx(0.0256 + 0.002 * len(clock.sizes)))]
+        assert clock.sizes == [1, 8, 64, 64, 64, 55]
+
+    def test_what_is_known_of_the_job_holds_for_its_next_chunk(self) -> None:
+        clock, pace = Clock(lambda _: 0.0001), Pace()
+        clock.turn(pace, 0, 256)
+        clock.sizes.clear()
+        assert clock.turn(pace, 256, 256) == 256
+        assert clock.sizes == [64] * 4
+
+    def test_a_first_call_that_takes_long_is_soon_forgotten(self) -> None:
+        clock, pace = Clock(lambda number: 5.0 if number == 0 else 0.0001), Pace()
+        done = turns = 0
+        while done < 256:
+            done += clock.turn(pace, done, 256 - done)
+            turns += 1
+        assert turns < 6
+
+    def test_a_clock_that_stands_still_ends_nothing(self) -> None:
+        assert Clock(lambda _: 0.0).turns(1000) == [(1000, 0.0)]
+
+
+class TestPaces:
+    def test_jobs_have_their_own(self) -> None:
+        paces = Paces()
+        paces.of("slow").note(1, 9.0)
+        assert not paces.of("slow").suffices(1, 1.0)
+        paces.of("fast").note(1, 0.1)
+        assert paces.of("fast").suffices(1, 1.0)
+
+    def test_jobs_of_long_ago_are_forgotten(self) -> None:
+        paces = Paces()
+        kept, gone = paces.of("kept"), paces.of("gone")
+        for number in range(MOST_KNOWN - 1):
+            paces.of(str(number))
+            assert paces.of("kept") is kept
+        assert paces.of("gone") is not gone
+
+
+class TestEvenly:
+    def test_all_items_once(self) -> None:
+        assert [*evenly(7, 3)] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+        assert [*evenly(0, 3)] == []
