@@ -20,6 +20,7 @@ from mlplatform.errors import DependencyUnavailable, NotFound
 from mlplatform.idempotency import RepeatableRequest
 from mlplatform.monitoring.profile import make_profile
 from mlplatform.monitoring.storage import attach_profile
+from services.model_serving.batch.exports import repository as exports
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import Jobs, Order
 from services.model_serving.batch.report.report import report
@@ -27,7 +28,6 @@ from services.model_serving.batch.report.reports import Reports
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, ItemResult, Unreadable
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.scoring.tasks import find_task
-from services.model_serving.batch.tables import repository as tables
 from services.model_serving.batch.work.chunk import Chunk
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import assign
@@ -109,7 +109,7 @@ class TestReport:
         found = await Reports(database).find("acme", job.id)
         assert found.answers.classes == {"a\0b": 1}
         async with database.transaction("acme") as connection:
-            assert await tables.files(connection, job.id) == {}
+            assert await exports.files(connection, job.id) == {}
 
     async def test_not_while_the_job_goes_on_again(
         self, database: Database, bench: Bench, owner: psycopg.Connection
