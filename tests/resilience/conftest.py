@@ -32,12 +32,23 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def model(stack: Stack) -> Iterator[str]:
-    """Yield the name of a model in production."""
+def publisher(stack: Stack) -> Iterator[Publisher]:
+    """Yield a publisher of models into the registry of the stack."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(stack.env()["ML_MLFLOW_URL"])
     mlflow.set_experiment(experiment_id="0")  # not one of the other server, which a test of this process may have set
-    publisher = Publisher(Registry(stack.env()["ML_MLFLOW_URL"]), f"m{uuid4().hex[:8]}")
-    publisher.promote(publisher.linear())
-    yield publisher.name
+    yield Publisher(Registry(stack.env()["ML_MLFLOW_URL"]), f"m{uuid4().hex[:8]}")
     mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="module")
+def model(publisher: Publisher) -> str:
+    """Return the name of a model in production."""
+    publisher.promote(publisher.linear())
+    return publisher.name
+
+
+@pytest.fixture(scope="module")
+def text_model(publisher: Publisher) -> str:
+    """Return the name of a model of texts."""
+    return publisher.counter(name=f"{publisher.name}-texts").name

@@ -1,6 +1,7 @@
 """Batch jobs that are submitted and watched over whatever dies beneath them."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -25,10 +26,21 @@ class JobDesk:
         self._deadline = time.monotonic() + seconds
 
     def submit(self, model: str, inputs: list[Any]) -> str:
-        """Submit a job once, however often it must be said, and return where it is."""
-        headers = {"Idempotency-Key": uuid4().hex}
-        body = {"model": model, "version": 1, "inputs": inputs}
-        answer = self._insist("POST", "/api/v1/batch", json=body, headers=headers)
+        """Submit items once, however often it must be said, and return where their job is."""
+        return self._submit("/api/v1/batch", {}, json={"model": model, "version": 1, "inputs": inputs})
+
+    def submit_files(self, model: str, files: Mapping[str, bytes]) -> str:
+        """Do the same with files."""
+        parts = [("files", (name, content)) for name, content in files.items()]
+        return self._submit("/api/v1/batch/files", {}, data={"model": model, "version": "1"}, files=parts)
+
+    def submit_table(self, model: str, content: bytes) -> str:
+        """Do the same with a table in CSV."""
+        query = {"model": model, "version": "1"}
+        return self._submit("/api/v1/batch/table", {"Content-Type": "text/csv"}, content=content, params=query)
+
+    def _submit(self, path: str, headers: Mapping[str, str], **options: Any) -> str:
+        answer = self._insist("POST", path, headers={**headers, "Idempotency-Key": uuid4().hex}, **options)
         return str(answer.headers["location"])
 
     def ended(self, place: str) -> dict[str, Any]:
@@ -51,6 +63,10 @@ class JobDesk:
             if page["next_cursor"] is None:
                 return found
             query["cursor"] = page["next_cursor"]
+
+    def download(self, place: str) -> bytes:
+        """Return the file with the results of a job, in Parquet, as soon as it is written."""
+        return self._insist("GET", f"{place}/results.parquet", follow_redirects=True).content
 
     def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:
         while True:

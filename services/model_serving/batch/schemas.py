@@ -94,7 +94,7 @@ class BatchJobPage(BaseModel):
 class ItemError(BaseModel):
     """Why an item has no output."""
 
-    code: str
+    code: str = Field(description="The same in the column `code` of files with the results.")
     detail: str
     errors: list[dict[str, str]] = Field(default=[], description="The wrong fields of the item, when it has any.")
 

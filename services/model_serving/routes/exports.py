@@ -34,5 +34,8 @@ def get_exports(request: Request) -> Exports:
 async def fetch_results(
     job: UUID, form: Format, principal: Caller, exports: Annotated[Exports, Depends(get_exports)]
 ) -> Response:
-    """Go to a file with a row for each item, in their order; 409 until a worker has written it."""
+    """Go to a file with a row for each item, in their order; 409 until a worker has written it.
+
+    Its columns are `item`, of files `name`, then `prediction` or `prediction_…`, and of what failed `code` and `error`.
+    """
     return RedirectResponse(await exports.address(principal.tenant, job, form))

@@ -33,7 +33,9 @@ router = ServiceRouter(prefix="/api/v1", tags=["reviews"])
 LINES = "application/x-ndjson"
 EXPORT: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "One example a line: `input`, `label`, and `lineage` with where it comes from.",
+        "description": "One example a line: `input`; `file`, when it was one, with the `path` to fetch it from and, of "
+        "one in an archive, its name there as `member` and its `place` among the entries; `label`; and `lineage` with "
+        "where it comes from.",
         "content": {LINES: {"schema": {"type": "string"}}},
     }
 }
@@ -96,7 +98,7 @@ async def export_reviews(
     job: Annotated[UUID | None, Query(description="Only of this job.")] = None,
 ) -> StreamingResponse:
     """Stream approved and corrected reviews as lines of JSON; what is decided after the call is not among them."""
-    lines = await reviews.export(principal, Choice(model=model, version=version, job=job))
+    lines = await reviews.export(principal, Choice(model=model, version=version, job=job), _file_path)
     return StreamingResponse(lines, media_type=LINES)
 
 
@@ -150,6 +152,10 @@ async def correct_review(review: UUID, wanted: Correction, principal: Caller, re
 async def reject_review(review: UUID, principal: Caller, reviews: OwnReviews, said: ReviewNote | None = None) -> Review:
     """Leave an item out: it counts neither way, and is not exported."""
     return Review(**describe_review(await reviews.decide(principal, review, "rejected", note=_note(said))))
+
+
+def _file_path(review: UUID) -> str:
+    return f"{router.prefix}/reviews/{review}/file"
 
 
 def _note(said: ReviewNote | None) -> str | None:

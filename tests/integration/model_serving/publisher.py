@@ -13,7 +13,8 @@ import mlflow
 import numpy as np
 import onnx
 import pandas as pd
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types.schema import ColSpec, Schema
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,6 +29,19 @@ from services.model_serving.loading.bundled_code import isolated
 COLUMNS = ("a", "b", "c")
 REQUIREMENTS = ["mlflow"]
 """Given, because MLflow takes seconds to find them out."""
+COUNTER = """
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            return [
+                {"length": len(text), "share": text.count("a") / len(text), "words": text.split()}
+                for text in model_input["text"]
+            ]
+
+    set_model(Model())
+"""
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,20 @@ class Publisher:
                     input_example=frame[:2],
                     pip_requirements=REQUIREMENTS,
                 )
+        return self.register(logged.model_uri, name=name)
+
+    def counter(self, *, name: str | None = None) -> ModelVersion:
+        """Register a model that answers each text with an object: `length`, `share` of the letter a, and `words`."""
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "counter.py"
+            script.write_text(dedent(COUNTER))
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(script),
+                signature=ModelSignature(inputs=Schema([ColSpec("string", "text")])),
+                input_example=pd.DataFrame({"text": ["a"]}),
+                pip_requirements=REQUIREMENTS,
+            )
         return self.register(logged.model_uri, name=name)
 
     def register(self, uri: str, *, name: str | None = None, served_by: str | None = None) -> ModelVersion:

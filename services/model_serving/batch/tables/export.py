@@ -14,9 +14,10 @@ from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.settings import PlatformSettings
 from services.model_serving.batch.tables import repository
+from services.model_serving.batch.tables.fault import Fault
 from services.model_serving.batch.tables.repository import Stored
 from services.model_serving.batch.tables.results import TYPES, Format, from_object, schema_of, write
-from services.model_serving.batch.tables.scoring import ERROR, ITEM, join_tables
+from services.model_serving.batch.tables.scoring import CODE, ERROR, ITEM, join_tables
 from services.model_serving.batch.tables.storage import Storage
 
 WINDOW = 32_768
@@ -43,7 +44,7 @@ class Ledger:
         """Return the number of items, and the objects with results."""
         return self.runner.run(self._look())
 
-    def failures(self, first: int, last: int) -> dict[int, str]:
+    def failures(self, first: int, last: int) -> dict[int, Fault]:
         """Return what went wrong with the items of a range that failed."""
         return self.runner.run(self._failures(first, last))
 
@@ -52,7 +53,7 @@ class Ledger:
             found = await repository.stored(connection, self.job)
             return await repository.items(connection, self.job), found
 
-    async def _failures(self, first: int, last: int) -> dict[int, str]:
+    async def _failures(self, first: int, last: int) -> dict[int, Fault]:
         async with self.database.transaction(self.tenant) as connection:
             return await repository.failures(connection, self.job, first, last)
 
@@ -60,8 +61,7 @@ class Ledger:
 def export(storage: Storage, ledger: Ledger, key: str, form: Format) -> int:
     """Write the file of a job to the store, and return its rows."""
     items, objects = ledger.look()
-    empty = pa.schema([(ITEM, pa.int64()), (ERROR, pa.string())])
-    schema = schema_of([empty, *_distinct(from_object(storage.get(one.key)).schema for one in objects)])
+    schema = schema_of(_distinct(from_object(storage.get(one.key)).schema for one in objects))
     with tempfile.TemporaryFile() as file:
         for content in write(form, schema, _windows(storage, ledger, items, objects)):
             file.write(content)
@@ -102,7 +102,8 @@ def _windows(storage: Storage, ledger: Ledger, items: int, objects: Sequence[Sto
         parts = [_between(table, first, last) for _, table in held]
         failed = ledger.failures(first, last)
         if failed:
-            parts.append(pa.table({ITEM: list(failed), ERROR: list(failed.values())}))
+            codes, reasons = zip(*failed.values(), strict=True)
+            parts.append(pa.table({ITEM: list(failed), CODE: list(codes), ERROR: list(reasons)}))
         held = [(one, table) for one, table in held if one.last > last]
         parts = [part for part in parts if part.num_rows]
         if parts:

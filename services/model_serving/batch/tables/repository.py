@@ -8,6 +8,8 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from services.model_serving.batch.tables.fault import Fault
+
 Connection: TypeAlias = AsyncConnection[DictRow]
 
 
@@ -38,14 +40,14 @@ async def stored(connection: Connection, job: UUID) -> list[Stored]:
     return [Stored(**row) for row in await cursor.fetchall()]
 
 
-async def failures(connection: Connection, job: UUID, first: int, last: int) -> dict[int, str]:
+async def failures(connection: Connection, job: UUID, first: int, last: int) -> dict[int, Fault]:
     """Return what went wrong with the items of a range that failed."""
     cursor = await connection.execute(
         "SELECT item, error::text AS error FROM batch_results "
         "WHERE job_id = %s AND item BETWEEN %s AND %s AND state = 'failed' ORDER BY item",
         (job, first, last),
     )
-    return {row["item"]: _detail(row["error"]) for row in await cursor.fetchall()}
+    return {row["item"]: _fault(row["error"]) for row in await cursor.fetchall()}
 
 
 async def items(connection: Connection, job: UUID) -> int:
@@ -55,6 +57,6 @@ async def items(connection: Connection, job: UUID) -> int:
     return int(row["items"]) if row else 0
 
 
-def _detail(error: str) -> str:
-    found: str = orjson.loads(error)["detail"]
-    return found
+def _fault(error: str) -> Fault:
+    found = orjson.loads(error)
+    return Fault(found["code"], found["detail"])

@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from services.model_serving.batch.tables.scoring import ERROR, ITEM, fit, join_schemas
+from services.model_serving.batch.tables.scoring import CODE, ERROR, ITEM, fit, join_schemas
 from services.model_serving.engine.plain import render
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -23,6 +23,9 @@ TYPES: Mapping[str, str] = {
 GROUP_ROWS = 131_072
 """Rows of a row group, unless it comes to `GROUP_SIZE` bytes before."""
 GROUP_SIZE = 64 * 1024 * 1024
+
+ENDS = pa.schema([(ITEM, pa.int64()), (CODE, pa.string()), (ERROR, pa.string())])
+"""Columns that every file has; those of the answers are between the first one and the others."""
 
 Results = Iterable[pa.Table]
 Write = Callable[[pa.Schema, Results], Iterator[bytes]]
@@ -49,9 +52,9 @@ def numbered(results: pa.Table, items: npt.NDArray[np.int64]) -> pa.Table:
 
 def schema_of(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """Return the schema of a file with the results of several chunks: what was wrong comes last."""
-    joined = join_schemas(list(schemas))
-    names = [name for name in joined.names if name not in {ITEM, ERROR}]
-    return pa.schema([joined.field(name) for name in (ITEM, *names, ERROR)])
+    joined = join_schemas([ENDS, *schemas])
+    names = [name for name in joined.names if name not in ENDS.names]
+    return pa.schema([joined.field(name) for name in (ITEM, *names, CODE, ERROR)])
 
 
 def write(form: Format, schema: pa.Schema, results: Results) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """Blocks scored with a model: all rows at once where that is allowed, and so that none spoils another's answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ from services.model_serving.batch.tables.answers import NotRowWiseError, columns
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.conversion import label
+from services.model_serving.batch.tables.fault import Fault
 from services.model_serving.engine.loaded_model import LoadedModel, Params
+from services.model_serving.errors import InvalidInputs
 from services.model_serving.signature import ModelInput
 
 CALL_ROWS = 8192
 """Rows of a call, after which it is asked whether to go on."""
-ITEM, ERROR = "item", "error"
+ITEM, CODE, ERROR = "item", "code", "error"
 
 Places = npt.NDArray[np.int64]
 
@@ -36,7 +38,7 @@ class Outcome:
     """
 
     answers: list[tuple[Places, dict[str, pa.Array]]] = field(default_factory=list)
-    faults: dict[int, str] = field(default_factory=dict)
+    faults: dict[int, Fault] = field(default_factory=dict)
 
 
 def score_block(
@@ -59,14 +61,14 @@ def score_block(
         cut: Says what to score at a time.
 
     Returns:
-        For each row its place in the block, `item`, the columns of the answer, and `error`; either is missing. Only
-        for those before the first one for which there was no time.
+        For each row its place in the block, `item`, and the columns of the answer, or `code` and `error`. Only for those
+        before the first one for which there was no time.
     """
-    outcome = Outcome(faults=dict(block.faults))
+    outcome = Outcome(faults={place: Fault(InvalidInputs.code, reason) for place, reason in block.faults.items()})
     try:
         values = model.signature.parameters.read(params)
     except PlatformError as error:
-        return assemble(block.rows, Outcome(faults=dict.fromkeys(range(block.rows), _reason(error))))
+        return all_failed(block.rows, _fault(error))
     scorer = _Scorer(model, columns, values, check, outcome)
     together = CALL_ROWS if model.row_wise else 1
     places = block.where()
@@ -76,6 +78,11 @@ def score_block(
         scorer.score(block.table.slice(part.start, done - part.start), places[part])
     results = assemble(block.rows, outcome)
     return results if done == len(places) else results.slice(0, int(places[done]))
+
+
+def all_failed(rows: int, fault: Fault) -> pa.Table:
+    """Return the results of rows that have the same thing wrong with them."""
+    return assemble(rows, Outcome(faults=dict.fromkeys(range(rows), fault)))
 
 
 def assemble(rows: int, outcome: Outcome) -> pa.Table:
@@ -93,10 +100,8 @@ def assemble(rows: int, outcome: Outcome) -> pa.Table:
         failed[where] = False
         taken = pa.array(indices, mask=failed)
         table |= {name: answers.column(name).take(taken) for name in answers.column_names}
-    errors: list[str | None] | pa.Array = pa.nulls(rows, pa.string())
-    if outcome.faults:
-        errors = [outcome.faults.get(place) for place in range(rows)]
-    table[ERROR] = pa.array(errors, pa.string())
+    table[CODE] = _texts(rows, {place: fault.code for place, fault in outcome.faults.items()})
+    table[ERROR] = _texts(rows, {place: fault.reason for place, fault in outcome.faults.items()})
     return pa.table(table)
 
 
@@ -169,7 +174,7 @@ class _Scorer:
         if blamed is None:
             return
         if len(places) == 1:
-            self._outcome.faults[int(places[0])] = _reason(blamed)
+            self._outcome.faults[int(places[0])] = _fault(blamed)
             return
         complete = _complete(table)
         if complete.any() and not complete.all():
@@ -191,7 +196,7 @@ class _Scorer:
         if whole and blamed is None:
             return
         if blamed is not None and len(places) == 1:
-            self._outcome.faults[int(places[0])] = _reason(blamed)
+            self._outcome.faults[int(places[0])] = _fault(blamed)
             return
         middle = len(places) // 2
         self._halves(table[:middle], places[:middle], whole=True)
@@ -223,5 +228,11 @@ def _complete(table: pa.Table) -> npt.NDArray[np.bool_]:
     return complete
 
 
-def _reason(error: PlatformError) -> str:
-    return "; ".join(f"{wrong.field}: {wrong.message}" for wrong in error.errors) or error.detail
+def _texts(rows: int, found: Mapping[int, str]) -> pa.Array:
+    """Return a column that has something in few rows, mostly in none."""
+    return pa.array([found.get(row) for row in range(rows)], pa.string()) if found else pa.nulls(rows, pa.string())
+
+
+def _fault(error: PlatformError) -> Fault:
+    reason = "; ".join(f"{wrong.field}: {wrong.message}" for wrong in error.errors)
+    return Fault(error.code, reason or error.detail)

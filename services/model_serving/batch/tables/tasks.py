@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlplatform.errors import NotFound
 from services.model_serving.batch.jobs.places import results_folder
@@ -25,12 +26,13 @@ from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.csv_file import read_header
 from services.model_serving.batch.tables.errors import TableRefused
+from services.model_serving.batch.tables.fault import Fault
 from services.model_serving.batch.tables.lines import LineScanner
 from services.model_serving.batch.tables.parquet_file import check_group, cut_parquet, open_parquet
 from services.model_serving.batch.tables.ranges import Limits, cut_lines
 from services.model_serving.batch.tables.reading import read_part
 from services.model_serving.batch.tables.results import numbered, to_object
-from services.model_serving.batch.tables.scoring import ERROR, score_block
+from services.model_serving.batch.tables.scoring import CODE, ERROR, ITEM, all_failed, score_block
 from services.model_serving.batch.tables.source import TableFile, TablePart, file_of
 from services.model_serving.batch.tables.storage import RemoteFile, Storage, open_storage
 
@@ -40,6 +42,8 @@ LIMITS = Limits(size=8 * 1024 * 1024, records=32_768, longest=1024 * 1024)
 GROUP_ROWS = 131_072
 """Of a part of Parquet: the rows before it in its group are decoded for each, and thrown away."""
 TOO_LONG = f"The row is longer than {LIMITS.longest >> 20} MB, or a quote in it is never closed."
+UNREADABLE = "unreadable_input"
+"""The code of rows that were never looked at, since the part of the file that they are in cannot be read."""
 GONE = "The file is not there any more."
 TOO_MANY = "The table has more than {} rows (ML_BATCH_QUOTA_ITEMS), or says so; cut it into several."
 
@@ -77,9 +81,10 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
             block = read_part(storage, part, columns)
         except (TableRefused, NotFound) as error:
             detail = error.detail if isinstance(error, TableRefused) else GONE
-            block = Block(part.rows, pa.table({}), np.empty(0, np.int64), dict.fromkeys(range(part.rows), detail))
-        wanted, turn = _only(block, places), bench.turn(time.monotonic() - begin)
-        scored = score_block(model, wanted, columns, assignment.params, bench.check, cut=turn)
+            scored = all_failed(part.rows, Fault(UNREADABLE, detail))
+        else:
+            turn = bench.turn(time.monotonic() - begin)
+            scored = score_block(model, _only(block, places), columns, assignment.params, bench.check, cut=turn)
         reached = places[places < scored.num_rows]
         return _write(storage, assignment, scored.take(pa.array(reached)))
 
@@ -130,17 +135,21 @@ def _only(block: Block, places: "np.typing.NDArray[np.int64]") -> Block:
 
 
 def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Written:
-    errors = scored.column(ERROR)
     items = assignment.items[: scored.num_rows]
     rest = len(assignment.items) - len(items)
-    answered = numbered(scored, np.array(items)).filter(errors.is_null()).drop_columns([ERROR])
+    results = numbered(scored, np.array(items))
+    has_failed = pc.is_valid(results.column(ERROR))
+    answered = results.filter(pc.invert(has_failed)).drop_columns([CODE, ERROR])
     failures = [
-        ItemResult(item, "failed", None, orjson.dumps({"code": "row_failed", "detail": text, "errors": []}).decode())
-        for item, text in zip(items, errors.to_pylist(), strict=True)
-        if text is not None
+        ItemResult(one[ITEM], "failed", None, _error(one[CODE], one[ERROR]))
+        for one in results.filter(has_failed).select([ITEM, CODE, ERROR]).to_pylist()
     ]
     if not answered.num_rows:
         return Written(None, 0, failures, rest)
     key = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}"
     storage.put(key, to_object(answered))
     return Written(key, answered.num_rows, failures, rest)
+
+
+def _error(code: str, detail: str) -> str:
+    return orjson.dumps({"code": code, "detail": detail, "errors": []}).decode()

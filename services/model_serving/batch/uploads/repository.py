@@ -1,5 +1,6 @@
 """The statements of uploads, in transactions of their tenant unless said otherwise."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -54,6 +55,14 @@ async def belongs(connection: Connection, upload: UUID, job: UUID) -> bool:
         "SELECT FROM batch_uploads WHERE id = %s AND job_id = %s AND NOT removed", (upload, job)
     )
     return cursor.rowcount == 1
+
+
+async def of_jobs(connection: Connection, jobs: Collection[UUID]) -> set[tuple[UUID, UUID]]:
+    """Return the uploads that became some jobs and are there, each with its job."""
+    cursor = await connection.execute(
+        "SELECT id, job_id FROM batch_uploads WHERE job_id = ANY(%s) AND NOT removed", (list(jobs),)
+    )
+    return {(row["id"], row["job_id"]) for row in await cursor.fetchall()}
 
 
 async def is_noted(connection: Connection, upload: UUID) -> bool:

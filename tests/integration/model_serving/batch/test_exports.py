@@ -6,16 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
-import mlflow
-import pandas as pd
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from mlflow.models import ModelSignature
-from mlflow.types.schema import ColSpec, Schema
 
 from mlplatform.database import Database
 from mlplatform.errors import Conflict, NotFound
@@ -30,20 +25,6 @@ from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, serving
 from tests.unit.model_serving.batch.uploads.corpus import packed
 
-TEXTS = ModelSignature(inputs=Schema([ColSpec("string", "text")]))
-COUNTER = """
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel
-
-    class Model(PythonModel):
-        def predict(self, context, model_input, params=None):
-            return [
-                {"length": len(text), "share": text.count("a") / len(text), "words": text.split()}
-                for text in model_input["text"]
-            ]
-
-    set_model(Model())
-"""
 FORMS = ("parquet", "csv", "jsonl")
 
 
@@ -51,20 +32,6 @@ FORMS = ("parquet", "csv", "jsonl")
 async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
     async with serving(settings_env, publisher, tmp_path / "serving", ML_BATCH_CHUNK_ITEMS="64") as running:
         yield running
-
-
-def register_counter(publisher: Publisher, folder: Path) -> None:
-    """Register a model of texts that answers objects."""
-    script = folder / "counter.py"
-    script.write_text(dedent(COUNTER))
-    logged = mlflow.pyfunc.log_model(
-        name="model",
-        python_model=str(script),
-        signature=TEXTS,
-        input_example=pd.DataFrame({"text": ["a"]}),
-        pip_requirements=["mlflow"],
-    )
-    publisher.register(logged.model_uri)
 
 
 async def rows_of(service: Service, place: str) -> list[dict[str, Any]]:
@@ -130,7 +97,7 @@ class TestFiles:
     async def test_a_row_says_which_file_it_is_of(
         self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        register_counter(publisher, tmp_path)
+        publisher.counter()
         files = [("a.txt", b"a banana"), ("b.zip", packed({"x/c.txt": b"two", "d.txt": b"\xff\xff"}))]
         parts = [("files", (name, content)) for name, content in files]
         async with worker(settings_env, tmp_path):

@@ -1,5 +1,8 @@
 """Texts and images from their upload to what was found in them, with a worker that is a process of its own."""
 
+import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ from mlplatform.objects import ObjectStore
 from mlplatform.registry import tags as tag
 from mlplatform.registry.register import register_model_version
 from services.model_serving.settings import ServingSettings
-from tests.integration.model_serving.batch.workers import ended, results, worker
+from tests.fixtures.programs import run_program
+from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
 from tests.integration.model_serving.publisher import REQUIREMENTS, Publisher
 from tests.integration.model_serving.running import Service, eventually, serving
+from tests.integration.training.texts import write_texts
 from tests.unit.model_serving.batch.media import Brightness, Corner, picture, program_options
 from tests.unit.model_serving.batch.uploads.corpus import packed
 from tests.unit.model_serving.pipelines import text_classifier
@@ -73,6 +78,31 @@ class TestTexts:
         assert packed_one["label"] == alone["label"] == alone["top"][0]["label"]
         assert packed_one["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)
         assert [one["code"] for one in (image, unread)] == ["no_image_model", "unknown_content"]
+
+    async def test_a_model_of_the_training_program_from_its_data_to_the_file_with_the_results(
+        self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        program = ("training/text_classifier/train.py", write_texts(tmp_path), "--json")
+        named = ("--model-name", publisher.name, "--experiment", publisher.name)
+        trained = await asyncio.to_thread(run_program, *program, *named, environment=os.environ | environment)
+        assert trained.returncode == 0, trained.stderr
+        archive = packed({"x/goal.txt": b"The striker of Madrid scored twice", "b": b"\xff\xfe"})
+        async with worker(environment, tmp_path):
+            weather = "It will be cloudy and cold in Madrid, 5 °C".encode()
+            place = await upload(service, publisher, weather, picture(9, 9, 1), archive, params='{"threshold": 0.5}')
+            job = await ended(service, place)
+            lines = (await fetch(service, place, "jsonl")).splitlines()
+        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 4, 2), job
+        rows = [json.loads(line) for line in lines]
+        assert [row["item"] for row in rows] == [0, 1, 2, 3]
+        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b"]
+        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None]
+        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content"]
+        for row in (rows[0], rows[2]):
+            assert row["prediction_certain"] is True
+            top = json.loads(row["prediction_top"])
+            assert top[0] == {"label": row["prediction_label"], "probability": row["prediction_confidence"]}
+            assert sum(one["probability"] for one in top) == pytest.approx(1, abs=1e-5)
 
 
 class TestImages:

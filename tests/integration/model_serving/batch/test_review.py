@@ -1,6 +1,8 @@
 """Results that are not sure enough are reviewed, and what comes of that."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +33,7 @@ from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import MODEL, Silence, caller
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, serving
+from tests.unit.model_serving.batch.uploads.corpus import packed
 
 UNSURE, SURE = {"text": "Is it?\u0000", "confidence": 0.4}, {"text": "It is.", "confidence": 0.9}
 
@@ -74,6 +77,11 @@ async def score(database: Database) -> None:
 async def pending(database: Database, tenant: str = "acme") -> list[dict[str, Any]]:
     rows, _ = await reviews_of(database).page(tenant, Choice(state="pending"), limit=100, cursor=None)
     return rows
+
+
+async def exported(database: Database, who: Principal) -> list[dict[str, Any]]:
+    lines = await reviews_of(database).export(who, Choice(model="model"), "/{}".format)
+    return [orjson.loads(line) async for line in lines]
 
 
 class TestQueue:
@@ -207,14 +215,13 @@ class TestLearned:
 
     async def test_examples_say_where_they_come_from(self, database: Database) -> None:
         job, who = await self.decided(database)
-        lines = await reviews_of(database).export(who, Choice(model="model"))
-        examples = [orjson.loads(line) async for line in lines]
+        examples = await exported(database, who)
         assert [(one["label"], one["lineage"]["decision"]) for one in examples] == [
             ("cat", "approved"),
             ("cat", "approved"),
             ("dog", "corrected"),
         ]
-        assert all(one["input"] == UNSURE for one in examples)
+        assert all((one["input"], one["file"]) == (UNSURE, None) for one in examples)
         lineage = examples[2]["lineage"]
         assert (lineage["job"], lineage["item"], lineage["version"]) == (str(job.id), 2, "1")
         assert lineage["output"] == {"label": "cat", "confidence": 0.4}
@@ -249,10 +256,13 @@ class TestFile:
         page = await service.client.get("/api/v1/reviews", params={"job": answer.json()["id"]})
         return list(page.json()["reviews"])
 
-    @staticmethod
-    async def fetch(service: Service, review: dict[str, Any]) -> bytes | None:
+    async def fetch(self, service: Service, review: dict[str, Any]) -> bytes | None:
         """Return the file of a review; None when there is none."""
-        answer = await service.client.get(f"/api/v1/reviews/{review['id']}/file")
+        return await self.follow(service, f"/api/v1/reviews/{review['id']}/file")
+
+    @staticmethod
+    async def follow(service: Service, path: str) -> bytes | None:
+        answer = await service.client.get(path)
         if answer.status_code == 404:
             return None
         assert answer.status_code == 307, answer.text
@@ -288,6 +298,35 @@ class TestFile:
             assert await removal.sweep() == left
         assert await self.fetch(service, second) is None
 
+    async def test_who_trains_with_the_export_fetches_each_file_by_its_line(
+        self,
+        service: Service,
+        publisher: Publisher,
+        database: Database,
+        objects: ObjectStore,
+        owner: psycopg.Connection,
+    ) -> None:
+        archive = packed({"litter/": b"", "a/one.txt": b"Packed?", "two.txt": b"Packed, too?"})
+        found = await self.uploaded(service, publisher, database, b"Is it?", archive)
+        for review, label in zip(found, ("cow", "dog", "cat"), strict=True):
+            await service.client.post(f"/api/v1/reviews/{review['id']}/correct", json={"label": label})
+        query = {"model": publisher.name}
+        export = (await service.client.get("/api/v1/reviews/export", params=query)).text.splitlines()
+        contents = {}
+        for line in map(orjson.loads, export):
+            content = await self.follow(service, line["file"]["path"])
+            assert content is not None
+            if line["file"]["member"] is not None:
+                with zipfile.ZipFile(io.BytesIO(content)) as opened:
+                    assert opened.infolist()[line["file"]["place"]].filename == line["file"]["member"]
+                    content = opened.read(line["file"]["member"])
+            contents[line["label"]] = content
+        assert contents == {"cat": b"Is it?", "dog": b"Packed?", "cow": b"Packed, too?"}
+        owner.execute("DELETE FROM batch_jobs")
+        assert await Removal(database, objects, timedelta(hours=1)).sweep() == 1
+        export = (await service.client.get("/api/v1/reviews/export", params=query)).text.splitlines()
+        assert [orjson.loads(line)["file"] for line in export] == [None] * 3
+
     @pytest.mark.parametrize("tenant", ["default", "other"])
     async def test_a_key_that_a_caller_made_up_leads_nowhere(
         self,
@@ -306,6 +345,8 @@ class TestFile:
         for row in rows:
             with pytest.raises(NotFound, match="about no file"):
                 await reviews_of(database, objects).file(tenant, row["id"])
+        assert await reviews_of(database).decide_all(caller(tenant), Choice(model="model"), "approved") == 5
+        assert [one["file"] for one in await exported(database, caller(tenant))] == [None] * 5
         assert await self.fetch(service, real) == b"mine"
 
 

@@ -70,8 +70,9 @@ class TestScores:
                 job = await ended(service, place)
                 assert (job["state"], job["items"], job["succeeded"]) == ("completed", 500, 500), job
                 found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
-                assert found.column_names == ["item", "prediction", "error"]
+                assert found.column_names == ["item", "prediction", "code", "error"]
                 assert found.column("item").to_pylist() == list(range(500))
+                assert found.column("code").null_count == 500
                 np.testing.assert_allclose(found.column("prediction").to_numpy(), expected, rtol=1e-9, atol=1e-9)
                 assert pd.read_csv(io.BytesIO(await fetch(service, place, "csv")))["item"].tolist() == list(range(500))
                 assert (await fetch(service, place, "jsonl")).count(b"\n") == 500
@@ -95,16 +96,26 @@ class TestScores:
             job = await ended(service, place)
             assert (job["state"], job["succeeded"], job["failed"]) == ("completed", 497, 3)
             found = pq.read_table(io.BytesIO(await fetch(service, place, "parquet")))
-            assert {one["item"]: one["error"]["detail"] for one in await results(service, place)} == {
+            page = await results(service, place)
+            assert {one["item"]: one["error"]["detail"] for one in page} == {
                 100: "has 2 values; the table has 3 columns",
                 200: "a: must be a number",
                 300: "a: must be a number",
             }
+            assert {one["error"]["code"] for one in page} == {"invalid_inputs"}
+            assert (await reported(service, place))["errors"] == {"invalid_inputs": 3}
+            written = [pd.read_csv(io.BytesIO(await fetch(service, place, "csv")))]
+            written.append(pd.read_json(io.BytesIO(await fetch(service, place, "jsonl")), lines=True))
             assert (await service.client.post(f"{place.replace('/results', '')}/retry")).status_code == 202
             again = await ended(service, place)
             assert (again["succeeded"], again["failed"], again["retries"]) == (497, 3, 1)
         errors = found.column("error").to_pylist()
         assert [row for row, text in enumerate(errors) if text is not None] == [100, 200, 300]
+        for rows in (found.to_pandas(), *written):
+            failed = rows[rows["code"].notna()]
+            assert failed["item"].tolist() == [100, 200, 300]
+            assert failed["code"].unique().tolist() == ["invalid_inputs"]
+            assert failed["error"].tolist() == [one["error"]["detail"] for one in page]
         assert found.column("prediction").null_count == 3
 
     async def test_an_object_of_the_tenant_is_scored_where_it_is(

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 from services.model_serving.batch.tables.results import GROUP_SIZE, Format, from_object, schema_of, to_object, write
 
 FIRST = pa.table({"item": [0, 1], "prediction": [1, None], "error": pa.array([None, 'a "b", c'], pa.string())})
-SECOND = pa.table({"item": [2], "error": ["x: must be a number"]})
+SECOND = pa.table({"item": [2], "code": ["invalid_inputs"], "error": ["x: must be a number"]})
 THIRD = pa.table({"item": [3], "prediction": [2.5], "error": pa.array([None], pa.string())})
 ROWS = [
-    {"item": 0, "prediction": 1.0, "error": None},
-    {"item": 1, "prediction": None, "error": 'a "b", c'},
-    {"item": 2, "prediction": None, "error": "x: must be a number"},
-    {"item": 3, "prediction": 2.5, "error": None},
+    {"item": 0, "prediction": 1.0, "code": None, "error": None},
+    {"item": 1, "prediction": None, "code": None, "error": 'a "b", c'},
+    {"item": 2, "prediction": None, "code": "invalid_inputs", "error": "x: must be a number"},
+    {"item": 3, "prediction": 2.5, "code": None, "error": None},
 ]
 
 
@@ -38,7 +38,8 @@ class TestWrite:
 
     def test_csv(self) -> None:
         rows = list(csv.DictReader(io.StringIO(written("csv").decode())))
-        assert [row["error"] for row in rows] == [row["error"] or "" for row in ROWS]
+        for column in ("code", "error"):
+            assert [row[column] for row in rows] == [row[column] or "" for row in ROWS]
         assert [float(row["prediction"] or 0) for row in rows] == [1.0, 0.0, 0.0, 2.5]
 
     def test_jsonl(self) -> None:
@@ -47,7 +48,7 @@ class TestWrite:
     def test_a_job_without_rows(self) -> None:
         empty = FIRST.slice(0, 0)
         assert pq.read_table(io.BytesIO(written("parquet", [empty]))).num_rows == 0
-        assert written("csv", [empty]) == b'"item","prediction","error"\n'
+        assert written("csv", [empty]) == b'"item","prediction","code","error"\n'
         assert written("jsonl", [empty]) == b""
 
     def test_numbers_and_text_in_one_column_are_text(self) -> None:

@@ -49,7 +49,7 @@ class TestTogether:
         calls = Calls()
         found = score(model_with(calls), np.arange(100.0, 100.0 + CALL_ROWS + 6))
         assert found.column("prediction").to_pylist() == [2.0 * row for row in range(100, 106 + CALL_ROWS)]
-        assert found.column("error").null_count == found.num_rows
+        assert found.column("code").null_count == found.column("error").null_count == found.num_rows
         assert calls.rows == [CALL_ROWS, 6]
 
     def test_rows_of_a_model_that_looks_at_all_of_them_do_not(self) -> None:
@@ -70,15 +70,19 @@ class TestTogether:
     )  # fmt: skip
     def test_answers_become_columns(self, answer: Any, columns: dict[str, list[Any]]) -> None:
         found = score(model_with(lambda given, _: answer(given.matrix[:, 0])), [0.0, 1.0])
-        assert found.drop_columns(["item", "error"]).to_pydict() == columns
+        assert found.drop_columns(["item", "code", "error"]).to_pydict() == columns
 
 
 class TestBlame:
-    @pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("no"), SystemExit(1)])
-    def test_the_row_that_breaks_the_model_fails_alone(self, error: BaseException) -> None:
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [(ValueError("no"), "inputs_refused"), (RuntimeError("no"), "model_failed"), (SystemExit(1), "model_failed")],
+    )
+    def test_the_row_that_breaks_the_model_fails_alone(self, error: BaseException, code: str) -> None:
         found = score(model_with(Calls(error)), np.arange(100.0))
         errors = found.column("error").to_pylist()
         assert [row for row, text in enumerate(errors) if text is not None] == [int(BAD)]
+        assert found.column("code").to_pylist() == [code if row == BAD else None for row in range(100)]
         assert found.column("prediction").to_pylist() == [None if row == BAD else 2.0 * row for row in range(100)]
 
     def test_rows_with_missing_values_do_not_cost_the_others_a_call_each(self) -> None:
@@ -95,6 +99,7 @@ class TestBlame:
         assert found.to_pydict() == {
             "item": [0, 1, 2, 3],
             "prediction": [None, 2.0, None, 6.0],
+            "code": ["invalid_inputs", None, "invalid_inputs", None],
             "error": ["ragged", None, "no number", None],
         }
 
@@ -105,6 +110,7 @@ class TestBlame:
     def test_parameters_that_the_model_does_not_know_fail_every_row(self) -> None:
         found = score(model_with(Calls()), [1.0, 2.0], {"colour": "red"})
         assert found.column("error").null_count == 0
+        assert found.column("code").to_pylist() == ["invalid_inputs"] * 2
 
     def test_it_is_asked_before_each_call(self) -> None:
         def check() -> None:
