@@ -1,5 +1,6 @@
 """Fixtures of the whole test suite, and an environment free of the developer's own platform settings."""
 
+import gc
 import os
 from contextlib import ExitStack
 
@@ -50,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A folder without certificates: each client would read all of the machine's, and nothing here asks for one of them.
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ["SSL_CERT_DIR"] = os.environ[RUN]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported: services collect when they let go of a model, a second at a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
