@@ -27,7 +27,7 @@ def served_version(serving: str, model: str) -> str | None:
 @pytest.fixture(scope="module")
 def model(stack_env: dict[str, str]) -> str:
     """A forecaster whose version 1 was trained, promoted and is served, before and after each test."""
-    name = f"t{uuid4().hex[:12]}"
+    name = f"stack-{uuid4().hex[:12]}"
     trained = train(stack_env, *QUICK, "--model-name", name, "--seed", "1")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     promoted = promote(stack_env, "--model", name, "--stage", "Production", "--json")
