@@ -1,5 +1,6 @@
 """Fixtures of the whole test suite, and an environment free of the developer's own platform settings."""
 
+import gc
 import os
 from contextlib import ExitStack
 
@@ -47,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[RUN] = str(config.stash[RESOURCES].enter_context(test_run()))
     # An empty home: settings find no stack.env by walking up from the working directory.
     os.environ["ML_HOME"] = f"{os.environ[RUN]}/no-stack"
+    # A folder without certificates: each client would read all of the machine's, and nothing here asks for one of them.
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ["SSL_CERT_DIR"] = os.environ[RUN]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported: services collect when they let go of a model, a second at a time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

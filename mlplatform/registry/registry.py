@@ -11,6 +11,7 @@ import httpx
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
+from mlplatform.certificates import certificates
 from mlplatform.registry.cache import ArtifactCache
 from mlplatform.registry.connection import copy_artifacts, is_missing, open_client, registry_errors
 from mlplatform.registry.errors import (
@@ -46,7 +47,7 @@ class Registry:
     def ping(self) -> None:
         """Ask the server for a sign of life, waiting at most two seconds."""
         try:
-            answer = httpx.get(f"{self.tracking_url}/health", timeout=PING_SECONDS)
+            answer = httpx.get(f"{self.tracking_url}/health", timeout=PING_SECONDS, verify=certificates())
         except httpx.HTTPError as error:
             raise RegistryUnavailable(
                 f"MLflow at {self.tracking_url} does not answer. Start it, or set ML_MLFLOW_URL to where it runs."

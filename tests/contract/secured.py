@@ -54,6 +54,7 @@ def run_services(stack_env: Mapping[str, str], folder: Path) -> Iterator[Secured
         "ML_RATE_LIMIT_PER_MINUTE": NO_LIMIT,
         "ML_RATE_LIMIT_BURST": NO_LIMIT,
         "ML_OTLP_ENDPOINT": "",
+        "ML_EMBEDDING_BACKEND": "torch-fp32",  # whatever computes the vectors, the answers have the same form
         # Other tests leave models that cannot be loaded, which readiness rightly tells.
         "ML_SERVING_MODELS": "contract-*",
         **{f"ML_{name.upper()}_PORT": str(port) for name, port in ports.items()},

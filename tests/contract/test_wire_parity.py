@@ -51,7 +51,7 @@ async def both(stack_env: dict[str, str], tmp_path_factory: pytest.TempPathFacto
         folders = {name: Path(mlflow.artifacts.download_artifacts(uri)) for name, uri in models.uris.items()}
         publisher = Publisher(models.registry, models.prefix)
         with stock_servers(folders, folder) as stock:
-            async with serving(stack_env, publisher, folder / "cache") as service:
+            async with serving(stack_env, publisher, folder / "cache", ML_OTLP_ENDPOINT="") as service:
                 await eventually(lambda: is_loaded(service, models))
                 yield Both(stock, service.client, models.prefix)
 

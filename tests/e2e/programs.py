@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.fixtures.programs import run_program
+
 ROOT = Path(__file__).parents[2]
 TRAINING = ROOT / "training" / "curve_forecaster"
 PROMOTE = Path("..", "..", "scripts", "promote_model.py")
@@ -20,6 +22,11 @@ def train(environment: Mapping[str, str], *arguments: str) -> subprocess.Complet
 def promote(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `python ../../scripts/promote_model.py …` from the folder of the training script."""
     return _run(environment, str(PROMOTE), *arguments)
+
+
+def promote_next(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it again, in a process that has its imports already."""
+    return run_program(str(PROMOTE), *arguments, environment=os.environ | environment, folder=TRAINING)
 
 
 def _run(environment: Mapping[str, str], *command: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.e2e.load import Load
-from tests.e2e.programs import promote, train
+from tests.e2e.programs import promote, promote_next, train
 from tests.e2e.waiting import until
 
 QUICK = ("--curve-type", "yield", "--model-type", "ridge", "--folds", "2")
@@ -27,7 +27,7 @@ def served_version(serving: str, model: str) -> str | None:
 @pytest.fixture(scope="module")
 def model(stack_env: dict[str, str]) -> str:
     """A forecaster whose version 1 was trained, promoted and is served, before and after each test."""
-    name = f"t{uuid4().hex[:12]}"
+    name = f"stack-{uuid4().hex[:12]}"
     trained = train(stack_env, *QUICK, "--model-name", name, "--seed", "1")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     promoted = promote(stack_env, "--model", name, "--stage", "Production", "--json")
@@ -53,17 +53,19 @@ class TestForecaster:
         assert trained.returncode == 0, trained.stdout + trained.stderr
         with Load(f"{api}/predict", body) as load:
             until(lambda: len(load.statuses) > 20, "load")
-            promoted = promote(stack_env, "--model", model, "--stage", "Production", "--reason", "second", "--json")
+            promoted = promote_next(
+                stack_env, "--model", model, "--stage", "Production", "--reason", "second", "--json"
+            )
             assert promoted.returncode == 0, promoted.stdout + promoted.stderr
             until(lambda: "2" in load.versions, "version 2 answering")
-            rolled_back = promote(stack_env, "--model", model, "--rollback", "--json")
+            rolled_back = promote_next(stack_env, "--model", model, "--rollback", "--json")
             assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
             swapped_back = len(load.versions)
             until(lambda: "1" in load.versions[swapped_back:], "version 1 answering again")
         assert load.errors == []
         assert set(load.statuses) == {200}
 
-        history = promote(stack_env, "--model", model, "--history", "--json")
+        history = promote_next(stack_env, "--model", model, "--history", "--json")
         assert history.returncode == 0, history.stderr
         assert [entry["to_version"] for entry in json.loads(history.stdout)["promotions"]] == ["1", "2", "1"]
 

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import httpx
 
+from mlplatform.certificates import certificates
+
 REQUEST_SECONDS = 30.0
 PAUSE_SECONDS = 0.25
 LINES_A_PART = 50
@@ -141,7 +143,12 @@ class BulkUpload:
             problem = "no answer"
             try:
                 answer = httpx.request(
-                    method, f"{self._url}{path}", timeout=REQUEST_SECONDS, trust_env=False, **options
+                    method,
+                    f"{self._url}{path}",
+                    timeout=REQUEST_SECONDS,
+                    trust_env=False,
+                    verify=certificates(),
+                    **options,
                 )
             except httpx.TransportError as error:
                 problem = type(error).__name__

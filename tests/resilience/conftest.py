@@ -12,7 +12,7 @@ import pytest
 
 from mlplatform.registry.registry import Registry
 from mlplatform.stack import Stack
-from tests.fixtures.stack import UP_SECONDS, free_ports
+from tests.fixtures.stack import OF_THE_STACK, UP_SECONDS, free_ports
 from tests.integration.model_serving.publisher import Publisher
 
 
@@ -21,7 +21,8 @@ def stack() -> Iterator[Stack]:
     """Yield a running stack without rate limits, deleted with all of its data afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mlp-resilience-", dir=os.environ["ML_TEST_RUN"]))
     folder.chmod(0o711)  # for Postgres, which runs as another user when root runs the tests
-    settings = free_ports() | {"ML_RATE_LIMIT_ENABLED": "false", "PATH": os.environ["PATH"]}
+    own = {"ML_RATE_LIMIT_ENABLED": "false", "ML_EMBEDDING_BACKEND": OF_THE_STACK["ML_EMBEDDING_BACKEND"]}
+    settings = free_ports() | own | {"PATH": os.environ["PATH"]}
     stack = Stack(folder / ".mlp", settings)
     try:
         stack.up(seconds=UP_SECONDS)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 from minio import Minio
 
+from mlplatform.certificates import certificates
 from mlplatform.stack.errors import PackageMissing, ProgramMissing, StackError
 from mlplatform.stack.interpreter import search_path
 from mlplatform.stack.parts.part import PROBE_SECONDS, Context, Part
@@ -93,7 +94,7 @@ def minio(context: Context, endpoint: str, access: str, secret: str) -> Program:
 
 def probe_endpoint(endpoint: str) -> None:
     """Raise unless something that speaks HTTP answers; without a signature S3 answers 403, which is enough."""
-    httpx.get(endpoint, timeout=PROBE_SECONDS, trust_env=False)
+    httpx.get(endpoint, timeout=PROBE_SECONDS, trust_env=False, verify=certificates())
 
 
 def ensure_buckets(values: dict[str, str], *buckets: str) -> None:

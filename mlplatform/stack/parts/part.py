@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from mlplatform.certificates import certificates
 from mlplatform.stack.home import Home
 from mlplatform.stack.program import Program
 from mlplatform.stack.state import State
@@ -63,7 +64,7 @@ def probe_http(url: str) -> None:
     Raises:
         httpx.HTTPError: when it does not; the message says why.
     """
-    response = httpx.get(url, timeout=PROBE_SECONDS, trust_env=False)
+    response = httpx.get(url, timeout=PROBE_SECONDS, trust_env=False, verify=certificates())
     if response.status_code != HTTP_OK:
         raise httpx.HTTPStatusError(
             f"{response.status_code}: {response.text[:300]}", request=response.request, response=response
