@@ -61,8 +61,8 @@ def score_block(
         cut: Says what to score at a time.
 
     Returns:
-        For each row its place in the block, `item`, and the columns of the answer, or `code` and `error`. Only for those
-        before the first one for which there was no time.
+        For each row its place in the block, `item`, and the columns of the answer, or `code` and `error`. Only for
+        those before the first one for which there was no time.
     """
     outcome = Outcome(faults={place: Fault(InvalidInputs.code, reason) for place, reason in block.faults.items()})
     try:
