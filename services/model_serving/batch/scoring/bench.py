@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.model_serving.batch.scoring.assignment import Assignment, Report
-from services.model_serving.batch.scoring.turn import Cut, Pace, Turn
+from services.model_serving.batch.scoring.pace import Pace
+from services.model_serving.batch.scoring.turn import Cut, Turn
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.settings import ServingSettings
 
 WORTH = 4
 """How many times as long as what each turn begins with a turn is at least."""
+LONGEST = 3
+"""Such a turn ends long before the time of a chunk does, of which it has this part at most."""
 
 
 class NotLoaded(Exception):
@@ -33,6 +36,7 @@ class Bench:
         check: To be called every now and then: raises when the chunk is not to be worked on any more.
         settings: Of the process.
         pace: Of the job.
+        exchange: Returns the seconds that it took to load the version in the place of another one; 0 if it was there.
 
     A task that raises `DependencyUnavailable` is tried again later.
     """
@@ -41,14 +45,19 @@ class Bench:
     check: Callable[[], None]
     settings: ServingSettings
     pace: Pace = field(default_factory=Pace)
+    exchange: Callable[[], float] = float
 
     def turn(self, spent: float = 0.0) -> Cut:
         """Return what says how much of the chunk to score now; it begins when it is first called.
 
+        Where versions take turns in memory, a turn is as long as it took to load the one, or loading is most of it.
+
         Args:
             spent: Seconds that were spent on what each turn begins with, such as reading, and that it is to be worth.
         """
-        return Turn(max(self.settings.batch_turn.total_seconds(), WORTH * spent), self.pace).cut
+        longest = self.settings.batch_chunk_timeout.total_seconds() / LONGEST
+        worth = min(max(WORTH * spent, self.exchange()), longest)
+        return Turn(max(self.settings.batch_turn.total_seconds(), worth), self.pace).cut
 
 
 Task = Callable[[Assignment, Bench], Report]

@@ -25,8 +25,8 @@ from services.model_serving.batch.scoring.assignment import (
 )
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.models import Models
+from services.model_serving.batch.scoring.pace import Paces
 from services.model_serving.batch.scoring.tasks import find_task
-from services.model_serving.batch.scoring.turn import Paces
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
 from services.model_serving.loading.loader import make_loader
@@ -75,7 +75,8 @@ class Scorer:
     def _work(self, assignment: Assignment) -> Report:
         try:
             pace = self._paces.of(assignment.job)
-            bench = Bench(partial(self._model, assignment), self._check, self._settings, pace)
+            model, exchange = partial(self._model, assignment), lambda: self._models.exchange
+            bench = Bench(model, self._check, self._settings, pace, exchange)
             return find_task(assignment)(assignment, bench)
         except NotLoaded as error:
             return Unloadable(error.reason)

@@ -1,5 +1,6 @@
 """The versions in the memory of a process that scores."""
 
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -19,12 +20,16 @@ class Models:
         registry: Where versions come from.
         loader: Loads them.
         most: How many are kept.
+
+    Attributes:
+        exchange: Seconds that it took to load the last version in the place of another one; 0 if that was not needed.
     """
 
     def __init__(self, registry: Registry, loader: ModelLoader, most: int) -> None:
         self._registry = registry
         self._loader = loader
         self._most = most
+        self.exchange = 0.0
         self._kept: OrderedDict[ModelIdentity, tuple[LoadedModel, Lease]] = OrderedDict()
 
     def knows(self, identity: ModelIdentity) -> bool:
@@ -38,11 +43,15 @@ class Models:
             RegistryUnavailable: It is neither in memory nor on disk, and MLflow is down.
             LoadError: It cannot be loaded, or another one was registered under its number.
         """
+        begin = time.monotonic()
+        is_full = len(self._kept) >= self._most
+        self.exchange = 0.0
         if identity not in self._kept:
             while len(self._kept) >= self._most:
                 _, (_, lease) = self._kept.popitem(last=False)
                 lease.release()
             self._kept[identity] = self._load(identity)
+            self.exchange = time.monotonic() - begin if is_full else 0.0
         self._kept.move_to_end(identity)
         return self._kept[identity][0]
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -42,6 +44,12 @@ class Files:
         self._limits = limits
         self._last: tuple[str, bytes] | None = None
         self._archive: tuple[str, Archive] | None = None
+
+    def prepare(self, entry: dict[str, Any]) -> None:
+        """Fetch the archive that an item is in; what is wrong with it is said of each of its items."""
+        if "error" not in entry and entry.get("place") is not None:
+            with suppress(FileError):
+                self._open(entry["key"])
 
     def text(self, entry: dict[str, Any]) -> str:
         """Return the text of an item."""
@@ -98,7 +106,9 @@ def score_files(assignment: Assignment, bench: Bench) -> Report:
     read = files.text if task_of(model) in {None, TEXTS} else files.image
     outcomes: list[Outcome] = []
     try:
-        for part in bench.turn()(len(entries), CALL_ITEMS):
+        begin = time.monotonic()
+        files.prepare(entries[0])
+        for part in bench.turn(time.monotonic() - begin)(len(entries), CALL_ITEMS):
             loads = [partial(read, entry) for entry in entries[part]]
             outcomes += score(model, loads, assignment.params, bench.check)
     except InvalidInputs as error:

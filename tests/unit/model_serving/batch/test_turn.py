@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from services.model_serving.batch.scoring.turn import GRACE, MOST_KNOWN, Pace, Paces, Turn, evenly
+from services.model_serving.batch.scoring.pace import Pace
+from services.model_serving.batch.scoring.turn import GRACE, Turn, evenly
 
 
 class Clock:
@@ -46,8 +47,8 @@ class Clock:
 
 
 class TestSlow:
-    def test_an_item_that_takes_as_long_as_a_turn_is_one(self) -> None:
-        assert Clock(lambda _: 1.0).turns(5) == [(1, 1.0)] * 5
+    def test_an_item_that_takes_as_long_as_a_turn_is_one_once_it_is_known_that_it_is_not_the_call(self) -> None:
+        assert Clock(lambda _: 1.0).turns(6) == [(1, 1.0), (2, 2.0), (1, 1.0), (1, 1.0), (1, 1.0)]
 
     def test_an_item_that_takes_longer_cannot_be_cut(self) -> None:
         assert Clock(lambda _: 30.0).turns(3) == [(1, 30.0)] * 3
@@ -59,14 +60,32 @@ class TestSlow:
         assert max(seconds for _, seconds in found) <= 1.0 + GRACE + 1e-9
         assert len(found) <= 1000 * cost / max(cost, 1.0 - cost) + 2
 
-    def test_items_that_take_longer_than_those_before_spoil_two_turns_at_most(self) -> None:
+    def test_items_that_take_longer_than_those_before_spoil_three_turns_at_most(self) -> None:
         found = Clock(lambda number: 0.001 if number < 500 else 1.0).turns(600)
-        assert 1 <= sum(seconds > 1.0 + GRACE for _, seconds in found) <= 2
+        assert 1 <= sum(seconds > 1.0 + GRACE for _, seconds in found) <= 3
         assert found[-1] == (1, 1.0)
 
     def test_a_little_that_is_left_is_not_left_for_another_turn(self) -> None:
         for count, turns in {12: [12], 13: [8, 5], 20: [8, 12], 21: [8, 8, 5]}.items():
             assert [items for items, _ in Clock(lambda _: 0.125).turns(count)] == turns
+
+    def test_items_that_take_less_than_those_before_are_soon_scored_together(self) -> None:
+        clock = Clock(lambda number: 1.0 if number < 20 else 0.001)
+        found = clock.turns(600)
+        assert len(found) < 20 + 6
+        assert max(clock.sizes) == 64
+
+
+class TestCalls:
+    @pytest.mark.parametrize("call", [0.1, 0.3, 0.5, 0.6, 0.9, 1.5])
+    @pytest.mark.parametrize(("count", "most", "item"), [(1000, 64, 0.001), (100_000, 8192, 5e-6)])
+    def test_a_call_that_takes_long_is_not_made_for_few_items(
+        self, call: float, count: int, most: int, item: float
+    ) -> None:
+        clock = Clock(lambda _: item, call=call)
+        found = clock.turns(count, most=most)
+        assert len(clock.sizes) <= 2 * (count // most + 4)
+        assert max(seconds for _, seconds in found) <= max(2 * call, 1.0) + GRACE
 
 
 class TestFast:
@@ -92,23 +111,6 @@ class TestFast:
 
     def test_a_clock_that_stands_still_ends_nothing(self) -> None:
         assert Clock(lambda _: 0.0).turns(1000) == [(1000, 0.0)]
-
-
-class TestPaces:
-    def test_jobs_have_their_own(self) -> None:
-        paces = Paces()
-        paces.of("slow").note(1, 9.0)
-        assert not paces.of("slow").suffices(1, 1.0)
-        paces.of("fast").note(1, 0.1)
-        assert paces.of("fast").suffices(1, 1.0)
-
-    def test_jobs_of_long_ago_are_forgotten(self) -> None:
-        paces = Paces()
-        kept, gone = paces.of("kept"), paces.of("gone")
-        for number in range(MOST_KNOWN - 1):
-            paces.of(str(number))
-            assert paces.of("kept") is kept
-        assert paces.of("gone") is not gone
 
 
 class TestEvenly:
