@@ -301,13 +301,15 @@ def _found(job: Job | None) -> Job:
 def _sourced(held: Sequence[ChunkInput], numbers: Sequence[int]) -> list[ChunkInput]:
     """Return a chunk for each source that has some of the items; an item that was tried again is in several."""
     wanted = set(numbers)
-    found = []
+    found: dict[bytes, ChunkInput] = {}
     for chunk in held:
         items = [] if chunk.source is None else [number for number in chunk.items if number in wanted]
         if items:
             wanted.difference_update(items)
-            found.append(ChunkInput(items, source=chunk.source))
-    return found
+            source = orjson.dumps(chunk.source, option=orjson.OPT_SORT_KEYS)  # each turn had a chunk with the same one
+            before = found[source].items if source in found else ()
+            found[source] = ChunkInput(sorted([*before, *items]), source=chunk.source)
+    return [*found.values()]
 
 
 def _items(held: Sequence[ChunkInput], wanted: set[int]) -> dict[int, Any]:
