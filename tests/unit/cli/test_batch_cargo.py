@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 import typer
 
-from mlplatform.cli.batch_cargo import ENTRY_SIZE, MOST_PARTS, PACK_ENTRIES, PACK_SIZE, Cargo, choose, parts_of
+from mlplatform.cli.batch_cargo import (
+    ARCHIVES,
+    BACKWARDS,
+    ENTRY_SIZE,
+    FILE_SIZE,
+    MOST_PARTS,
+    PACK_ENTRIES,
+    PACK_SIZE,
+    Cargo,
+    choose,
+    parts_of,
+)
+from services.model_serving.batch.uploads import archive as service
+from services.model_serving.batch.uploads import names
 from services.model_serving.batch.uploads.archive import list_archive
 from services.model_serving.batch.uploads.limits import Limits
 
@@ -150,6 +163,11 @@ class TestParts:
         (tmp_path / "in" / name).write_bytes(b"x")
         (tmp_path / "z.txt").write_bytes(b"x")
         assert names_of([tmp_path]) == [["z.txt", "in/a.txt"], f"in/{name}"]
+
+    def test_the_service_has_the_same_limits(self) -> None:
+        limits = Limits()
+        assert (limits.files, limits.archive_entries, limits.file_size) == (MOST_PARTS, PACK_ENTRIES, FILE_SIZE)
+        assert (service.ARCHIVES.pattern, names.BACKWARDS) == (ARCHIVES.pattern, BACKWARDS)
 
     def test_a_file_that_makes_too_large_an_archive_is_not_packed(self, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
