@@ -44,13 +44,14 @@ def submit(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Items: a .json list, .jsonl with one a line, or .csv with a row each. Or a .parquet table. "
+            help="Items: a .json list, .jsonl with one a line, .csv with a row each. Or a .parquet or .ndjson table. "
             "Or files, folders and zip archives of images or texts."
         ),
     ] = None,
     *,
     table: Annotated[
-        Path | None, typer.Option("--table", help="A .csv, .jsonl or .parquet table of any length, in place of inputs.")
+        Path | None,
+        typer.Option("--table", help="A .csv, .jsonl, .ndjson or .parquet table of any length, in place of inputs."),
     ] = None,
     delimiter: Annotated[str | None, typer.Option("--delimiter", help="Between the values of a .csv table.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="By number; else the one in production.")] = None,

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,12 +24,19 @@ TABLES = {
 ITEMS = frozenset({".json", ".jsonl", ".csv"})
 ITEMS_SIZE = 16 * 1024 * 1024
 """Bytes of a file of items, all of which are in memory; a table is not."""
-ARCHIVE = ".zip"
+ARCHIVES = re.compile(r"\.(zip|jar|war|apk|7z|rar|tar|t?gz|t?bz2?|t?xz|zst|cab|iso)$", re.IGNORECASE)
+"""What the service takes for archives by their names, and refuses in another one."""
+DRIVE = re.compile(r"^([A-Za-z]):")
+BACKWARDS = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""Characters by which the text after them runs backwards."""
 MOST_PARTS = 100
 """Files that are sent as they are; more are packed into archives, as the service takes no more in a request."""
 PACK_ENTRIES = 1000
 PACK_SIZE = 48 * 1024 * 1024
 """Bytes of an archive that is packed here, unless a single file has more."""
+FILE_SIZE = 50 * 1024 * 1024
+"""Bytes of an archive that the service takes; a file that makes a larger one is sent as it is."""
+BLOCK = 1024 * 1024
 ENTRY_SIZE = 256
 """Bytes that an archive has for a file besides its content and twice its name."""
 
@@ -64,6 +73,13 @@ def choose(inputs: Sequence[Path], table: Path | None) -> Cargo:
         return _table(table)
     if not inputs:
         fail("Say what is to be scored: items, files, folders, zip archives, or a table with --table.", USAGE)
+    try:
+        return _cargo(inputs)
+    except OSError as error:
+        _unreadable(error)
+
+
+def _cargo(inputs: Sequence[Path]) -> Cargo:
     for path in inputs:
         if not path.exists():
             fail(f"{path}: there is no such file or folder", USAGE)
@@ -100,16 +116,18 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def parts_of(paths: Sequence[Path]) -> Iterator[list[Part]]:
-    """Open files, and those in folders, for the time of the block; many of them are packed into archives.
+    """Open files, and those in folders, for the time of the block.
 
-    Links and hidden files in folders are passed over. Archives stay as they are, since none may be in another.
+    Many of them are packed into archives, and so are those in folders of folders: a part of a request has a name
+    without a path. Links and hidden files in folders are passed over. Archives stay as they are, since none may be in
+    another.
     """
-    found = [one for path in paths for one in _files(path)]
-    if not found:
-        fail("There are no files in what is to be scored.", USAGE)
     with ExitStack() as stack:
         try:
-            if len(found) <= MOST_PARTS:
+            found = [one for path in paths for one in _files(path)]
+            if not found:
+                fail("There are no files in what is to be scored.", USAGE)
+            if len(found) <= MOST_PARTS and not any("/" in name for name, _ in found):
                 yield [(name, stack.enter_context(path.open("rb"))) for name, path in found]
             else:
                 yield _packed(stack, found)
@@ -131,33 +149,52 @@ def _files(path: Path) -> Iterator[Named]:
 
 
 def _shown(name: str) -> str:
-    """Return a name as text, which that of a file need not be."""
-    return name.encode(errors="replace").decode()
+    """Return a name as text, which that of a file need not be, with `_` for what no name in an archive may have."""
+    text = DRIVE.sub(r"\1_", name.encode(errors="replace").decode())
+    return "".join("_" if one == "\\" or one in BACKWARDS or unicodedata.category(one) == "Cc" else one for one in text)
 
 
 def _packed(stack: ExitStack, found: Sequence[Named]) -> list[Part]:
+    bundles: list[list[Named]] = []
+    for bundle in _bundles(found):  # their number is known before anything is written
+        if len(bundles) == MOST_PARTS:
+            fail(
+                f"This is too much for one job, which takes {MOST_PARTS} archives or large files; "
+                f"up to {PACK_ENTRIES} other files are packed into one. Submit it as several.",
+                USAGE,
+            )
+        bundles.append(bundle)
     parts: list[Part] = []
-    for bundle in _bundles(found):
+    for bundle in bundles:
         name, path = bundle[0]
-        if path.suffix.lower() == ARCHIVE:
+        if _stays(name, path):
             parts.append((name, stack.enter_context(path.open("rb"))))
         else:
-            parts.append((f"files-{len(parts) + 1}{ARCHIVE}", stack.enter_context(_pack(bundle))))
+            parts.append((f"files-{len(parts) + 1}.zip", stack.enter_context(_pack(bundle))))
     return parts
 
 
+def _stays(name: str, path: Path) -> bool:
+    """Whether a file is not packed."""
+    return ARCHIVES.search(name) is not None or _room(name, path) > FILE_SIZE
+
+
+def _room(name: str, path: Path) -> int:
+    """Return how many bytes a file takes in an archive."""
+    return path.stat().st_size + ENTRY_SIZE + 2 * len(name.encode())
+
+
 def _bundles(found: Sequence[Named]) -> Iterator[list[Named]]:
-    """Yield what goes into an archive each, in order; an archive is alone."""
+    """Yield what goes into an archive each, in order; what is not packed is alone."""
     bundle: list[Named] = []
     names: set[str] = set()
     size = 0
     for name, path in found:
-        is_archive = path.suffix.lower() == ARCHIVE
-        more = path.stat().st_size + ENTRY_SIZE + 2 * len(name.encode())
-        if bundle and (is_archive or len(bundle) == PACK_ENTRIES or size + more > PACK_SIZE or name in names):
+        stays, more = _stays(name, path), _room(name, path)
+        if bundle and (stays or len(bundle) == PACK_ENTRIES or size + more > PACK_SIZE or name in names):
             yield bundle
             bundle, names, size = [], set(), 0
-        if is_archive:
+        if stays:
             yield [(name, path)]
             continue
         bundle.append((name, path))
@@ -167,14 +204,32 @@ def _bundles(found: Sequence[Named]) -> Iterator[list[Named]]:
         yield bundle
 
 
-@contextmanager
-def _pack(files: Sequence[Named]) -> Iterator[BinaryIO]:
-    with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-            for name, path in files:
-                archive.write(path, name)
-        file.seek(0)
-        yield cast("BinaryIO", file)
+def _pack(files: Sequence[Named]) -> BinaryIO:
+    """Return an archive of files, which is gone when it is closed; ends the command when it cannot be written."""
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, path in files:
+                    with archive.open(zipfile.ZipInfo(name), "w") as packed:
+                        for block in _blocks(path):
+                            packed.write(block)
+            file.seek(0)
+            stack.pop_all()
+            return cast("BinaryIO", file)
+    except OSError as error:
+        reason = error.strerror or error
+        fail(f"The files cannot be packed: {reason}. TMPDIR names a folder that has room for them, else it is /tmp.")
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file; ends the command when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+    except OSError as error:
+        _unreadable(error, path)
 
 
 def fields_of(given: dict[str, object]) -> dict[str, str]:
@@ -186,5 +241,5 @@ def fields_of(given: dict[str, object]) -> dict[str, str]:
     }
 
 
-def _unreadable(error: OSError) -> NoReturn:
-    fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}", USAGE)
+def _unreadable(error: OSError, path: Path | None = None) -> NoReturn:
+    fail(f"{path or error.filename or 'a file'} cannot be read: {error.strerror or error}", USAGE)

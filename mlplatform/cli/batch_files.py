@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import uuid4
 
 from mlplatform.cli.owner import USAGE, fail
 
@@ -37,7 +38,7 @@ def write_results(path: Path, results: Iterable[Mapping[str, Any]]) -> int:
     suffix = path.suffix.lower()
     if suffix not in {".jsonl", ".csv"}:
         fail(f"--output: {path} must end in .jsonl or .csv, as results that are listed do", USAGE)
-    with _whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+    with _whole(path) as unfinished, unfinished.open("x", encoding="utf-8", newline="") as file:
         return _write_rows(file, results) if suffix == ".csv" else _write_lines(file, results)
 
 
@@ -50,14 +51,14 @@ def form_of(path: Path) -> str:
 
 def write_content(path: Path, content: Iterable[bytes]) -> int:
     """Write a file, which is there only when it is whole; return its bytes."""
-    with _whole(path) as unfinished, unfinished.open("wb") as file:
+    with _whole(path) as unfinished, unfinished.open("xb") as file:
         return sum(file.write(part) for part in content)
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Give a file to write to beside the one that is wanted, and put it there at the end."""
-    unfinished = path.with_name(f"{path.name}.part")
+    """Name a file to write to beside the one that is wanted, which nobody else has, and put it there at the end."""
+    unfinished = path.parent / f"{uuid4().hex}.part"
     try:
         yield unfinished
         unfinished.replace(path)

@@ -1,6 +1,7 @@
 """`mlp batch` against a running service and a worker."""
 
 import asyncio
+import gzip
 import json
 import os
 import socket
@@ -183,6 +184,27 @@ class TestFiles:
         rows = [json.loads(line) for line in printed.splitlines()]
         assert [row["name"] for row in rows] == [*(f"{number:03}.txt" for number in range(150)), "x.txt", "y.txt"]
         assert all(row["error"] for row in rows)
+
+    async def test_names_are_those_in_the_folder(
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str]
+    ) -> None:
+        folder = shell.folder / "texts"
+        for name in ("C: notes.txt", "a\\b.txt", "logs.tar.gz", "x/at 9.41\u202fAM.txt", "x/y/👩\u200d🔬.txt"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("text")
+        (folder / "logs.tar.gz").write_bytes(gzip.compress(b"text"))
+        async with worker(settings_env | {"ML_S3_BUCKET": settings.s3_bucket}, shell.folder):
+            status, printed, said = await shell.type("submit", shell.model, folder, "--version", 1, "--watch", "--json")
+            assert status == 1, said  # the model takes no texts, which its items say
+            status, printed, said = await shell.type("fetch", json.loads(printed)["id"])
+            assert status == 0, said
+        assert [(row["name"], row["code"]) for row in map(json.loads, printed.split("\n")[:-1])] == [
+            ("C_ notes.txt", "invalid_inputs"),
+            ("a_b.txt", "invalid_inputs"),
+            ("logs.tar.gz", "unknown_content"),
+            ("x/at 9.41\u202fAM.txt", "invalid_inputs"),
+            ("x/y/👩\u200d🔬.txt", "invalid_inputs"),
+        ]
 
     async def test_what_the_service_says(self, shell: Shell) -> None:
         status, _, said = await shell.type("submit", shell.model, shell.file("a.txt", "text"), "--version", 77)

@@ -87,6 +87,20 @@ class TestWrite:
         assert path.read_text() == "before"
         assert list(tmp_path.iterdir()) == [path]
 
+    def test_files_of_others_beside_it_stay(self, tmp_path: Path) -> None:
+        path, other = tmp_path / "results.jsonl", tmp_path / "results.jsonl.part"
+        other.write_text("of somebody else")
+
+        def twice() -> Iterator[dict[str, Any]]:
+            yield DONE
+            write_results(path, [FAILED])
+            yield FAILED
+
+        assert write_results(path, twice()) == 2
+        assert read_items(path) == [DONE, FAILED]
+        assert other.read_text() == "of somebody else"
+        assert set(tmp_path.iterdir()) == {path, other}
+
     def test_another_ending(self, tmp_path: Path) -> None:
         with pytest.raises(typer.Exit):
             write_results(tmp_path / "results.xlsx", [DONE])

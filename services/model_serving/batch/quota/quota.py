@@ -7,6 +7,9 @@ from mlplatform.errors import RateLimited
 from services.model_serving.batch.quota import repository
 from services.model_serving.batch.settings import BatchSettings
 
+ITEMS = "items"
+REVIEWED = " files whose results are to be reviewed make room when these are decided;"
+
 
 class QuotaExceeded(RateLimited):
     """The tenant has as much stored as it may have."""
@@ -42,7 +45,7 @@ class Quota:
         Raises:
             QuotaExceeded: There is more.
         """
-        allowed = {"files": self.files, "bytes": self.size, "items": self.items}
+        allowed = {"files": self.files, "bytes": self.size, ITEMS: self.items}
         await self._check(connection, allowed)
 
     async def check_items(self, connection: repository.Connection) -> None:
@@ -51,15 +54,16 @@ class Quota:
         Raises:
             QuotaExceeded: There are more than there may be.
         """
-        await self._check(connection, {"items": self.items})
+        await self._check(connection, {ITEMS: self.items})
 
     async def _check(self, connection: repository.Connection, allowed: Mapping[str, int]) -> None:
         await repository.lock(connection)
         found = await repository.used(connection)
         for name, most in allowed.items():
             if (number := found[name]) > most:
+                reviewed = "" if name == ITEMS else REVIEWED
                 raise QuotaExceeded(
                     f"Your jobs would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
-                    f"time after their end, and then there is room again; an operator allows more by "
+                    f"time after their end, and then there is room again;{reviewed} an operator allows more by "
                     f"ML_BATCH_QUOTA_{name.upper()}."
                 )

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from services.model_serving.batch.uploads.errors import BadArchive, FileError, UploadTooLarge
 from services.model_serving.batch.uploads.limits import MIB, Limits, readable
+from services.model_serving.batch.uploads.names import is_harmful
 
 END = struct.Struct("<4s4H2LH")
 END_MAGIC, FIRST_MAGIC, LARGE_MAGIC = b"PK\x05\x06", b"PK\x03\x04", b"PK\x06\x07"
@@ -188,7 +189,7 @@ def _check_name(info: zipfile.ZipInfo) -> str:
         raise BadArchive("A file of the archive has a name that leads out of the archive.")
     if not name:
         raise BadArchive("A file of the archive has no name.")
-    if not name.isprintable():
+    if any(map(is_harmful, name)):
         raise BadArchive("A file of the archive has a name with control characters.")
     return name
 

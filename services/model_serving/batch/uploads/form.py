@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mlplatform.errors import UnsupportedMediaType
 from services.model_serving.batch.uploads.errors import BadForm
+from services.model_serving.batch.uploads.names import is_harmful
 
 LONGEST_NAME = 255
 
@@ -122,6 +123,6 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    """Return what a caller calls something, fit to be shown: the last part of a path, and only what can be seen."""
+    """Return what a caller calls something, fit to be shown: the last part of a path, without what does harm."""
     text = value.decode(errors="replace").replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(one for one in text if one.isprintable())[:LONGEST_NAME]
+    return "".join(one for one in text if not is_harmful(one))[:LONGEST_NAME]

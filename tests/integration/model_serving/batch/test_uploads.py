@@ -271,6 +271,7 @@ class TestQuota:
             assert (await send(service, publisher, TEXT)).status_code == 202
             answer = await send(service, publisher, TEXT, TEXT)
         assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded")
+        assert ("are to be reviewed" in answer.json()["detail"]) == (name == "BYTES")
         assert len(bucket.listed()) == 1
 
 

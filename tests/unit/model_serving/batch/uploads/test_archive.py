@@ -68,6 +68,16 @@ class TestList:
         assert [(one.name, one.size) for one in entries] == [("b.txt", 1), ("folder/a.txt", 2), ("ä ö.txt", 1)]
         assert [Archive(io.BytesIO(content), LIMITS).read(one.place) for one in entries] == [b"1", b"22", b"3"]
 
+    def test_names_as_people_and_their_programs_give_them(self) -> None:
+        names = [
+            "Screenshot at 9.41\u202fAM.txt",
+            "👩\u200d🔬.txt",
+            "\u05d0\u200f(1).txt",
+            "\u3000.txt",
+            "a\u00a0b.txt",
+        ]
+        assert list_of(packed(dict.fromkeys(names, b"1"))) == names
+
     def test_what_desktops_add_is_left_out(self) -> None:
         assert list_of(packed({"a.txt": b"1", "__MACOSX/._a.txt": b"2", "x/.DS_Store": b"3"})) == ["a.txt"]
 
@@ -137,6 +147,11 @@ class TestHarm:
         content = packed_as(info).replace(b"x" * len(name), name.encode(), 2)
         with pytest.raises(BadArchive, match="name"):
             list_of(content)
+
+    @pytest.mark.parametrize("name", ["a\u0085.txt", "a\u202etxt.exe", "\u2066a.txt"])
+    def test_names_that_look_like_others(self, name: str) -> None:
+        with pytest.raises(BadArchive, match="control characters"):
+            list_of(packed({name: b"1"}))
 
     def test_a_file_without_a_name(self) -> None:
         with pytest.raises(BadArchive, match="no name"):
