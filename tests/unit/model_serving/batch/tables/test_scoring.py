@@ -130,6 +130,7 @@ class TestTurn:
         assert found.to_pydict() == {
             "item": [0, 1, 2, 3],
             "prediction": [None, 2.0, 4.0, None],
+            "code": ["invalid_inputs", None, None, "invalid_inputs"],
             "error": ["a", None, None, "b"],
         }
 
