@@ -29,7 +29,7 @@ from mlplatform.cli.serving_api import (
 STORED_SECONDS = 600.0
 """How long the service may take to look at what was sent and to store it."""
 WRITTEN_SECONDS = 120.0
-"""How long a worker may take to begin a file with results, and the service to be away."""
+"""How long the service may be away while a file with results is waited for."""
 LOOK_SECONDS = 0.3
 NOT_WRITTEN = "results_not_written"
 AWAY = frozenset({429, 502, 503, 504})
@@ -115,8 +115,9 @@ def _address(path: str) -> str:
             else:
                 if answer.is_redirect:
                     return str(answer.headers["location"])
-                waits = answer.status_code in AWAY or problem_code(answer) == NOT_WRITTEN
-                if not waits or time.monotonic() > until:
+                if problem_code(answer) == NOT_WRITTEN:  # it may be queued behind a long call of a model
+                    until = time.monotonic() + WRITTEN_SECONDS
+                elif answer.status_code not in AWAY or time.monotonic() > until:
                     refuse(answer)
             time.sleep(LOOK_SECONDS)
 

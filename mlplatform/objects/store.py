@@ -176,6 +176,18 @@ class ObjectStore:
         check_key(folder)
         return await self._run(lambda: self._remove_under(f"{folder}/"))
 
+    async def keys_under(self, folder: str) -> list[str]:
+        """Return the keys of all objects whose keys begin with a folder.
+
+        Args:
+            folder: Without a slash at its end.
+
+        Raises:
+            Unprocessable: The folder is no safe key.
+        """
+        check_key(folder)
+        return await self._run(lambda: self._list_under(f"{folder}/"))
+
     async def presigned_get(self, key: str, expires: timedelta = PRESIGNED_FOR) -> str:
         """Return a URL that reads the object without credentials, for a while.
 
@@ -208,10 +220,14 @@ class ObjectStore:
                 raise
 
     def _remove_under(self, prefix: str) -> int:
-        keys = [one.object_name for one in self._client.list_objects(self._bucket, prefix=prefix, recursive=True)]
+        keys = self._list_under(prefix)
         for key in keys:
-            self._client.remove_object(self._bucket, str(key))
+            self._client.remove_object(self._bucket, key)
         return len(keys)
+
+    def _list_under(self, prefix: str) -> list[str]:
+        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        return [str(one.object_name) for one in found]
 
     def _read(self, key: str, start: int = 0, length: int = 0) -> bytes:
         try:

@@ -5,7 +5,7 @@
     x JobEnded            409  it ended, so it cannot be cancelled
     x NothingToRetry      409  it has not ended, was cancelled, or has no failed item
     x JobGoesOn           409  it has not ended, so its results are no file yet
-    x ResultsNotWritten   409  the file is being written
+    x ResultsNotWritten   409  the file is queued for a worker, or being written
 """
 
 from mlplatform.errors import Conflict
@@ -39,12 +39,12 @@ class JobGoesOn(Conflict):
 
 
 class ResultsNotWritten(Conflict):
-    """The file with the results is being written."""
+    """The file with the results is queued for a worker, or being written."""
 
     code = "results_not_written"
 
     def __init__(self) -> None:
         super().__init__(
-            "The results are not written yet; a worker does it now. Ask again in a moment.",
+            "The file with the results is not written yet; it is queued for a worker. Ask again in a moment.",
             headers={"Retry-After": RETRY_AFTER_SECONDS},
         )

@@ -52,6 +52,7 @@ class TestRoundTrip:
         keys = [f"{folder}/1", f"{folder}/b/2", f"{folder}/b/c/3"]
         for key in (*keys, beside):
             await store.put(key, b"x")
+        assert sorted(await store.keys_under(folder)) == keys
         assert await store.delete_under(folder) == 3
         assert [await store.exists(key) for key in (*keys, beside)] == [False, False, False, True]
         assert await store.delete_under(folder) == 0

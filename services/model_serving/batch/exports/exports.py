@@ -14,9 +14,11 @@ from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import OPEN, ChunkInput
 from services.model_serving.batch.tables.results import Format
 
+MOST_ORDERS = 3
+"""How often a file is ordered that comes to nothing, since a worker of another release refused it, or died."""
 LOST = (
-    "The file could not be written; an operator finds the reason in the workers' logs, as batch.not_finished or "
-    "batch.died. Submit the job again, or read its results by page."
+    f"The file could not be written, {MOST_ORDERS} times; an operator finds the reason in the workers' logs, as "
+    "batch.not_finished or batch.died. Submit the job again, or read its results by page."
 )
 
 
@@ -56,15 +58,16 @@ class Exports:
         return await self._objects.presigned_get(key)
 
     async def _order(self, connection: repository.Connection, job: Job, form: Format) -> bool:
-        """Have a file of a locked job written; False when that is under way."""
+        """Have a file of a locked job written, which there is not; False when that is under way."""
         states = await repository.orders(connection, job.id, form)
-        if not states:
-            chunk = ChunkInput((), source=source_of(job, [form]), kind="finish")
-            await jobs.add_chunks(connection, job.id, [chunk])
-            return True
-        if states.isdisjoint(OPEN):
+        if not set(OPEN).isdisjoint(states):
+            return False
+        if len(states) >= MOST_ORDERS:
             raise NotFound(LOST)
-        return False
+        chunk = ChunkInput((), source=source_of(job, [form]), kind="finish")
+        # who asks has waited for the job, and is not to wait for all that the tenant has queued since
+        await jobs.add_chunks(connection, job.id, [chunk], queued_at=job.created_at)
+        return True
 
 
 def _ended(job: Job | None) -> Job:

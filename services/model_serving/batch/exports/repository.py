@@ -24,14 +24,14 @@ async def files(connection: Connection, job: UUID) -> dict[str, str]:
     return found
 
 
-async def orders(connection: Connection, job: UUID, form: Format) -> set[str]:
+async def orders(connection: Connection, job: UUID, form: Format) -> list[str]:
     """Return the states of the chunks that write a form of the results as they are since the job ended."""
     cursor = await connection.execute(
         "SELECT state FROM batch_chunks WHERE job_id = %s AND kind = 'finish' AND state <> 'cancelled' "
         "AND (source -> 'forms')::jsonb ? %s",
         (job, form),
     )
-    return {row["state"] for row in await cursor.fetchall()}
+    return [row["state"] for row in await cursor.fetchall()]
 
 
 async def names(connection: Connection, job: UUID, first: int, last: int) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
+from services.model_serving.batch.exports.files import RESULTS
 from services.model_serving.batch.exports.rows import Rows, export_rows
 from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, Report
@@ -10,9 +11,6 @@ from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.tables.export import Ledger, export, open_ledger
 from services.model_serving.batch.tables.results import Format
 from services.model_serving.batch.tables.storage import Storage, open_storage
-
-RESULTS = "results"
-"""Under which name the files are among what followed the end of a job."""
 
 Export = Callable[[Storage, Ledger, str, Format], object]
 

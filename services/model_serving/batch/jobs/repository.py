@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
@@ -53,17 +53,26 @@ async def create(connection: Connection, job: UUID, **values: Any) -> Job:  # no
     return Job(**row)
 
 
-async def add_chunks(connection: Connection, job: UUID, chunks: Sequence[ChunkInput]) -> None:
-    """Queue chunks of a job, behind those that it has."""
+async def add_chunks(
+    connection: Connection, job: UUID, chunks: Sequence[ChunkInput], queued_at: datetime | None = None
+) -> None:
+    """Queue chunks of a job.
+
+    Args:
+        connection: In a transaction of the tenant.
+        job: The job.
+        chunks: To queue.
+        queued_at: Their place among the chunks of the tenant; behind all that are queued when it is not given.
+    """
     cursor = await connection.execute(
         "SELECT coalesce(max(number) + 1, 0) AS next FROM batch_chunks WHERE job_id = %s", (job,)
     )
     (row,) = await cursor.fetchall()
     async with connection.cursor() as writer:
         await writer.executemany(
-            "INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, source, kind) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            [(job, row["next"] + place, *placed(chunk)) for place, chunk in enumerate(chunks)],
+            "INSERT INTO batch_chunks (job_id, number, first_item, item_count, items, input, source, kind, queued_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s::timestamptz, clock_timestamp()))",
+            [(job, row["next"] + place, *placed(chunk), queued_at) for place, chunk in enumerate(chunks)],
         )
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from services.model_serving.batch.exports.tasks import finish_rows, finish_table
 from services.model_serving.batch.report.report import report
-from services.model_serving.batch.scoring.assignment import Assignment, Report, Unreadable
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Unavailable, Unreadable
 from services.model_serving.batch.scoring.bench import Bench, Task
 from services.model_serving.batch.scoring.rows import score_items, scored
 from services.model_serving.batch.tables.tasks import score_table, split_table
@@ -24,8 +24,12 @@ def score(assignment: Assignment, bench: Bench) -> Report:
 
 
 def refuse(assignment: Assignment, _: Bench) -> Report:
-    """Give up what this worker knows nothing of, which it says so that nobody waits for it."""
-    return Unreadable(f"This worker cannot {assignment.kind} such an input; its version is another one than the API's.")
+    """Give up what this worker knows nothing of, which it says so that nobody waits for it.
+
+    What follows the end of a job is left to a worker that knows it, since the results are there for it to come.
+    """
+    reason = f"This worker cannot {assignment.kind} such an input; its version is another one than the API's."
+    return Unavailable(reason) if assignment.kind == "finish" else Unreadable(reason)
 
 
 KINDS: Mapping[str, Task] = {

@@ -13,6 +13,7 @@ import structlog
 from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from services.model_serving.batch import metrics
+from services.model_serving.batch.exports.files import EarlierFiles
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import PATIENT, ChunkInput
@@ -38,11 +39,20 @@ class Claims:
         holder: What this process is called in the table.
         lease: How long a chunk stays with a process that says nothing.
         quota: Of tenants, to which the items of a split input are held.
+        earlier: Files that are deleted when there are new ones.
     """
 
-    def __init__(self, database: Database, holder: str, lease: timedelta, quota: Quota | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        holder: str,
+        lease: timedelta,
+        quota: Quota | None = None,
+        earlier: EarlierFiles | None = None,
+    ) -> None:
         self._database = database
         self._quota = quota
+        self._earlier = earlier
         self._holder = holder
         self._lease = lease
         self._unread: list[Claim] = []
@@ -178,12 +188,16 @@ class Claims:
             job: The job.
             summary: What it came to; None when it could not be done.
         """
+        earlier = [] if self._earlier is None else await self._earlier.find(job, summary)
         async with self._database.transaction(claimed.tenant_id) as connection:
             if await repository.lock(connection, claimed) is None:
                 return False
             if summary is not None:
                 await repository.summarize(connection, job, summary)
-            return await repository.close(connection, claimed)
+            await repository.close(connection, claimed)
+        if self._earlier is not None:
+            await self._earlier.delete(job, earlier)
+        return True
 
     async def fail(self, claimed: Claim, job: Job, reason: str, error: str) -> Job | None:
         """End a job that cannot be run.

@@ -11,6 +11,7 @@ from mlplatform.events import running
 from mlplatform.service import Fault, Kernel
 from services.model_serving.batch.doorbell.celery_app import make_celery, sweep_interval
 from services.model_serving.batch.doorbell.listener import listening
+from services.model_serving.batch.exports.files import EarlierFiles
 from services.model_serving.batch.quota.quota import Quota
 from services.model_serving.batch.scoring.process import ScorerProcess
 from services.model_serving.batch.uploads.removal import Removal
@@ -52,7 +53,13 @@ async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> As
             stack.push_async_callback(scorer.close)
             slots.append(
                 Slot(
-                    Claims(kernel.database, f"{holder}.{number}", settings.batch_lease, Quota.of(settings)),
+                    Claims(
+                        kernel.database,
+                        f"{holder}.{number}",
+                        settings.batch_lease,
+                        Quota.of(settings),
+                        EarlierFiles(kernel.objects),
+                    ),
                     burial,
                     scorer,
                     lease=settings.batch_lease,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pyarrow.parquet as pq
@@ -15,14 +16,20 @@ import pytest
 from mlplatform.database import Database
 from mlplatform.errors import Conflict, NotFound
 from mlplatform.objects import ObjectStore
-from services.model_serving.batch.exports.exports import Exports
+from services.model_serving.batch.exports.exports import MOST_ORDERS, Exports
+from services.model_serving.batch.exports.files import EarlierFiles
+from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.places import results_folder
+from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.upkeep import Upkeep
+from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.batch.conftest import keys
 from tests.integration.model_serving.batch.orders import Silence, caller, desk, doubled
 from tests.integration.model_serving.batch.workers import ended, fetch, submit, worker
+from tests.integration.model_serving.forwarder import free_port
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import Service, serving
+from tests.integration.model_serving.running import Service, eventually, serving
 from tests.unit.model_serving.batch.uploads.corpus import packed
 
 FORMS = ("parquet", "csv", "jsonl")
@@ -123,6 +130,38 @@ class TestFiles:
         assert rows[2]["code"] != "invalid_inputs"
 
 
+class TestRetry:
+    async def test_the_file_of_the_end_before_goes_when_there_is_a_new_one(
+        self,
+        settings: ServingSettings,
+        objects: ObjectStore,
+        settings_env: dict[str, str],
+        publisher: Publisher,
+        tmp_path: Path,
+    ) -> None:
+        publisher.linear(2.0)
+        environment = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+        items = [{"a": 1.0, "b": 0.0, "c": 0.0}, {"a": "text", "b": 0.0, "c": 0.0}]
+        async with serving(environment, publisher, tmp_path / "serving") as service, worker(environment, tmp_path):
+            place = await submit(service, publisher, items, version=1)
+            await ended(service, place)
+            for form in ("csv", "parquet"):
+                await fetch(service, place, form)
+            csv_before, parquet = sorted(keys(objects, settings), key=lambda key: key.endswith("parquet"))
+            assert (await service.client.post(f"{place}/retry")).status_code < 300
+            await ended(service, place)
+            content = await fetch(service, place, "csv")
+
+            async def gone() -> bool:
+                return not await objects.exists(csv_before)
+
+            await eventually(gone)
+            assert await fetch(service, place, "csv") == content
+            after = keys(objects, settings)
+        assert parquet in after
+        assert len(after) == 2
+
+
 def exports_of(database: Database, objects: ObjectStore) -> Exports:
     return Exports(database, objects, Silence())
 
@@ -147,7 +186,7 @@ class TestRequest:
         for _ in range(3):
             with pytest.raises(Conflict, match="not written yet"):
                 await exports.address("a", job.id, "csv")
-        with pytest.raises(Conflict, match="not written yet"):
+        with pytest.raises(Conflict, match="queued for a worker"):
             await exports.address("a", job.id, "parquet")
         with pytest.raises(NotFound):
             await exports.address("b", job.id, "csv")
@@ -177,7 +216,39 @@ class TestRequest:
         chunk, _ = await claims.take()
         assert chunk.kind == "finish"
 
+    async def test_it_has_the_place_of_its_job_before_what_was_submitted_since(
+        self, database: Database, objects: ObjectStore
+    ) -> None:
+        reception, claims = desk(database, chunk_items=1), claims_of(database)
+        job = await reception.submit("a", [1])
+        await work_off(claims)
+        ended_at = (await reception.jobs.find("a", job.id)).finished_at
+        await reception.submit("a", [2, 3, 4])
+        with pytest.raises(Conflict):
+            await exports_of(database, objects).address("a", job.id, "csv")
+        chunk, _ = await claims.take()
+        assert (chunk.claim.job_id, chunk.kind) == (job.id, "finish")
+        assert chunk.queued_at > ended_at  # for the metric, since it did not wait before
+
     async def test_who_waits_for_a_file_that_cannot_be_written_is_told(
+        self, database: Database, objects: ObjectStore
+    ) -> None:
+        job, claims = await desk(database).submit("a", [1]), claims_of(database)
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        for _ in range(MOST_ORDERS):
+            for _ in range(2):
+                with pytest.raises(Conflict, match="not written yet"):
+                    await exports.address("a", job.id, "csv")
+            chunk, seen = await claims.take()
+            assert await claims.finish(chunk.claim, seen, None)
+        for _ in range(2):
+            with pytest.raises(NotFound, match=r"could not be written"):
+                await exports.address("a", job.id, "csv")
+        assert await claims.take() is None
+        assert await written(exports, claims, objects, job, "parquet") in await exports.address("a", job.id, "parquet")
+
+    async def test_a_file_that_one_worker_could_not_write_another_one_writes(
         self, database: Database, objects: ObjectStore
     ) -> None:
         job, claims = await desk(database).submit("a", [1]), claims_of(database)
@@ -186,11 +257,62 @@ class TestRequest:
         with pytest.raises(Conflict):
             await exports.address("a", job.id, "csv")
         chunk, seen = await claims.take()
-        assert await claims.finish(chunk.claim, seen, None)
-        for _ in range(2):
-            with pytest.raises(NotFound, match=r"could not be written"):
-                await exports.address("a", job.id, "csv")
+        assert await claims.finish(chunk.claim, seen, None)  # as a worker of an earlier release does
+        key = await written(exports, claims, objects, job, "csv")
+        assert key in await exports.address("a", job.id, "csv")
+
+    async def test_a_file_over_which_workers_were_killed_is_written_when_it_is_asked_for_again(
+        self, database: Database, objects: ObjectStore
+    ) -> None:
+        job, claims = await desk(database).submit("a", [1]), claims_of(database)
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        with pytest.raises(Conflict):
+            await exports.address("a", job.id, "csv")
+        for _ in range(MOST_DEATHS):
+            chunk, _ = await claims.take()
+            assert await Burial(database).bury(chunk.claim, "signal 9", noticed="lease")
         assert await claims.take() is None
+        key = await written(exports, claims, objects, job, "csv")
+        assert key in await exports.address("a", job.id, "csv")
+
+
+async def written(exports: Exports, claims: Claims, objects: ObjectStore, job: Job, form: Any) -> str:
+    """Ask for a file, write it as a worker does, and return its key."""
+    with pytest.raises(Conflict, match="not written yet"):
+        await exports.address("a", job.id, form)
+    chunk, seen = await claims.take()
+    key = f"{results_folder('a', job.id)}/{uuid4()}.{form}"
+    await objects.put(key, b"x")
+    assert await claims.finish(chunk.claim, seen, {"results": {form: key}})
+    return key
+
+
+class TestEarlierFiles:
+    async def test_nothing_else_of_the_job_is_deleted(self, database: Database, objects: ObjectStore) -> None:
+        reception = desk(database)
+        job, other = [await reception.submit("a", [1, "x"]) for _ in range(2)]
+        claims = Claims(database, "tests", timedelta(hours=1), earlier=EarlierFiles(objects))
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        part = f"{results_folder('a', job.id)}/{uuid4()}"
+        await objects.put(part, b"x")
+        old = [await written(exports, claims, objects, one, form) for one in (job, other) for form in ("csv", "jsonl")]
+        await reception.jobs.retry(caller("a"), job.id)
+        await work_off(claims)
+        new = await written(exports, claims, objects, job, "csv")
+        assert [await objects.exists(key) for key in (*old, part, new)] == [False, True, True, True, True, True]
+
+    async def test_without_the_store_they_stay_and_the_new_one_is_known(
+        self, database: Database, objects: ObjectStore, settings: ServingSettings
+    ) -> None:
+        away = ObjectStore(settings.model_copy(update={"s3_endpoint": f"http://127.0.0.1:{free_port()}"}))
+        job = await desk(database).submit("a", [1])
+        claims = Claims(database, "tests", timedelta(hours=1), earlier=EarlierFiles(away))
+        await work_off(claims)
+        exports = exports_of(database, objects)
+        assert await written(exports, claims, objects, job, "csv") in await exports.address("a", job.id, "csv")
+        away.close()
 
 
 class TestRetention:

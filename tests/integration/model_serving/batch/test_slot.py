@@ -13,6 +13,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.scoring.assignment import (
     Assignment,
     ChunkSpec,
+    Finished,
     ItemResult,
     Report,
     Scored,
@@ -21,6 +22,7 @@ from services.model_serving.batch.scoring.assignment import (
     Unavailable,
 )
 from services.model_serving.batch.scoring.process import ScorerDiedError
+from services.model_serving.batch.scoring.tasks import find_task
 from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
 from services.model_serving.batch.work.claims import Claims
@@ -214,6 +216,28 @@ class TestUnavailable:
         async with working(database, hands):
             await eventually(lambda: _ended(reception, job))
         assert "gone" in (await reception.jobs.find("a", job.id)).error
+
+
+class TestUnknown:
+    async def test_what_follows_an_end_is_left_to_a_worker_that_knows_it(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        hands, claims = Hands(), Claims(database, "tests", MINUTE)
+        hands.answer = lambda given: find_task(given)(given, None)
+        hands.go.set()
+        await split_job(database, finish=[{"type": "of a later release"}])
+        chunk, seen = await claims.take()
+        await claims.split(chunk.claim, seen, [])
+
+        async def stands(*values: object) -> bool:
+            statement = "SELECT state, deaths, not_before > now() FROM batch_chunks WHERE kind = 'finish'"
+            return values == owner.execute(statement).fetchone()
+
+        async with working(database, hands):
+            await eventually(lambda: stands("queued", 0, True))
+            hands.answer = lambda _: Finished({})
+            owner.execute("UPDATE batch_chunks SET not_before = now()")
+            await eventually(lambda: stands("done", 0, False))
 
 
 class TestStore:

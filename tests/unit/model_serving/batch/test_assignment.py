@@ -11,6 +11,7 @@ from services.model_serving.batch.scoring.assignment import (
     Scored,
     Split,
     Stopped,
+    Unavailable,
     Unloadable,
     Unreadable,
     Written,
@@ -53,3 +54,7 @@ class TestTask:
         assert find_task(Assignment(MODEL, {}, [0], b"[1]")) is KINDS["score"]
         assert find_task(Assignment(MODEL, {}, [], b"", {"type": "unheard of"}, "split")) is refuse
         assert find_task(Assignment(MODEL, {}, [], b"", {}, "finish")) is refuse
+
+    def test_of_what_is_unknown_only_the_end_can_wait(self) -> None:
+        assert isinstance(refuse(Assignment(MODEL, {}, [], b"", {}, "split"), None), Unreadable)
+        assert isinstance(refuse(Assignment(MODEL, {}, [], b"", {}, "finish"), None), Unavailable)
