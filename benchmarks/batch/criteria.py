@@ -56,7 +56,7 @@ def _fairness(result: Result) -> tuple[float, str] | None:
     words = f"{found['tenants']} tenants, {found['busy']['p95_ms']:g} against {found['idle']['p95_ms']:g} ms"
     if not found["backlog_lasted"]:
         return math.nan, f"{words}; the backlog did not last"
-    return found["ratio"], f"{words}, {found['backlog_after']:,} items still waiting"
+    return found["ratio"], f"{words}, {found['backlog_fewest']:,} items waiting or more"
 
 
 def _valid(found: Result, ratio: float, words: str) -> tuple[float, str]:

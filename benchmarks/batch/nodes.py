@@ -17,6 +17,8 @@ from mlplatform.settings import PlatformSettings
 from mlplatform.stack.ports import choose_port
 
 ROOT = Path(__file__).parents[2]
+MOST_ITEMS = 10**9
+"""That a tenant may have: those of all rounds together are more than by default."""
 START_SECONDS = 180.0
 REQUEST_SECONDS = 300.0
 TOKEN_LIFE = timedelta(hours=6)
@@ -70,6 +72,7 @@ def running(settings: Mapping[str, str], models: str, folder: Path, processes: i
         "ML_SERVING_PORT": str(ports[0]),
         "ML_BATCH_PORT": str(ports[1]),
         "ML_BATCH_PROCESSES": str(processes),
+        "ML_BATCH_QUOTA_ITEMS": str(MOST_ITEMS),
         "ML_HOME": str(folder),
         "PYTHONPATH": str(ROOT),
     }

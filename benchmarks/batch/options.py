@@ -22,7 +22,7 @@ class Options:
         jobs: Whose first results are waited for.
         tenants: Who share the workers; one of them has the backlog.
         interval: Seconds between the jobs of two tenants.
-        backlog: Jobs of 10,000 items that the one tenant submits at once.
+        backlog: Jobs of 10,000 items that the one tenant has waiting.
         processes: Of the worker that score.
         quick: Whether the figures are of small jobs.
         stack_env: Settings of a stack that runs already.
@@ -56,7 +56,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--jobs", type=int, help="whose first results are waited for (60; quick: 20)")
     parser.add_argument("--tenants", type=int, help="who share the workers (100; quick: 10)")
     parser.add_argument("--interval", type=float, default=0.1, help="seconds between the jobs of two tenants (0.1)")
-    parser.add_argument("--backlog", type=int, help="jobs of 10,000 items of one tenant (60; quick: 4)")
+    parser.add_argument("--backlog", type=int, help="jobs of 10,000 items that one tenant has waiting (10; quick: 2)")
     parser.add_argument("--processes", type=int, help="of the worker that score (one for each core)")
     parser.add_argument("--stack-env", type=Path, help="settings of a running stack; else one is started and deleted")
     parser.add_argument("--output", type=Path, help="where JSON is written; a whole run writes results/batch.json")
@@ -77,7 +77,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         jobs=choose("jobs", 60, 20),
         tenants=choose("tenants", 100, 10),
         interval=given.interval,
-        backlog=choose("backlog", 60, 4),
+        backlog=choose("backlog", 10, 2),
         processes=given.processes or os.cpu_count() or 1,
         quick=given.quick,
         stack_env=given.stack_env,

@@ -154,4 +154,6 @@ def _written(desk: Desk, job: str) -> str:
         time.sleep(PAUSE)
     if found.status_code != httpx.codes.TEMPORARY_REDIRECT:
         raise JobError(f"{found.text} {desk.look(job)}")
+    if (state := desk.look(job))["failed"] or state["state"] != "completed":
+        raise JobError(f"not every row was scored: {state}")
     return str(found.headers["location"])

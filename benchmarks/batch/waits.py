@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.batch.backlog import BATCH, Backlog
 from benchmarks.batch.desk import Desk, at_once
 from benchmarks.batch.models import COLUMNS, NAMES, Published
 from benchmarks.batch.nodes import Nodes
 
-BATCH = "/api/v1/batch"
 SMALL = 8
 """Items of a small job."""
 BACKLOG = 10_000
-"""Items of a job of the tenant that has many, and the fewest that it must have waiting."""
+"""Items of a job of the tenant that has many, and the fewest that it must have waiting all the time."""
 DECIMALS = 4
 SEED = 8
 
@@ -51,31 +51,23 @@ def fairness(
         model: That all use.
         tenants: How many there are.
         interval: Seconds between the jobs of two tenants.
-        backlog: Jobs of 10,000 items that the one tenant submits before the others come again.
+        backlog: Jobs of 10,000 items that the one tenant has waiting while the others come again.
         step: Called when a tenant has its result.
     """
     rows = make_rows(SMALL)
     desks = [Desk.of(nodes, f"tenant-{number:03}") for number in range(1, tenants)]
     at_once(lambda: _wait_for_job(desks[0], model, rows), 2 * nodes.processes)
     idle = _arrivals(desks, model, rows, interval, step)
-    big = Desk.of(nodes, "tenant-000")
-    body = {"model": model.name, "inputs": make_rows(BACKLOG), "report": False}
-    jobs = [big.submit(BATCH, json=body) for _ in range(backlog)]
-    before = _left(big, jobs)
-    begun = time.perf_counter()
-    busy = _arrivals(desks, model, rows, interval, step)
-    seconds = time.perf_counter() - begun
-    after = _left(big, jobs)
-    for job in jobs:
-        big.cancel(job)
+    order = {"model": model.name, "inputs": make_rows(BACKLOG), "report": False}
+    with Backlog(Desk.of(nodes, "tenant-000"), order, BACKLOG, backlog) as waiting:
+        busy = _arrivals(desks, model, rows, interval, step)
+        fewest = waiting.fewest
     found = {"idle": _summary(idle), "busy": _summary(busy)}
     return {
         "tenants": tenants,
         "interval_s": interval,
-        "backlog_before": before,
-        "backlog_after": after,
-        "backlog_lasted": after >= BACKLOG,
-        "backlog_items_per_second": round((before - after) / seconds),
+        "backlog_fewest": fewest,
+        "backlog_lasted": fewest >= BACKLOG,
         **found,
         "ratio": round(found["busy"]["p95_ms"] / found["idle"]["p95_ms"], 3),
     }
@@ -121,11 +113,6 @@ def _wait_for_job(desk: Desk, model: Published, rows: Sequence[dict[str, float]]
     if result["state"] != "succeeded":
         raise RuntimeError(f"{job}: {result}")
     return seconds
-
-
-def _left(desk: Desk, jobs: Sequence[str]) -> int:
-    found = map(desk.look, jobs)
-    return sum(job["items"] - job["succeeded"] - job["failed"] - job["cancelled"] for job in found)
 
 
 def _summary(waits: Sequence[float]) -> dict[str, float]:

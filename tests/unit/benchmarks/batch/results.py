@@ -37,10 +37,8 @@ def result() -> dict[str, Any]:
         "fairness": {
             "tenants": 100,
             "interval_s": 0.2,
-            "backlog_before": 290_000,
-            "backlog_after": 120_000,
+            "backlog_fewest": 40_000,
             "backlog_lasted": True,
-            "backlog_items_per_second": 5000,
             "idle": {"p50_ms": 60.0, "p95_ms": 100.0, "most_ms": 120.0},
             "busy": {"p50_ms": 90.0, "p95_ms": 220.0, "most_ms": 300.0},
             "ratio": 2.2,
