@@ -9,6 +9,7 @@ import structlog
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.events.outage import wait
+from mlplatform.spaces.repository import sample_vectors
 from services.search import metrics
 from services.search.filters import Filters
 from services.search.query import repository, vector_repository
@@ -100,7 +101,7 @@ class RecallProbe:
                 return 0, 0
             if await repository.count_matching(connection, ANY, self._exact_rows + 1) <= self._exact_rows:
                 return 0, 0
-            vectors = await vector_repository.sample_vectors(connection, state["id"], self._queries)
+            vectors = await sample_vectors(connection, state["id"], self._queries)
         found = wanted = 0
         for vector in vectors:
             async with self._database.reading(tenant, vector_repository.COMPARING) as connection:

@@ -164,28 +164,6 @@ async def compare(connection: Connection, space_id: int, vector: str, keys: Sequ
     return {(kind, own): similarity for kind, own, similarity in await _hits(connection, comparison, values)}
 
 
-async def sample_vectors(connection: Connection, space_id: int, count: int) -> list[str]:
-    """Return vectors of the tenant, as pgvector writes them.
-
-    Each is halfway between two items, since an item's own vector is found too easily.
-    """
-    statement = sql.SQL(
-        """
-        WITH drawn AS MATERIALIZED (
-            SELECT e.embedding, row_number() OVER () AS place
-            FROM (
-                SELECT embedding FROM {table} WHERE tenant_id = current_setting('ml.tenant')
-                ORDER BY random() LIMIT %s
-            ) e
-        )
-        SELECT (a.embedding + b.embedding)::text AS vector FROM drawn a JOIN drawn b ON b.place = a.place + 1
-        WHERE a.place %% 2 = 1
-        """
-    ).format(table=_embeddings(space_id))
-    cursor = await connection.execute(statement, (2 * count,))
-    return [row["vector"] for row in await cursor.fetchall()]
-
-
 def _walk(space_id: int, vector: str, filters: Filters, limit: int) -> tuple[sql.Composed, list[Any]]:
     joined: sql.Composable = sql.SQL("")
     condition: sql.Composable = EMBEDDED

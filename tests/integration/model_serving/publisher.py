@@ -43,6 +43,22 @@ COUNTER = """
     set_model(Model())
 """
 
+NOTING = """
+    import time
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            with open({notes!r}, "a") as notes:
+                # the model is tried with its example too
+                notes.writelines(f"{{value:g}}\\n" for value in model_input["a"] if value >= 100)
+            time.sleep({seconds} * len(model_input))
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -95,6 +111,10 @@ class Publisher:
             booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
         )
         return self.register(logged.model_uri)
+
+    def noting(self, notes: Path, *, seconds: float) -> ModelVersion:
+        """Register a model that takes so long for each row, and adds its `a` from 100 on to a file."""
+        return self.code(NOTING.format(notes=str(notes), seconds=seconds))
 
     def code(self, script: str, *, name: str | None = None, **modules: str) -> ModelVersion:
         """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`."""

@@ -45,19 +45,27 @@ class Bench:
     check: Callable[[], None]
     settings: ServingSettings
     pace: Pace = field(default_factory=Pace)
-    exchange: Callable[[], float] = float
+    exchange: Callable[[], float] = lambda: 0.0
 
     def turn(self, spent: float = 0.0) -> Cut:
         """Return what says how much of the chunk to score now; it begins when it is first called.
 
-        Where versions take turns in memory, a turn is as long as it took to load the one, or loading is most of it.
-
         Args:
             spent: Seconds that were spent on what each turn begins with, such as reading, and that it is to be worth.
         """
+        return Turn(self.turn_seconds(spent), self.pace).cut
+
+    def turn_seconds(self, spent: float) -> float:
+        """Return how long a turn is to be.
+
+        Where versions take turns in memory, it is as long as it took to load the one, or loading is most of the work.
+
+        Args:
+            spent: As above.
+        """
         longest = self.settings.batch_chunk_timeout.total_seconds() / LONGEST
         worth = min(max(WORTH * spent, self.exchange()), longest)
-        return Turn(max(self.settings.batch_turn.total_seconds(), worth), self.pace).cut
+        return max(self.settings.batch_turn.total_seconds(), worth)
 
 
 Task = Callable[[Assignment, Bench], Report]

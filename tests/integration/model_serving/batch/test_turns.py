@@ -28,21 +28,6 @@ from tests.integration.model_serving.running import Service, eventually, serving
 BACKLOG = 256
 SMALL = 10_000
 """From which value on items are those of the small job."""
-SLOW = """
-    import time
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel
-
-    class Model(PythonModel):
-        def predict(self, context, model_input, params=None):
-            with open({notes!r}, "a") as notes:
-                # the model is tried with its example too
-                notes.writelines(f"{{value:g}}\\n" for value in model_input["a"] if value >= 100)
-            time.sleep(0.05 * len(model_input))
-            return model_input["a"] * 2
-
-    set_model(Model())
-"""
 
 
 def rows(first: int, count: int) -> list[dict[str, float]]:
@@ -80,7 +65,7 @@ class TestTurns:
     ) -> None:
         notes = tmp_path / "notes"
         await asyncio.to_thread(notes.touch)
-        publisher.code(SLOW.format(notes=str(notes)))
+        publisher.noting(notes, seconds=0.05)
         with mock.patch.dict(os.environ, settings_env):
             settings = ServingSettings()
 
@@ -120,7 +105,7 @@ class TestTurns:
     ) -> None:
         notes = tmp_path / "notes"
         await asyncio.to_thread(notes.touch)
-        publisher.code(SLOW.format(notes=str(notes)))
+        publisher.noting(notes, seconds=0.05)
         lines = [f"{number},0,0" for number in range(100, 160)]
         lines[20] = lines[40] = "1,2"
         content = "\n".join(["a,b,c", *lines]).encode()

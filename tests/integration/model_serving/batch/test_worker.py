@@ -39,21 +39,6 @@ KILLER = """
     set_model(Model())
 """
 
-NOTING = """
-    import time
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel
-
-    class Model(PythonModel):
-        def predict(self, context, model_input, params=None):
-            with open({notes!r}, "a") as notes:
-                # the model is tried with its example too
-                notes.writelines(f"{{value:g}}\\n" for value in model_input["a"] if value >= 100)
-            time.sleep(0.2 * len(model_input))
-            return model_input["a"] * 2
-
-    set_model(Model())
-"""
 LOADING = """
     import os
     from mlflow.models import set_model
@@ -177,7 +162,7 @@ class TestRedelivery:
     ) -> None:
         notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s", "ML_BATCH_TURN": "1h"}
         await asyncio.to_thread(notes.touch)
-        publisher.code(NOTING.format(notes=str(notes)))
+        publisher.noting(notes, seconds=0.2)
         inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(100, 140)]  # eight seconds
         with mock.patch.dict(os.environ, settings_env | visible):
             celery = make_celery(ServingSettings())
