@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.embedding.contender import Contender
+from benchmarks.embedding.lengths import cut
 from benchmarks.embedding.names import IN_REQUESTS, LIBRARY, NAME
 from benchmarks.embedding.options import Options
 from benchmarks.embedding.quality import ndcg_at_10
@@ -36,6 +37,7 @@ def measure(
     """Measure everybody and return the figures."""
     texts = list(collection.documents.values())
     rates: dict[str, list[Rate]] = {entrant.name: [] for entrant in entrants}
+    whole: dict[str, list[Rate]] = {entrant.name: [] for entrant in entrants}
     counts = []
     for number in range(options.rounds):
         report(f"speed, round {number + 1} of {options.rounds}")
@@ -44,7 +46,8 @@ def measure(
             entrant = entrants[(number + place) % len(entrants)]
             with entrant.awake():
                 before = served.token_counts() if entrant.name == NAME else None
-                rates[entrant.name].append(entrant.rate(part))
+                rates[entrant.name].append(entrant.rate(cut(part, number)))
+                whole[entrant.name].append(entrant.rate(part))
                 if before is not None:
                     counts.append((before, served.token_counts()))
     padded = sum(after[0] - before[0] for before, after in counts)
@@ -58,19 +61,28 @@ def measure(
             found[entrant.name] = {
                 "settings": entrant.settings,
                 **medians(rates[entrant.name]),
+                "whole": medians(whole[entrant.name]),
                 **_queries(entrant.milliseconds(queries)),
                 **_likeness(entrant.encode(texts[:COMPARED]), expected),
             }
             if entrant.endpoint is not None:
                 found[entrant.name]["resident_mib"] = round(entrant.endpoint.server.memory().resident)
-    own = rates[NAME]
     return {
         "contenders": found,
-        "speed_up": {name: speed_up(own, others) for name, others in rates.items() if name != NAME},
+        "speed_up": _speed_ups(rates),
+        "speed_up_whole": _speed_ups(whole),
+        "tokens": {
+            "mixed": reference.mean_tokens(cut(texts[: options.texts], 0)),
+            "whole": reference.mean_tokens(texts[: options.texts]),
+        },
         "padded_per_token": round(padded / read, 3),
         "query_tokens": reference.tokens(queries[0]),
         **(_quality(collection, entrants, found, report) if options.quality else {}),
     }
+
+
+def _speed_ups(rates: dict[str, list[Rate]]) -> dict[str, dict[str, float]]:
+    return {name: speed_up(rates[NAME], others) for name, others in rates.items() if name != NAME}
 
 
 def _quality(

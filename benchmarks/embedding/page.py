@@ -67,7 +67,8 @@ def _collection(result: Mapping[str, Any]) -> str:
     rounds = "1 round" if options["rounds"] == 1 else f"{options['rounds']} rounds"
     when = (
         f"Measured on {machine['date']}: {cores}, {machine['memory_gib']} GiB, Python {machine['python']}; "
-        f"{result['documents']} documents, {rounds} of {options['texts']} texts, medians. The service was ready "
+        f"{result['documents']} documents, {rounds} of {options['texts']} texts of {result['tokens']['mixed']:g} "
+        f"tokens in the mean, whole documents {result['tokens']['whole']:g}; medians. The service was ready "
         f"{result['ready_seconds']:g} s after its start, and had chosen {result['encoder']['backend']} after "
         f"{result['chosen_seconds']:g} s.\n"
     )

@@ -47,3 +47,7 @@ class Reference:
     def tokens(self, text: str) -> int:
         """Return the length of a text in tokens."""
         return int(self._model.preprocess([text])["attention_mask"].sum())
+
+    def mean_tokens(self, texts: Sequence[str]) -> float:
+        """Return the mean length of texts in tokens, as far as the model reads them."""
+        return round(sum(map(self.tokens, texts)) / len(texts), 1)

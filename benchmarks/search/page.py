@@ -47,8 +47,10 @@ def _size(items: int, figures: Mapping[str, Any]) -> str:
     calibrations = figures["calibration_ms"] or [1.0]
     spread = max(calibrations) / min(calibrations)
     cores = f"{machine['cores']} cores ({machine['processor']})"
+    huge = f", {machine['huge_pages_mib']} MiB of it huge pages" if machine["huge_pages_mib"] else ""
+    memory = f"{machine['memory_gib']} GiB{huge}"
     when = (
-        f"Measured on {machine['date']}: {cores}, {machine['memory_gib']} GiB, Python {machine['python']}; queries "
+        f"Measured on {machine['date']}: {cores}, {memory}, Python {machine['python']}; queries "
         f"embedded by {figures['encoder']}. {options['clients']} clients, {options['queries']} queries for each time, "
         f"{options['recall_queries']} for each recall. A fixed piece of work took {spread:.2f} times as long before "
         "the slowest store as before the fastest.\n"

@@ -120,10 +120,20 @@ class Server:
         return Memory(resident / MIB, proportional / MIB, len(members))
 
     def halt(self) -> None:
-        """Keep its processes from running: even a server that nobody asks may need its share of the processors."""
-        for member in self.family():
+        """Keep its processes from running: even a server that nobody asks may need its share of the processors.
+
+        Raises:
+            StartError: One runs on.
+        """
+        members = self.family()
+        for member in members:
             with suppress(psutil.NoSuchProcess):
                 member.suspend()
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(_runs(member) for member in members):  # each thread stops when it next returns from the kernel
+            if time.monotonic() > deadline:
+                raise StartError("a process cannot be halted")
+            time.sleep(PAUSE)
 
     def go_on(self) -> None:
         """Let its processes run again."""
@@ -157,3 +167,11 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _runs(member: psutil.Process) -> bool:
+    """Whether a process neither is halted nor has ended."""
+    try:
+        return member.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return False

@@ -29,7 +29,14 @@ def size(p95: float, recall: float = 0.999) -> dict[str, Any]:
         "bulk": {"items": 20_000, "items_per_second": 6000},
     }
     return {
-        "machine": {"date": "2026-01-01", "processor": "a processor", "cores": 2, "memory_gib": 8, "python": "3.11"},
+        "machine": {
+            "date": "2026-01-01",
+            "processor": "a processor",
+            "cores": 2,
+            "memory_gib": 8,
+            "huge_pages_mib": 0,
+            "python": "3.11",
+        },
         "options": {"clients": 4, "queries": 100, "recall_queries": 100, "seed": 7},
         "calibration_ms": [80.0, 88.0],
         "encoder": "torch-fp32",

@@ -30,6 +30,13 @@ class TestPage:
         assert "chromadb 1.0" in page
         assert "pip 9" not in page
 
+    def test_says_what_postgres_may_take_in_huge_pages(self):
+        given = result()
+        given["targets"] = judge(given)
+        assert "huge pages" not in render(given).split("## Method")[0]
+        given["sizes"]["10000"]["machine"]["huge_pages_mib"] = 3400
+        assert "8 GiB, 3400 MiB of it huge pages, Python 3.11" in render(given)
+
     def test_store_without_words_has_no_hybrid_times(self):
         rows = {(row[0], row[1]): row[2:] for row in tables.growth(result())}
         assert rows["ml-platform", "hybrid"] == ["4.0 / 8.0", "7.0 / 14.0", "29.0 / 58.0"]
