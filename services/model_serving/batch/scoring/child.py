@@ -26,7 +26,7 @@ from services.model_serving.batch.scoring.assignment import (
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.models import Models
 from services.model_serving.batch.scoring.pace import Paces
-from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.batch.scoring.tasks import find_task, task_name
 from services.model_serving.batch.uploads.shelf import Shelf
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
@@ -76,7 +76,7 @@ class Scorer:
 
     def _work(self, assignment: Assignment) -> Report:
         try:
-            pace = self._paces.of(assignment.job)
+            pace = self._paces.of(assignment.job, (assignment.model, task_name(assignment)))
             self._shelf.begin(assignment.job)
             model, exchange = partial(self._model, assignment), lambda: self._models.exchange
             bench = Bench(model, self._check, self._settings, pace, exchange, self._shelf)
