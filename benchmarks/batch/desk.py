@@ -1,5 +1,6 @@
 """A tenant's jobs over HTTP."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,16 +69,15 @@ class Desk:
         raise JobError(f"no result: {self.look(job)}")
 
     def ended(self, job: str) -> dict[str, Any]:
-        """Wait for the end of a job, and return it.
+        """Wait for the end of a job, with which its events end, and return it.
 
         Raises:
-            JobError: An item failed, or it takes too long.
+            JobError: An item failed, or the events ended first.
         """
-        deadline = time.monotonic() + PATIENCE
-        while not (found := self.look(job))["finished_at"]:
-            if time.monotonic() > deadline:
-                raise JobError(f"no end: {found}")
-            time.sleep(PAUSE)
+        events = self.get(f"{job}/events").raise_for_status().text.rstrip()
+        found: dict[str, Any] = json.loads(events.rpartition("data: ")[2])
+        if not found["finished_at"]:
+            raise JobError(f"no end: {found}")
         if found["succeeded"] != found["items"]:
             raise JobError(f"not every item succeeded: {found}")
         return found

@@ -11,7 +11,10 @@ from services.model_serving.batch.jobs.describing import describe
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import Jobs
 
-LOOK = 0.25
+SOONEST, LATEST = 0.02, 0.25
+"""Seconds between two looks at the job."""
+SHARE = 0.04
+"""Of the time that a stream has lasted, which is as long as its next look is away."""
 KEEP_ALIVE = 15.0
 LONGEST = 300.0
 """Seconds after which a stream ends, for the browser to open another one; with a credential that is valid then."""
@@ -33,7 +36,7 @@ async def progress(jobs: Jobs, job: Job, is_over: Callable[[], bool]) -> AsyncIt
     yield RETRY
     yield event(job)
     while not (job.has_ended or is_over() or loop.time() - begin > LONGEST):
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(pause(loop.time() - begin))
         try:
             now = await jobs.look(job.tenant_id, job.id)
         except (psycopg.Error, PlatformError):
@@ -48,6 +51,15 @@ async def progress(jobs: Jobs, job: Job, is_over: Callable[[], bool]) -> AsyncIt
         elif loop.time() - spoken > KEEP_ALIVE:
             yield COMMENT
             spoken = loop.time()
+
+
+def pause(lasted: float) -> float:
+    """Return how long to wait before the next look: the end of a short job is told soon, and long ones cost little.
+
+    Args:
+        lasted: Seconds since the stream began.
+    """
+    return min(max(SOONEST, SHARE * lasted), LATEST)
 
 
 def event(job: Job) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from services.model_serving.batch.scoring.assignment import Assignment, Report
 from services.model_serving.batch.scoring.pace import Pace
 from services.model_serving.batch.scoring.turn import Cut, Turn
+from services.model_serving.batch.uploads.shelf import Shelf
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.settings import ServingSettings
 
@@ -37,6 +38,7 @@ class Bench:
         settings: Of the process.
         pace: Of the job.
         exchange: Returns the seconds that it took to load the version in the place of another one; 0 if it was there.
+        shelf: Has the file of the job that was read last.
 
     A task that raises `DependencyUnavailable` is tried again later.
     """
@@ -46,6 +48,7 @@ class Bench:
     settings: ServingSettings
     pace: Pace = field(default_factory=Pace)
     exchange: Callable[[], float] = lambda: 0.0
+    shelf: Shelf = field(default_factory=Shelf)
 
     def turn(self, spent: float = 0.0) -> Cut:
         """Return what says how much of the chunk to score now; it begins when it is first called.

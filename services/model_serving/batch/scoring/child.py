@@ -26,7 +26,8 @@ from services.model_serving.batch.scoring.assignment import (
 from services.model_serving.batch.scoring.bench import Bench, NotLoaded
 from services.model_serving.batch.scoring.models import Models
 from services.model_serving.batch.scoring.pace import Paces
-from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.batch.scoring.tasks import find_task, task_name
+from services.model_serving.batch.uploads.shelf import Shelf
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import reason
 from services.model_serving.loading.loader import make_loader
@@ -56,6 +57,7 @@ class Scorer:
         self._models = models
         self._settings = settings
         self._paces = Paces()
+        self._shelf = Shelf()
 
     def run(self) -> None:
         """Work until the other end is closed."""
@@ -74,9 +76,10 @@ class Scorer:
 
     def _work(self, assignment: Assignment) -> Report:
         try:
-            pace = self._paces.of(assignment.job)
+            pace = self._paces.of(assignment.job, (assignment.model, task_name(assignment)))
+            self._shelf.begin(assignment.job)
             model, exchange = partial(self._model, assignment), lambda: self._models.exchange
-            bench = Bench(model, self._check, self._settings, pace, exchange)
+            bench = Bench(model, self._check, self._settings, pace, exchange, self._shelf)
             return find_task(assignment)(assignment, bench)
         except NotLoaded as error:
             return Unloadable(error.reason)

@@ -1,9 +1,9 @@
 """The answer to a classification, the same for texts and images."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from services.model_serving.batch.scoring.wishes import Wishes
@@ -24,7 +24,7 @@ def ranked(probabilities: Mapping[str, float], wishes: Wishes) -> dict[str, Any]
         ValueError: There are none, or they are no numbers.
     """
     order = sorted(probabilities, key=lambda label: (-probabilities[label], label))
-    if not order or not all(np.isfinite(probability) for probability in probabilities.values()):
+    if not order or not all(map(math.isfinite, probabilities.values())):
         raise ValueError("no probabilities")
     label, confidence = order[0], float(probabilities[order[0]])
     answer: dict[str, Any] = {"label": label, "confidence": round(confidence, DECIMALS)}

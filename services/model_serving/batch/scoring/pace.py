@@ -1,6 +1,7 @@
 """How long items of a job take, as far as it is known."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import TypeAlias
 
 GROWTH = 8
@@ -14,6 +15,8 @@ MOST_KNOWN = 256
 
 Call: TypeAlias = tuple[int, float]
 """Items that were scored at a time, and the seconds that it took."""
+Line: TypeAlias = tuple[float, float]
+"""Seconds of a call, and of each item in it."""
 
 
 class Pace:
@@ -21,9 +24,13 @@ class Pace:
 
     Two calls tell these apart: the last one, and the last before it with half as many items or fewer, or with twice as
     many or more, unless the two contradict each other.
+
+    Args:
+        others: Of other jobs that have the same done to their items; None when there were none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, others: Line | None = None) -> None:
+        self._others = others
         self._last: Call | None = None
         self._other: Call | None = None
         self._largest = 0
@@ -48,7 +55,7 @@ class Pace:
                 which costs others little more than one item.
         """
         if self._last is None:
-            return min(1, most)
+            return min(self._first(seconds), most)
         found = min(most, GROWTH * self._largest)
         call, item = self._line(self._last)
         if call + item * found <= seconds:
@@ -69,8 +76,23 @@ class Pace:
         call, item = self._line(self._last)
         return call + item * items <= seconds
 
-    def _line(self, last: Call) -> tuple[float, float]:
-        """Return the seconds of a call, and those of each item in it."""
+    @property
+    def line(self) -> Line | None:
+        """What is known of the job itself."""
+        return None if self._last is None else self._line(self._last)
+
+    def _first(self, seconds: float) -> int:
+        """Return how many items to begin with.
+
+        One of which nothing is known. More where those of other jobs take so little that these may take many times as
+        long: images may be larger, and texts longer.
+        """
+        if self._others is None:
+            return 1
+        call, item = self._others
+        return GROWTH if GROWTH * (call + item * GROWTH) <= seconds else 1
+
+    def _line(self, last: Call) -> Line:
         if self._other is None:
             items, seconds = last
             return 0.0, seconds / items
@@ -83,15 +105,27 @@ class Paces:
     """What is known of the jobs that a process had to do with last."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Pace] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Hashable, Pace]] = OrderedDict()
 
-    def of(self, job: str) -> Pace:
-        """Return what is known of a job."""
-        pace = self._kept.setdefault(job, Pace())
+    def of(self, job: str, work: Hashable) -> Pace:
+        """Return what is known of a job.
+
+        Args:
+            job: Its id.
+            work: What is done to its items; equal for jobs that have the same done.
+        """
+        if job not in self._kept:
+            self._kept[job] = work, Pace(self._slowest(work))
         self._kept.move_to_end(job)
         if len(self._kept) > MOST_KNOWN:
             self._kept.popitem(last=False)
-        return pace
+        return self._kept[job][1]
+
+    def _slowest(self, work: Hashable) -> Line | None:
+        """Return the most that a call, and an item, takes of any of the jobs."""
+        lines = [pace.line for done, pace in self._kept.values() if done == work]
+        known = [line for line in lines if line is not None]
+        return (max(call for call, _ in known), max(item for _, item in known)) if known else None
 
 
 def _differ(one: Call, other: Call) -> bool:

@@ -45,5 +45,9 @@ KINDS: Mapping[str, Task] = {
 
 def find_task(assignment: Assignment) -> Task:
     """Return what to do with a chunk."""
-    name = assignment.kind if assignment.source is None else f"{assignment.kind}:{assignment.source.get('type')}"
-    return KINDS.get(name, refuse)
+    return KINDS.get(task_name(assignment), refuse)
+
+
+def task_name(assignment: Assignment) -> str:
+    """Return what it is called."""
+    return assignment.kind if assignment.source is None else f"{assignment.kind}:{assignment.source.get('type')}"

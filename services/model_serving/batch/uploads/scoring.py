@@ -22,6 +22,7 @@ from services.model_serving.batch.uploads.archive import Archive
 from services.model_serving.batch.uploads.errors import FileError
 from services.model_serving.batch.uploads.image import read_image
 from services.model_serving.batch.uploads.limits import Limits, limits_of
+from services.model_serving.batch.uploads.shelf import Shelf
 from services.model_serving.batch.uploads.sniff import HEAD, Media, describe, sniff
 from services.model_serving.batch.uploads.text import read_text
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -34,15 +35,16 @@ class Files:
     Args:
         objects: Where they are.
         limits: Of uploads.
+        shelf: Has what was read last.
 
     An entry is an item as the source of its chunk has it. Every method blocks, and raises `FileError` when the file
     cannot be scored, and `DependencyUnavailable` when S3 does not answer.
     """
 
-    def __init__(self, objects: ObjectStore, limits: Limits) -> None:
+    def __init__(self, objects: ObjectStore, limits: Limits, shelf: Shelf) -> None:
         self._objects = objects
         self._limits = limits
-        self._last: tuple[str, bytes] | None = None
+        self._shelf = shelf
         self._archive: tuple[str, Archive] | None = None
 
     def prepare(self, entry: dict[str, Any]) -> None:
@@ -84,13 +86,10 @@ class Files:
         return self._archive[1]
 
     def _fetch(self, key: str) -> bytes:
-        if self._last is None or self._last[0] != key:
-            self._last = None
-            try:
-                self._last = key, asyncio.run(self._objects.get(key))
-            except NotFound as error:
-                raise FileError("gone", "The file is not stored any more.") from error
-        return self._last[1]
+        try:
+            return self._shelf.get(key, lambda: asyncio.run(self._objects.get(key)))
+        except NotFound as error:
+            raise FileError("gone", "The file is not stored any more.") from error
 
 
 def score_files(assignment: Assignment, bench: Bench) -> Report:
@@ -102,7 +101,7 @@ def score_files(assignment: Assignment, bench: Bench) -> Report:
     score: FileScorer = file_scorer(model) or score_rows
     entries = [source["items"][number - source["first"]] for number in assignment.items]
     objects = ObjectStore(bench.settings)
-    files = Files(objects, limits_of(bench.settings))
+    files = Files(objects, limits_of(bench.settings), bench.shelf)
     read = files.text if task_of(model) in {None, TEXTS} else files.image
     outcomes: list[Outcome] = []
     try:

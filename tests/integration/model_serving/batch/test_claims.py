@@ -11,8 +11,10 @@ from mlplatform.errors import DependencyUnavailable, NotFound
 from mlplatform.objects import ObjectStore
 from services.model_serving.batch.errors import JobEnded, NothingToRetry
 from services.model_serving.batch.jobs.places import results_folder
+from services.model_serving.batch.scoring.assignment import ItemResult
 from services.model_serving.batch.work.burial import MOST_DEATHS, Burial
 from services.model_serving.batch.work.claims import Claims, TwiceError
+from services.model_serving.batch.work.slot import UNSTORABLE
 from services.model_serving.batch.work.upkeep import Upkeep
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import caller, desk, doubled, stored
@@ -37,6 +39,48 @@ async def finish(database: Database, claims: Claims) -> None:
     while (taken := await claims.take()) is not None:
         chunk, job = taken
         assert await claims.commit(chunk, job, doubled(chunk)) is not None
+
+
+class TestAnswers:
+    async def test_they_are_stored_as_they_were_given(self, database: Database, owner: psycopg.Connection) -> None:
+        answers = [
+            "null",
+            "7",
+            '"a\\"b, {c}"',
+            '{"b": [1, {"a": null}],  "a": "]"}',
+            '"\\u0000 \\ud83d\\ude00 zwölf"',
+            "[]",
+        ]
+        job, claims = await desk(database, chunk_items=8).submit("a", list(range(8))), claims_of(database)
+        chunk, seen = await claims.take()
+        results = [ItemResult(item, "succeeded", answer, None) for item, answer in enumerate(answers)]
+        results += [ItemResult(item, "failed", None, '{"detail": "it\'s wrong"}') for item in (6, 7)]
+        assert await claims.commit(chunk, seen, results) is not None
+        found = owner.execute(
+            "SELECT state, output::text, error::text FROM batch_results WHERE job_id = %s ORDER BY item", (job.id,)
+        ).fetchall()
+        assert found == [(one.state, one.output, one.error) for one in results]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ItemResult(1, "succeeded", None, "{}"),
+            ItemResult(1, "failed", "{}", None),
+            ItemResult(1, "succeeded", "1, 2", None),
+            ItemResult(1, "succeeded", "NaN", None),
+            ItemResult(1, "succeeded", "]", None),
+        ],
+    )
+    async def test_none_is_stored_where_one_is_wrong(
+        self, database: Database, owner: psycopg.Connection, wrong: ItemResult
+    ) -> None:
+        job, claims = await desk(database).submit("a", [0, 1, 2]), claims_of(database)
+        chunk, seen = await claims.take()
+        results = [ItemResult(0, "succeeded", "0", None), wrong, ItemResult(2, "succeeded", "2", None)]
+        with pytest.raises(UNSTORABLE):
+            await claims.commit(chunk, seen, results)
+        assert stored(owner, job) == {}
+        assert await claims.commit(chunk, seen, doubled(chunk)) is not None
 
 
 class TestTake:

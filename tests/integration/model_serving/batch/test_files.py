@@ -1,7 +1,8 @@
 """Files out of S3 into a model, each with an outcome of its own."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -15,7 +16,9 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.scoring.assignment import Assignment, Scored
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.scoring.tasks import find_task
+from services.model_serving.batch.scoring.turn import Cut
 from services.model_serving.batch.uploads.removal import key_of
+from services.model_serving.batch.uploads.shelf import Shelf
 from services.model_serving.batch.work.chunk import Chunk, Claim
 from services.model_serving.batch.work.parts import parts
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -47,12 +50,47 @@ def nothing() -> None:
     """Go on."""
 
 
-async def score(settings: ServingSettings, entries: list[dict], numbers: list[int], first: int = 0) -> Scored:
+class Noting(Shelf):
+    """A shelf that notes what is fetched, and when a turn begins.
+
+    Args:
+        notes: To add to.
+    """
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__()
+        self._notes = notes
+
+    def get(self, key: str, fetch: Callable[[], bytes]) -> bytes:
+        """Return an object."""
+
+        def noted() -> bytes:
+            self._notes.append("fetch")
+            return fetch()
+
+        return super().get(key, noted)
+
+
+@dataclass(frozen=True, slots=True)
+class NotingBench(Bench):
+    """A bench that notes when a turn begins."""
+
+    notes: list[str] = field(default_factory=list)
+
+    def turn(self, spent: float = 0.0) -> Cut:
+        """Return what cuts."""
+        self.notes.append("turn")
+        return Bench.turn(self, spent)
+
+
+async def score(
+    settings: ServingSettings, entries: list[dict], numbers: list[int], first: int = 0, bench: Bench | None = None
+) -> Scored:
     """Score items of a chunk as a scorer does, which is in a thread without a loop."""
     source = {"type": "files", "first": first, "items": entries}
     assignment = Assignment(shouting().identity, {}, numbers, b"", source)
     task = find_task(assignment)
-    report = await asyncio.to_thread(task, assignment, Bench(shouting, nothing, settings))
+    report = await asyncio.to_thread(task, assignment, bench or Bench(shouting, nothing, settings))
     assert isinstance(report, Scored)
     return report
 
@@ -125,6 +163,18 @@ class TestScore:
             rest = parts(left, len(report.results))[1]
             left = replace(left, items=rest.items, source=rest.source)
         assert found == [{100: "TEXT 0"}, {101: "TEXT 1"}, {103: "TEXT 3"}, {104: "TEXT 4"}]
+
+    async def test_an_archive_is_fetched_once_and_before_the_time_of_a_turn_begins(
+        self, settings: ServingSettings, objects: ObjectStore
+    ) -> None:
+        notes: list[str] = []
+        bench = NotingBench(shouting, nothing, settings, shelf=Noting(notes), notes=notes)
+        key = key_of(uuid4(), 0)
+        await objects.put(key, packed({"a": b"one", "b": b"two", "c": b"three"}))
+        entries = [{"name": "", "key": key, "place": place} for place in range(3)]
+        assert said(await score(settings, entries[:2], [0, 1], bench=bench)) == {0: "ONE", 1: "TWO"}
+        assert said(await score(settings, entries[2:], [2], first=2, bench=bench)) == {2: "THREE"}
+        assert notes == ["fetch", "turn", "turn"]
 
     async def test_s3_that_is_away_is_no_items_fault(self, settings: ServingSettings) -> None:
         away = settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:1"})

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.model_serving.batch.scoring.pace import Pace
+from services.model_serving.batch.scoring.pace import GROWTH, Pace
 from services.model_serving.batch.scoring.turn import GRACE, Turn, evenly
 
 
@@ -100,6 +100,21 @@ class TestFast:
         clock.sizes.clear()
         assert clock.turn(pace, 256, 256) == 256
         assert clock.sizes == [64] * 4
+
+    def test_a_job_like_others_begins_with_more(self) -> None:
+        clock = Clock(lambda _: 0.0001, call=0.002)
+        assert clock.turn(Pace((0.002, 0.0001)), 0, 256) == 256
+        assert clock.sizes == [8, 64, 64, 64, 56]
+
+    @pytest.mark.parametrize("times", [8, 50, 64])
+    def test_whose_items_take_far_longer_after_all_has_no_long_turn(self, times: int) -> None:
+        item = 1.0 / GROWTH**2
+        clock, pace, done, longest = Clock(lambda _: times * item), Pace((0.0, item)), 0, 0.0
+        while done < 200:
+            begin = clock.now
+            done += clock.turn(pace, done, 200 - done)
+            longest = max(longest, clock.now - begin)
+        assert longest <= GROWTH * times * item + 1e-9 or longest <= 1.0 + GRACE
 
     def test_a_first_call_that_takes_long_is_soon_forgotten(self) -> None:
         clock, pace = Clock(lambda number: 5.0 if number == 0 else 0.0001), Pace()
