@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -35,6 +36,8 @@ RESOURCES = pytest.StashKey[ExitStack]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the developer's platform from the tests, and own a folder for the stack of this run."""
+    # Without it, as containers often set it, each worker of each run compiles all of the tests anew, for seconds.
+    sys.dont_write_bytecode = False
     for name in list(os.environ):
         if name.startswith(("ML_", "MLFLOW_")) and name not in KEPT and not name.startswith("ML_TEST_"):
             del os.environ[name]

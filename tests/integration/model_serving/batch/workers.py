@@ -1,9 +1,6 @@
 """Workers as processes of their own."""
 
-import asyncio
 import os
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.fixtures.forked import ForkedProcess
+from tests.integration.model_serving.batch import forked_worker
 from tests.integration.model_serving.forwarder import free_port
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import DEADLINE, Service, eventually
@@ -19,16 +18,16 @@ from tests.integration.model_serving.running import DEADLINE, Service, eventuall
 @asynccontextmanager
 async def worker(
     environment: dict[str, str], folder: Path, **changes: str
-) -> AsyncIterator[tuple[httpx.AsyncClient, Process]]:
+) -> AsyncIterator[tuple[httpx.AsyncClient, ForkedProcess]]:
     """Run a worker for the time of the block, which begins when it is ready."""
     port = free_port()
     values = {"ML_BATCH_PORT": str(port), "ML_SERVING_CACHE": str(folder / "cache"), "ML_BATCH_POLL_INTERVAL": "100ms"}
     with (folder / "worker.log").open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.model_serving.batch"),
-            env=os.environ | environment | values | changes,
-            stdout=output,
-            stderr=output,
+        process = await ForkedProcess.start(
+            *("-m", forked_worker.__name__),
+            imported=forked_worker.IMPORTED,
+            environment=os.environ | environment | values | changes,
+            output=output,
         )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE) as client:
