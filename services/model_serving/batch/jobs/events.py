@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 import orjson
 import psycopg
@@ -14,7 +15,7 @@ from services.model_serving.batch.jobs.jobs import Jobs
 SOONEST, LATEST = 0.02, 0.25
 """Seconds between two looks at the job."""
 SHARE = 0.04
-"""Of the time that a stream has lasted, which is as long as its next look is away."""
+"""Of the age of the job, which is as long as the next look is away."""
 KEEP_ALIVE = 15.0
 LONGEST = 300.0
 """Seconds after which a stream ends, for the browser to open another one; with a credential that is valid then."""
@@ -36,7 +37,7 @@ async def progress(jobs: Jobs, job: Job, is_over: Callable[[], bool]) -> AsyncIt
     yield RETRY
     yield event(job)
     while not (job.has_ended or is_over() or loop.time() - begin > LONGEST):
-        await asyncio.sleep(pause(loop.time() - begin))
+        await asyncio.sleep(pause((datetime.now(UTC) - job.created_at).total_seconds()))
         try:
             now = await jobs.look(job.tenant_id, job.id)
         except (psycopg.Error, PlatformError):
@@ -53,13 +54,13 @@ async def progress(jobs: Jobs, job: Job, is_over: Callable[[], bool]) -> AsyncIt
             spoken = loop.time()
 
 
-def pause(lasted: float) -> float:
+def pause(age: float) -> float:
     """Return how long to wait before the next look: the end of a short job is told soon, and long ones cost little.
 
     Args:
-        lasted: Seconds since the stream began.
+        age: Of the job, in seconds.
     """
-    return min(max(SOONEST, SHARE * lasted), LATEST)
+    return min(max(SOONEST, SHARE * age), LATEST)
 
 
 def event(job: Job) -> bytes:

@@ -38,7 +38,7 @@ class Bench:
         settings: Of the process.
         pace: Of the job.
         exchange: Returns the seconds that it took to load the version in the place of another one; 0 if it was there.
-        shelf: Has the file of the job that was read last.
+        shelf: Has the archive of the job that was read last.
 
     A task that raises `DependencyUnavailable` is tried again later.
     """

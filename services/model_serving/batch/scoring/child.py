@@ -5,6 +5,7 @@ import signal
 from functools import partial
 from multiprocessing.connection import Connection
 
+import orjson
 from structlog import get_logger
 
 from mlplatform.errors import DependencyUnavailable, PlatformError
@@ -76,7 +77,8 @@ class Scorer:
 
     def _work(self, assignment: Assignment) -> Report:
         try:
-            pace = self._paces.of(assignment.job, (assignment.model, task_name(assignment)))
+            params = orjson.dumps(assignment.params, option=orjson.OPT_SORT_KEYS)
+            pace = self._paces.of(assignment.job, (assignment.model, params, task_name(assignment)))
             self._shelf.begin(assignment.job)
             model, exchange = partial(self._model, assignment), lambda: self._models.exchange
             bench = Bench(model, self._check, self._settings, pace, exchange, self._shelf)

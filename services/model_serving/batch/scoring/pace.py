@@ -105,25 +105,26 @@ class Paces:
     """What is known of the jobs that a process had to do with last."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Hashable, Pace]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Hashable], Pace] = OrderedDict()
 
     def of(self, job: str, work: Hashable) -> Pace:
         """Return what is known of a job.
 
         Args:
             job: Its id.
-            work: What is done to its items; equal for jobs that have the same done.
+            work: What is done to items of it; equal for jobs that have the same done.
         """
-        if job not in self._kept:
-            self._kept[job] = work, Pace(self._slowest(work))
-        self._kept.move_to_end(job)
+        key = job, work
+        if key not in self._kept:
+            self._kept[key] = Pace(self._slowest(work))
+        self._kept.move_to_end(key)
         if len(self._kept) > MOST_KNOWN:
             self._kept.popitem(last=False)
-        return self._kept[job][1]
+        return self._kept[key]
 
     def _slowest(self, work: Hashable) -> Line | None:
         """Return the most that a call, and an item, takes of any of the jobs."""
-        lines = [pace.line for done, pace in self._kept.values() if done == work]
+        lines = [pace.line for (_, done), pace in self._kept.items() if done == work]
         known = [line for line in lines if line is not None]
         return (max(call for call, _ in known), max(item for _, item in known)) if known else None
 

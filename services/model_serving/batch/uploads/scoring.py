@@ -35,7 +35,7 @@ class Files:
     Args:
         objects: Where they are.
         limits: Of uploads.
-        shelf: Has what was read last.
+        shelf: Has the archive that was read last.
 
     An entry is an item as the source of its chunk has it. Every method blocks, and raises `FileError` when the file
     cannot be scored, and `DependencyUnavailable` when S3 does not answer.
@@ -71,7 +71,7 @@ class Files:
         if "error" in entry:
             raise FileError(*entry["error"])
         key, place = entry["key"], entry.get("place")
-        content = self._fetch(key) if place is None else self._open(key).read(place)
+        content = self._get(key) if place is None else self._open(key).read(place)
         media = sniff(content[:HEAD])
         if media is Media.ZIP:
             raise FileError("nested_archive", "The file is an archive in an archive.")
@@ -82,12 +82,13 @@ class Files:
     def _open(self, key: str) -> Archive:
         if self._archive is None or self._archive[0] != key:
             self._archive = None
-            self._archive = key, Archive(io.BytesIO(self._fetch(key)), self._limits)
+            content = self._shelf.get(key, lambda: self._get(key))
+            self._archive = key, Archive(io.BytesIO(content), self._limits)
         return self._archive[1]
 
-    def _fetch(self, key: str) -> bytes:
+    def _get(self, key: str) -> bytes:
         try:
-            return self._shelf.get(key, lambda: asyncio.run(self._objects.get(key)))
+            return asyncio.run(self._objects.get(key))
         except NotFound as error:
             raise FileError("gone", "The file is not stored any more.") from error
 

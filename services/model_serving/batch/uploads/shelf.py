@@ -1,4 +1,4 @@
-"""The object that a process which scores has read last."""
+"""The archive that a process which scores has read last."""
 
 from collections.abc import Callable
 

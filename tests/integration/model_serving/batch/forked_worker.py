@@ -5,6 +5,8 @@ What its scorers are forked from is a fork too, and no program of its own: the i
 
 import multiprocessing
 import os
+import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from multiprocessing import forkserver, util
@@ -27,9 +29,15 @@ def fork(_path: str, arguments: Sequence[bytes | str], kept: Iterable[int]) -> i
         files = sorted({*STREAMS, *kept, MOST_FILES})
         for one, other in pairwise(files):
             os.closerange(one + 1, other)
+        for name in PRELOAD:  # it sets the environment, which is this worker's own by now
+            sys.modules.pop(name, None)
         exec(arguments[-1], {})  # noqa: S102 (a line of the standard library's own)
-    finally:
+    except SystemExit:  # as it ends where it is a program of its own
         os._exit(0)
+    except BaseException:  # noqa: BLE001 (nothing may unwind into frames of the process that was forked)
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A process that scores says what went wrong, and does not die of it."""
 
+from dataclasses import replace
 from multiprocessing import Pipe
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from mlplatform.errors import NotFound
 from services.model_serving.batch.scoring import tasks
-from services.model_serving.batch.scoring.assignment import Assignment, Report, Unloadable, Unreadable
+from services.model_serving.batch.scoring.assignment import Assignment, Report, Stopped, Unloadable, Unreadable
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.scoring.child import Scorer
 from services.model_serving.engine.identity import ModelIdentity
@@ -52,3 +53,22 @@ class TestTask:
 
         monkeypatch.setitem(tasks.KINDS, "score", gone)
         assert worked(None) == Unreadable("There is no such object.")
+
+    def test_chunks_of_a_job_have_a_shelf_that_is_empty_for_the_next_job(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fetched: list[str] = []
+
+        def read(assignment: Assignment, bench: Bench) -> Report:
+            def fetch() -> bytes:
+                fetched.append(assignment.job)
+                return b"content"
+
+            bench.shelf.get("key", fetch)
+            return Stopped()
+
+        monkeypatch.setitem(tasks.KINDS, "score", read)
+        ours, theirs = Pipe()
+        with ours, theirs:
+            scorer = Scorer(theirs, None, None)
+            for job in ("first", "first", "second"):
+                scorer._work(replace(ASSIGNMENT, job=job))
+        assert fetched == ["first", "second"]

@@ -34,6 +34,13 @@ class TestPaces:
             paces.of(str(number), "work").note(1, 0.001)
         assert begins(paces.of("new", "work")) == 1
 
+    def test_what_splitting_a_table_takes_tells_nothing_of_scoring_it(self) -> None:
+        paces = Paces()
+        paces.of("job", "split").note(1, 0.001)
+        paces.of("job", "score").note(1, 9.0)
+        assert begins(paces.of("new", "score")) == 1
+        assert begins(paces.of("new", "split")) == GROWTH
+
     def test_a_job_of_which_nothing_came_tells_nothing(self) -> None:
         paces = Paces()
         paces.of("begun", "work")
