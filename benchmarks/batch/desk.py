@@ -1,6 +1,5 @@
 """A tenant's jobs over HTTP."""
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -74,8 +73,8 @@ class Desk:
         Raises:
             JobError: An item failed, or the events ended first.
         """
-        events = self.get(f"{job}/events").raise_for_status().text.rstrip()
-        found: dict[str, Any] = json.loads(events.rpartition("data: ")[2])
+        self.get(f"{job}/events").raise_for_status()
+        found = self.look(job)
         if not found["finished_at"]:
             raise JobError(f"no end: {found}")
         if found["succeeded"] != found["items"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.embedding.endpoint import Endpoint
+from benchmarks.embedding.endpoint import PER_REQUEST, Endpoint
 from benchmarks.embedding.infinity import Running
 from benchmarks.embedding.names import IN_REQUESTS, LIBRARY, NAME
 from benchmarks.embedding.rate import Rate
@@ -59,7 +59,12 @@ def make_contenders(reference: Reference, served: Service, others: Sequence[Runn
         *(_over_http(other.engine.name, other.engine.settings, other.endpoint) for other in others),
         Contender(LIBRARY, f"fp32, batches of {BATCH}, one call", reference.encode, reference.rate, alone, None),
         Contender(
-            IN_REQUESTS, f"fp32, a call for {BATCH} texts", reference.encode, reference.rate_in_requests, alone, None
+            IN_REQUESTS,
+            f"fp32, batches of {BATCH}, a call for {PER_REQUEST} texts",
+            reference.encode,
+            reference.rate_in_requests,
+            alone,
+            None,
         ),
     ]
 

@@ -41,7 +41,7 @@ def _quality(result: Result) -> tuple[float, str] | None:
 
 CRITERIA = (
     Criterion(
-        "texts/s of mixed lengths through HTTP, against batches of 32 texts as they come",
+        "texts/s of mixed lengths through HTTP, against a call for each request",
         8,
         15,
         True,

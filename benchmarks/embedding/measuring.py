@@ -47,9 +47,9 @@ def measure(
             with entrant.awake():
                 before = served.token_counts() if entrant.name == NAME else None
                 rates[entrant.name].append(entrant.rate(cut(part, number)))
-                whole[entrant.name].append(entrant.rate(part))
                 if before is not None:
                     counts.append((before, served.token_counts()))
+                whole[entrant.name].append(entrant.rate(part))
     padded = sum(after[0] - before[0] for before, after in counts)
     read = sum(after[1] - before[1] for before, after in counts)
     queries = [SHORT_QUERY.format(number) for number in range(QUERIES)]

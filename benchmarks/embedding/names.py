@@ -2,4 +2,4 @@
 
 NAME = "ml-platform"
 LIBRARY = "sentence-transformers"
-IN_REQUESTS = "sentence-transformers, 32 a call"
+IN_REQUESTS = "sentence-transformers, a call for each request"

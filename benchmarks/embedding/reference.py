@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from benchmarks.embedding.endpoint import PER_REQUEST
 from benchmarks.embedding.model import FOLDER
 from benchmarks.embedding.rate import Rate
 
@@ -29,8 +30,8 @@ class Reference:
         return self._measure(texts, len(texts))
 
     def rate_in_requests(self, texts: Sequence[str]) -> Rate:
-        """Measure a call for every 32 texts as they come, as a service that calls the library would make."""
-        return self._measure(texts, BATCH)
+        """Measure a call for each request that a service gets, as one that calls the library would make."""
+        return self._measure(texts, PER_REQUEST)
 
     def _measure(self, texts: Sequence[str], size: int) -> Rate:
         started, used = time.perf_counter(), time.process_time()
