@@ -7,6 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from mlplatform.garbage import collect_seldom
 from mlplatform.service.acceptor import ACCEPTS
 from mlplatform.service.fault import EXIT_STATUS, Fault
 from mlplatform.service.protocol import Protocol
@@ -74,6 +75,7 @@ def run_service(
 
     fault = fault or Fault()
     fault.attach(stop)
+    collect_seldom()
     server.run(sockets=accepting(config.bind_socket()))
     if fault.has_happened:
         sys.exit(EXIT_STATUS)

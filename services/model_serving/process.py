@@ -1,6 +1,5 @@
 """What must hold for the whole process before numpy and MLflow are imported."""
 
-import gc
 import importlib
 import os
 import random
@@ -8,8 +7,8 @@ import sys
 from collections.abc import MutableMapping
 from types import ModuleType
 
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
-"""New objects before the youngest are looked through, and how often that is before the older ones are."""
+from mlplatform.garbage import collect_seldom
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PICKLE_VARIABLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -24,7 +23,7 @@ def prepare_process() -> None:
     garbage collector runs seldom: bodies of many lists make no garbage in cycles, and looking through takes as long
     as reading them.
     """
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    collect_seldom()
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     os.environ[PICKLE_VARIABLE] = "false"
