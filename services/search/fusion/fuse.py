@@ -3,7 +3,8 @@
 Convex: `w · v + (1 - w) · l`. `l` is BM25 divided by that of its best candidate. `v` is the cosine similarity scaled
 from the least to the most similar candidate of either leg: those that only words proposed show how similar the vectors
 of unrelated texts are, which differs between models and queries. One that has no score gets 0. Bruch, Gai and Ingber,
-"An analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1), 2023: better than ranks.
+"An analysis of fusion functions for hybrid retrieval", ACM TOIS 42(1), 2023: better than ranks. Both scores count for a
+candidate of either leg, so that few candidates rank as well as many.
 
 RRF: `w · 2 / (60 + rank) + (1 - w) · 2 / (60 + rank)`, which for equal weights is reciprocal rank fusion. Cormack,
 Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods", SIGIR 2009.
@@ -60,6 +61,7 @@ def fuse(
     method: Method,
     weight: float,
     limit: int | None = None,
+    others: Mapping[Key, float] | None = None,
 ) -> list[Fused]:
     """Make one ranking of the candidates of both legs.
 
@@ -70,6 +72,7 @@ def fuse(
         method: How.
         weight: Of the vectors, from 0 to 1, as far as both legs propose something.
         limit: Most candidates; None for all.
+        others: BM25 of those that only vectors proposed, as far as they have words of the query.
 
     Returns:
         The candidates, the best first, equals by their keys.
@@ -77,12 +80,14 @@ def fuse(
     weight = weight_of(vector, lexical, weight)
     similarities = similarities or {}
     vectors, words = _ranked(vector), _ranked(lexical)
+    others = others or {}
     if method == "convex":
         scale = scale_of(vector, similarities)
         known = {**similarities, **{key: score for key, (score, _) in vectors.items()}}
         similar = {key: scale.share(score) for key, score in known.items()}
         of_words = Scale(0.0, lexical[0][2] if lexical else 0.0)
-        worded = {key: of_words.share(score) for key, (score, _) in words.items()}
+        known_words = {**others, **{key: score for key, (score, _) in words.items()}}
+        worded = {key: of_words.share(score) for key, score in known_words.items()}
     else:
         similar, worded = _reciprocal(vectors), _reciprocal(words)
     fused = []
@@ -90,7 +95,7 @@ def fuse(
         share, other = similar.get(key, 0.0), worded.get(key, 0.0)
         score, rank = vectors.get(key, (similarities.get(key), None))
         total = weight * share + (1 - weight) * other
-        fused.append(Fused(key, total, share, other, score, rank, *words.get(key, (None, None))))
+        fused.append(Fused(key, total, share, other, score, rank, *words.get(key, (others.get(key), None))))
     fused.sort(key=lambda candidate: (-candidate.score, candidate.key))
     return fused if limit is None else fused[:limit]
 

@@ -15,8 +15,8 @@ class Fused(NamedTuple):
         lexical_share: The same of words.
         vector_score: Cosine similarity; None when it is unknown.
         vector_rank: From 1; None when vectors did not propose it.
-        lexical_score: BM25; None when words did not propose it.
-        lexical_rank: From 1; None as above.
+        lexical_score: BM25; None when it has none of the words, or it is unknown.
+        lexical_rank: From 1; None when words did not propose it.
         rerank_score: What the re-ranker says, from 0 to 1; None for one that it did not read. Those that it read come
             first, ordered by it.
         fused_rank: From 1, before that; None for one that it did not read.

@@ -1,7 +1,7 @@
 """From a query to the items that have its words."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -45,6 +45,7 @@ class LexicalHits:
         reason: Why there is no hit; None when there is one.
         corrected: Word of the query → what was looked for instead, since nothing had any of the words.
         complete: Whether the hits are as many as asked for, or all there are.
+        scorer: Says what other items score; None when there is no word to score by.
     """
 
     hits: Sequence[Hit] = ()
@@ -52,6 +53,18 @@ class LexicalHits:
     reason: Reason | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
+    scorer: Scorer | None = None
+
+    def scores(self, numbers: Collection[int]) -> dict[int, float]:
+        """Return the BM25 of some items, of those that have any of the words.
+
+        Args:
+            numbers: Of items, as `search_items` has them.
+        """
+        if self.scorer is None or not numbers:
+            return {}
+        found = self.scorer.of(numbers)
+        return dict(zip(found.numbers.tolist(), found.values.tolist(), strict=True))
 
 
 class LexicalLeg:
@@ -104,7 +117,7 @@ class LexicalLeg:
         elif not hits:
             unfiltered, _ = await _choose(connection, words, scorer, Filters(), 1) if filters else ([], True)
             reason = Reason.FILTERED if unfiltered else Reason.NO_MATCH
-        return LexicalHits(hits, tuple(words.counts), reason, complete=complete)
+        return LexicalHits(hits, tuple(words.counts), reason, complete=complete, scorer=scorer)
 
 
 async def _choose(

@@ -110,7 +110,7 @@ class RecallProbe:
             async with self._database.reading(tenant, settings) as connection:
                 walked = await vector_repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
             # By distance: items of equal distance are equally true neighbours.
-            least = min((score for *_, score in true), default=0.0)
+            least = min((one.score for one in true), default=0.0)
             wanted += len(true)
-            found += min(len(true), sum(score >= least for *_, score in walked))
+            found += min(len(true), sum(one.score >= least for one in walked))
         return found, wanted

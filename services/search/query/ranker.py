@@ -1,7 +1,7 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,8 @@ class Proposal:
         space: The space that it was embedded for.
         compared: Items of the other leg that the query was compared with already.
         similarities: What came of it, of those that are embedded.
+        numbers: Of what vectors propose, as words know it.
+        scores: Says what other items score by words.
     """
 
     hits: Hits = ()
@@ -63,6 +65,8 @@ class Proposal:
     space: Space | None = None
     compared: Collection[Key] = ()
     similarities: Mapping[Key, float] = field(default_factory=dict)
+    numbers: Mapping[Key, int] = field(default_factory=dict)
+    scores: Callable[[Collection[int]], Mapping[int, float]] = lambda _: {}
 
 
 NOTHING = Proposal()
@@ -124,9 +128,12 @@ class Ranker:
 
         Items that could not be embedded are reached by words only, and only among the candidates.
         """
-        is_first = 2 * max(query.position + query.limit, query.rerank or 0) <= self._few and not query.facets
-        is_first = is_first and not state.failed
-        return self._few if is_first else self.window
+        wanted = 2 * max(query.position + query.limit, query.rerank or 0)
+        if query.facets or state.failed:
+            return self.window
+        # Ranks are all that this fusion knows, and few candidates have one of both legs.
+        least = self._few if query.fusion == "convex" else 2 * self._few
+        return next((depth for depth in (least, 2 * self._few) if wanted <= min(depth, self.window)), self.window)
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, course: Course) -> Ranked:
         """Rank the candidates of a query.
@@ -238,7 +245,15 @@ class Ranker:
             more = "lexical"
         # Beyond the candidates there is no way to come back to one that was left out, unless it has a vector.
         limit = self.window if more == "vector" else None
-        candidates = fuse(vectors.hits, words.hits, similarities, method=query.fusion, weight=weight, limit=limit)
+        candidates = fuse(
+            vectors.hits,
+            words.hits,
+            similarities,
+            method=query.fusion,
+            weight=weight,
+            limit=limit,
+            others=_score(vectors, words),
+        )
         if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
             candidates = [
                 candidate._replace(score=score)
@@ -307,6 +322,7 @@ class Ranker:
                         query.filters,
                         limit=query.depth,
                         others=others,
+                        numbered=query.mode == "hybrid" and query.fusion == "convex",
                     )
         except (DependencyUnavailable, SpaceMismatchError) as error:
             return Proposal(failure=error)
@@ -322,6 +338,7 @@ class Ranker:
             space=space,
             compared=frozenset(others),
             similarities=found.compared,
+            numbers=found.numbers,
         )
 
     async def _ask_words(self, tenant: str, query: Query, course: Course) -> Proposal:
@@ -347,7 +364,16 @@ class Ranker:
         course.rest()
         why = found.reason if found.complete else Reason.TOO_MANY
         reason = None if why is None else REASONS[why]
-        return Proposal(found.hits, reason=reason, corrected=found.corrected, complete=found.complete)
+        return Proposal(
+            found.hits, reason=reason, corrected=found.corrected, complete=found.complete, scores=found.scores
+        )
+
+
+def _score(vectors: Proposal, words: Proposal) -> dict[Key, float]:
+    """Return the BM25 of what only vectors propose, of that which has words of the query."""
+    proposed = set(_keys(words))
+    unknown = {number: key for key, number in vectors.numbers.items() if key not in proposed}
+    return {unknown[number]: score for number, score in words.scores(unknown.keys()).items()}
 
 
 def _keys(proposal: Proposal) -> list[Key]:

@@ -13,7 +13,10 @@ from services.search.query.plan import CountMemory, Plan, exact_threshold
 from services.search.query.ranking import Strategy
 from services.search.query.reading import Reading
 from services.search.query.state import Space, State
-from services.search.query.vector_repository import Hit
+from services.search.query.vector_repository import Near
+
+Hit = tuple[str, str, float]
+"""Entity type, entity id and cosine similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,13 @@ class VectorHits:
         hits: The best first.
         strategy: How they were found.
         compared: Similarities of other items that were asked for.
+        numbers: Of the hits, as words know them; empty when they were not asked for.
     """
 
     hits: Sequence[Hit]
     strategy: Strategy
     compared: Mapping[Key, float]
+    numbers: Mapping[Key, int]
 
 
 class VectorLeg:
@@ -74,6 +79,7 @@ class VectorLeg:
         *,
         limit: int,
         others: Sequence[Key],
+        numbered: bool,
     ) -> VectorHits:
         """Find the nearest items, and say on the way how similar others are.
 
@@ -85,6 +91,7 @@ class VectorLeg:
             filters: Conditions.
             limit: Most hits.
             others: Items to compare the query with too.
+            numbered: Whether to read the numbers of the hits.
         """
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
@@ -92,27 +99,32 @@ class VectorLeg:
         if is_walk:
             settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples)
             self.expected = settings
-        hits: Sequence[Hit] = ()
+        near: Sequence[Near] = ()
         compared: Mapping[Key, float] = {}
         try:
             connection = await reading.connection(settings)
             if is_walk and others:
-                hits, compared = await vector_repository.search_hnsw_and_compare(
-                    connection, space.id, vector, filters, limit=limit, keys=others
+                near, compared = await vector_repository.search_hnsw_and_compare(
+                    connection, space.id, vector, filters, limit=limit, keys=others, numbered=numbered
                 )
             elif is_walk:
-                hits = await vector_repository.search_hnsw(connection, space.id, vector, filters, limit)
+                near = await vector_repository.search_hnsw(
+                    connection, space.id, vector, filters, limit, numbered=numbered
+                )
             elif others:
                 compared = await vector_repository.compare(connection, space.id, vector, others)
-            if is_walk and len(hits) < limit:
+            if is_walk and len(near) < limit:
                 metrics.SHORT_SCANS.inc()
                 strategy = "exact_after_plain" if strategy == "plain" else "exact_after_iterative"
             if strategy not in {"plain", "iterative"}:
-                hits = await vector_repository.search_exact(connection, space.id, vector, filters, limit)
+                near = await vector_repository.search_exact(
+                    connection, space.id, vector, filters, limit, numbered=numbered
+                )
         except BaseException as error:
             await reading.abandon(error)
             raise
-        return VectorHits(hits, strategy, compared)
+        numbers = {(one.entity_type, one.entity_id): one.number for one in near if one.number is not None}
+        return VectorHits(_hits(near), strategy, compared, numbers)
 
     async def compare(self, reading: Reading, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
         """Return the cosine similarity of the query to some items, of those that are embedded.
@@ -132,4 +144,8 @@ class VectorLeg:
     async def search_exact(self, tenant: str, space: Space, vector: str, filters: Filters, limit: int) -> Sequence[Hit]:
         """Compare every item that meets the filters, for pages beyond the candidates."""
         async with self._database.reading(tenant, vector_repository.COMPARING) as connection:
-            return await vector_repository.search_exact(connection, space.id, vector, filters, limit)
+            return _hits(await vector_repository.search_exact(connection, space.id, vector, filters, limit))
+
+
+def _hits(near: Sequence[Near]) -> list[Hit]:
+    return [(one.entity_type, one.entity_id, one.score) for one in near]

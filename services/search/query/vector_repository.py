@@ -1,7 +1,8 @@
 """SQL of vectors. Every statement sees the rows of the transaction's tenant only."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import tuple_row
@@ -11,8 +12,22 @@ from services.search.filters import Filters
 from services.search.items import Key
 from services.search.query.repository import Connection
 
-Hit = tuple[str, str, float]
-"""Entity type, entity id and score."""
+
+class Near(NamedTuple):
+    """An item that is near the query.
+
+    Attributes:
+        entity_type: Its type.
+        entity_id: Its id.
+        score: Cosine similarity.
+        number: By which words know it; None when it was not asked for.
+    """
+
+    entity_type: str
+    entity_id: str
+    score: float
+    number: int | None = None
+
 
 EMBEDDED = sql.SQL(
     """
@@ -34,6 +49,16 @@ EMBEDDED = sql.SQL(
 Items are looked up only where the tenant has some that wait or failed; two small indexes tell. `OFFSET 0` has them
 looked up one by one: without it Postgres would read all of the tenant's, for a hash.
 """
+NUMBER = sql.SQL(
+    """
+    (
+        SELECT i.number FROM search_items i WHERE i.tenant_id = current_setting('ml.tenant')
+            AND i.entity_type = n.entity_type AND i.entity_id = n.entity_id
+    )
+    """
+)
+"""Of the item of `n`."""
+NO_NUMBER = sql.SQL("NULL::bigint")
 WORK_MEMORY = "32MB"
 """For one query. A walk ends early when the items it has seen do not fit; 20,000 take about half of this."""
 BREADTH = 100
@@ -47,7 +72,9 @@ COMPARING = {"work_mem": WORK_MEMORY}
 """Settings of a transaction that compares vectors."""
 
 
-async def search_exact(connection: Connection, space_id: int, vector: str, filters: Filters, limit: int) -> list[Hit]:
+async def search_exact(
+    connection: Connection, space_id: int, vector: str, filters: Filters, limit: int, *, numbered: bool = False
+) -> list[Near]:
     """Compare the query with every item that meets the filters.
 
     The vector of each is read on its own: Postgres does not know how few items there are, and would rather read all
@@ -59,9 +86,10 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
         vector: The query as pgvector reads it.
         filters: Conditions.
         limit: Most results.
+        numbered: Whether to read the numbers of the items.
 
     Returns:
-        The items and their cosine similarity, the best first.
+        The items, the best first.
     """
     statement = sql.SQL(
         """
@@ -72,12 +100,15 @@ async def search_exact(connection: Connection, space_id: int, vector: str, filte
                     AND e.entity_type = m.entity_type AND e.entity_id = m.entity_id
             ) AS distance
             FROM matching_search_items(%s, NULL) m
+        ), nearest AS MATERIALIZED (
+            SELECT entity_type, entity_id, distance FROM compared WHERE distance IS NOT NULL
+            ORDER BY distance, entity_type, entity_id LIMIT %s
         )
-        SELECT entity_type, entity_id, 1 - distance FROM compared WHERE distance IS NOT NULL
-        ORDER BY distance, entity_type, entity_id LIMIT %s
+        SELECT n.entity_type, n.entity_id, 1 - n.distance, {number} FROM nearest n
+        ORDER BY n.distance, n.entity_type, n.entity_id
         """
-    ).format(table=_embeddings(space_id))
-    return await _hits(connection, statement, (vector, Jsonb(filters.document()), limit))
+    ).format(table=_embeddings(space_id), number=NUMBER if numbered else NO_NUMBER)
+    return await _near(connection, statement, (vector, Jsonb(filters.document()), limit))
 
 
 def walk_settings(limit: int, vectors: int, max_tuples: int) -> dict[str, str]:
@@ -100,7 +131,9 @@ def walk_settings(limit: int, vectors: int, max_tuples: int) -> dict[str, str]:
     }
 
 
-async def search_hnsw(connection: Connection, space_id: int, vector: str, filters: Filters, limit: int) -> list[Hit]:
+async def search_hnsw(
+    connection: Connection, space_id: int, vector: str, filters: Filters, limit: int, *, numbered: bool = False
+) -> list[Near]:
     """Walk the HNSW index until enough items meet the filters, or as many were visited as may be.
 
     Relaxed order with a sort after it found more of the true neighbours than strict order for the same work (pgvector's
@@ -112,17 +145,25 @@ async def search_hnsw(connection: Connection, space_id: int, vector: str, filter
         vector: The query as pgvector reads it.
         filters: Conditions.
         limit: Most results.
+        numbered: Whether to read the numbers of the items.
 
     Returns:
-        Items and their cosine similarity, the best first; maybe fewer than exist.
+        The items, the best first; maybe fewer than exist.
     """
-    walk, values = _walk(space_id, vector, filters, limit)
-    return _sorted(await _hits(connection, walk, values))
+    walk, values = _walk(space_id, vector, filters, limit, numbered=numbered)
+    return _sorted(await _near(connection, walk, values))
 
 
 async def search_hnsw_and_compare(
-    connection: Connection, space_id: int, vector: str, filters: Filters, *, limit: int, keys: Sequence[Key]
-) -> tuple[list[Hit], dict[Key, float]]:
+    connection: Connection,
+    space_id: int,
+    vector: str,
+    filters: Filters,
+    *,
+    limit: int,
+    keys: Sequence[Key],
+    numbered: bool = False,
+) -> tuple[list[Near], dict[Key, float]]:
     """Do what `search_hnsw` and `compare` do, in one statement, which saves about as much as it takes to compare.
 
     Args:
@@ -132,20 +173,20 @@ async def search_hnsw_and_compare(
         filters: Conditions of what is walked to.
         limit: Most results of the walk.
         keys: Of the items to compare with.
+        numbered: Whether to read the numbers of the items that it walks to.
 
     Returns:
         What the walk found, and the similarities of the items.
     """
-    walk, values = _walk(space_id, vector, filters, limit)
-    comparison, compared = _comparison(space_id, vector, keys)
-    statement = sql.SQL("({walk}) UNION ALL ({comparison})").format(walk=walk, comparison=comparison)
+    walk, values = _walk(space_id, vector, filters, limit, numbered=numbered)
+    statement = b"(%b) UNION ALL (%b)" % (walk, _comparison(space_id))
     cursor = connection.cursor(row_factory=tuple_row)
-    await cursor.execute(statement, (*values, *compared))
-    near: list[Hit] = []
+    await cursor.execute(statement, (*values, *_compared(vector, keys)))
+    near: list[Near] = []
     others: dict[Key, float] = {}
-    for entity_type, entity_id, similarity, is_near in await cursor.fetchall():
+    for entity_type, entity_id, similarity, number, is_near in await cursor.fetchall():
         if is_near:
-            near.append((entity_type, entity_id, similarity))
+            near.append(Near(entity_type, entity_id, similarity, number))
         else:
             others[entity_type, entity_id] = similarity
     return _sorted(near), others
@@ -160,56 +201,77 @@ async def compare(connection: Connection, space_id: int, vector: str, keys: Sequ
         vector: The query as pgvector reads it.
         keys: Of the items.
     """
-    comparison, values = _comparison(space_id, vector, keys)
-    return {(kind, own): similarity for kind, own, similarity in await _hits(connection, comparison, values)}
+    near = await _near(connection, _comparison(space_id), _compared(vector, keys))
+    return {(one.entity_type, one.entity_id): one.score for one in near}
 
 
-def _walk(space_id: int, vector: str, filters: Filters, limit: int) -> tuple[sql.Composed, list[Any]]:
-    joined: sql.Composable = sql.SQL("")
-    condition: sql.Composable = EMBEDDED
-    values: list[Any] = []
-    if filters:
-        part, values = filters.condition()
-        joined = sql.SQL(
-            """
-            JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
-                AND i.entity_id = e.entity_id
-            """
-        )
-        condition = sql.SQL("i.state = 'embedded' AND {}").format(part)
+def _walk(space_id: int, vector: str, filters: Filters, limit: int, *, numbered: bool) -> tuple[bytes, list[Any]]:
+    if not filters:
+        return _plain_walk(space_id, numbered=numbered), [vector, limit]
+    condition, values = filters.condition()
     statement = sql.SQL(
         """
-        SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> q.vector), true
-        FROM (SELECT %s::halfvec AS vector) q CROSS JOIN {table} e {joined}
-        WHERE e.tenant_id = current_setting('ml.tenant') AND {condition}
+        SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> q.vector), i.number, true
+        FROM (SELECT %s::halfvec AS vector) q CROSS JOIN {table} e
+        JOIN search_items i ON i.tenant_id = e.tenant_id AND i.entity_type = e.entity_type
+            AND i.entity_id = e.entity_id
+        WHERE e.tenant_id = current_setting('ml.tenant') AND i.state = 'embedded' AND {condition}
         ORDER BY e.embedding <=> q.vector
         LIMIT %s
         """
-    ).format(table=_embeddings(space_id), joined=joined, condition=condition)
-    return statement, [vector, *values, limit]
+    ).format(table=_embeddings(space_id), condition=condition)
+    return statement.as_bytes(), [vector, *values, limit]
 
 
-def _comparison(space_id: int, vector: str, keys: Sequence[Key]) -> tuple[sql.Composed, list[Any]]:
-    statement = sql.SQL(
-        """
-        SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> %s::halfvec), false
-        FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
-        JOIN {table} e ON e.tenant_id = current_setting('ml.tenant') AND e.entity_type = k.entity_type
-            AND e.entity_id = k.entity_id
-        WHERE {embedded}
-        """
-    ).format(table=_embeddings(space_id), embedded=EMBEDDED)
-    return statement, [vector, [key[0] for key in keys], [key[1] for key in keys]]
+@lru_cache
+def _plain_walk(space_id: int, *, numbered: bool) -> bytes:
+    return (
+        sql.SQL(
+            """
+            SELECT n.entity_type, n.entity_id, n.similarity, {number}, true
+            FROM (
+                SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> q.vector) AS similarity
+                FROM (SELECT %s::halfvec AS vector) q CROSS JOIN {table} e
+                WHERE e.tenant_id = current_setting('ml.tenant') AND {embedded}
+                ORDER BY e.embedding <=> q.vector
+                LIMIT %s
+            ) n
+            """
+        )
+        .format(number=NUMBER if numbered else NO_NUMBER, table=_embeddings(space_id), embedded=EMBEDDED)
+        .as_bytes()
+    )
 
 
-def _sorted(hits: Sequence[Hit]) -> list[Hit]:
-    return sorted(hits, key=lambda hit: (-hit[2], hit[0], hit[1]))
+@lru_cache
+def _comparison(space_id: int) -> bytes:
+    return (
+        sql.SQL(
+            """
+            SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> %s::halfvec), NULL::bigint, false
+            FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
+            JOIN {table} e ON e.tenant_id = current_setting('ml.tenant') AND e.entity_type = k.entity_type
+                AND e.entity_id = k.entity_id
+            WHERE {embedded}
+            """
+        )
+        .format(table=_embeddings(space_id), embedded=EMBEDDED)
+        .as_bytes()
+    )
 
 
-async def _hits(connection: Connection, statement: sql.Composed, values: Sequence[Any]) -> list[Hit]:
+def _compared(vector: str, keys: Sequence[Key]) -> list[Any]:
+    return [vector, [key[0] for key in keys], [key[1] for key in keys]]
+
+
+def _sorted(near: Sequence[Near]) -> list[Near]:
+    return sorted(near, key=lambda one: (-one.score, one.entity_type, one.entity_id))
+
+
+async def _near(connection: Connection, statement: sql.Composed | bytes, values: Sequence[Any]) -> list[Near]:
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(statement, values)
-        return [(entity_type, entity_id, score) for entity_type, entity_id, score, *_ in await cursor.fetchall()]
+        return [Near(*row[:4]) for row in await cursor.fetchall()]
 
 
 def _embeddings(space_id: int) -> sql.Identifier:
