@@ -8,10 +8,12 @@ from typing import Any
 
 import aiohttp
 import orjson
+from opentelemetry.propagate import inject
 
 from mlplatform.auth import MintingError, Principal, Role, mint_token
 from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
+from mlplatform.telemetry import unless_kept
 from services.search.errors import RerankerMissing, SpaceMismatchError
 from services.search.settings import SearchSettings
 
@@ -150,13 +152,16 @@ class EmbeddingClient:
             raise DependencyUnavailable(NAME) from error
 
     async def _send(self, path: str, body: Mapping[str, Any], principal: Principal) -> tuple[int, bytes]:
-        async with self._http.post(
-            f"{self._settings.embedding_url}{path}",
-            data=orjson.dumps(body),
-            headers={"Content-Type": "application/json", **self._credentials(principal)},
-            allow_redirects=False,
-        ) as response:
-            return response.status, await response.read()
+        headers = {"Content-Type": "application/json", **self._credentials(principal)}
+        inject(headers)  # the instrumentation does so where it is not kept from it
+        with unless_kept():
+            async with self._http.post(
+                f"{self._settings.embedding_url}{path}",
+                data=orjson.dumps(body),
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                return response.status, await response.read()
 
     def _credentials(self, principal: Principal) -> dict[str, str]:
         """Act for the caller's tenant. The subject names the caller too, so that callers do not share a rate limit."""

@@ -126,18 +126,24 @@ class Scorer:
 
     def of(self, numbers: Collection[int] | Numbers) -> Scores:
         """Return the scores of these items, of those that have what they must; ascending by number."""
-        given = numbers if isinstance(numbers, np.ndarray) else np.fromiter(numbers, np.int64, len(numbers))
-        names: Numbers = np.unique(given)
-        values, having = np.zeros(len(names)), np.zeros(len(names), np.int32)
+        names: Numbers = (
+            np.unique(numbers) if isinstance(numbers, np.ndarray) else np.array(sorted(set(numbers)), np.int64)
+        )
+        values = np.zeros(len(names))
+        having = np.zeros(len(names), np.int32)
+        required = 0
         for term in self._terms:
+            required += term.required
             for block in term.blocks:
                 places, entries = _look_up(block, names)
                 values[places] += term.parts(entries)
-                having[places] += term.required
+                if term.required:
+                    having[places] += 1
                 if len(block.dead):
                     values[np.isin(names, block.dead, assume_unique=True)] = OUT
-        values[having < sum(term.required for term in self._terms)] = OUT
-        found = np.flatnonzero(values > 0)
+        if required:
+            values[having < required] = OUT
+        found = (values > 0).nonzero()[0]
         return Scores(names[found], values[found])
 
     def _race(self, lowest: int, span: int, most: int) -> Scores:
@@ -210,10 +216,10 @@ def _look_up(block: Block, names: Numbers) -> tuple[Numbers, Numbers]:
     if not block.added:
         return np.empty(0, np.int64), block.entries
     first, last = block.entries[0] >> NUMBER_SHIFT, block.entries[-1] >> NUMBER_SHIFT
-    begin, end = np.searchsorted(names, first), np.searchsorted(names, last, side="right")
+    begin, end = names.searchsorted(first), names.searchsorted(last, side="right")
     wanted = names[begin:end]
-    entries = block.entries[np.searchsorted(block.entries, wanted << NUMBER_SHIFT)]
-    found = np.flatnonzero(entries >> NUMBER_SHIFT == wanted)
+    entries = block.entries[block.entries.searchsorted(wanted << NUMBER_SHIFT)]
+    found = (entries >> NUMBER_SHIFT == wanted).nonzero()[0]
     return found + begin, entries[found]
 
 

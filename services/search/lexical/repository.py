@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow, tuple_row
@@ -41,6 +41,48 @@ LISTED_TERMS = 32
 KNOWN_POSTINGS = 512
 """Postings from which a row is only read when it is not known; it takes longer to look after a smaller one than to read
 it."""
+WORDS = (
+    sql.SQL(
+        """
+        SELECT t.items, t.tokens, t.version, w.lexeme, w.count, p.term, p.segment, p.added, p.removed,
+            CASE WHEN p.added + p.removed < %(known)s THEN p.entries END AS entries,
+            CASE WHEN p.added + p.removed < %(known)s THEN p.dead END AS dead
+        FROM ({totals}) t LEFT JOIN (
+            SELECT c.lexeme, c.count, CASE WHEN count(*) OVER () <= %(listed)s THEN c.lexeme END AS listed
+            FROM (
+                SELECT w.lexeme, max(cardinality(w.positions)) AS count
+                FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %(text)s)) w
+                GROUP BY w.lexeme
+            ) c
+        ) w ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM search_postings WHERE tenant_id = current_setting('ml.tenant') AND term = w.listed OFFSET 0
+        ) p ON true
+        """
+    )
+    .format(totals=TOTALS, languages=LANGUAGES)
+    .as_bytes()
+)
+"""One statement, one snapshot: the version is that of the postings. By OFFSET these stay a look-up for each term; a
+plan that is made while there are few would otherwise read all that the tenant has."""
+MATCHING = sql.SQL(
+    """
+    SELECT i.entity_type, i.entity_id, s.number
+    FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (number, place)
+    JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = s.number
+    {phrases}
+    WHERE {condition}
+    ORDER BY s.place LIMIT %s
+    """
+)
+PHRASES = sql.SQL(
+    """
+    JOIN search_documents d ON d.tenant_id = current_setting('ml.tenant') AND d.number = s.number
+        AND d.words @@ %s::tsquery
+    """
+)
+NONE = sql.SQL("")
+ALL_MATCH = MATCHING.format(phrases=NONE, condition=Filters().condition()[0]).as_bytes()
 NOTHING = Scorer((), items=0, tokens=0)
 
 
@@ -78,28 +120,8 @@ async def read_words(connection: Connection, text: str, phrases: Sequence[str]) 
         text: All words of the query.
         phrases: What must be found in this order. One without any word that is indexed asks for nothing.
     """
-    # One statement, one snapshot: the version is that of the postings. By OFFSET these stay a look-up for each term; a
-    # plan that is made while there are few would otherwise read all that the tenant has.
-    statement = sql.SQL(
-        """
-        SELECT t.items, t.tokens, t.version, w.lexeme, w.count, p.term, p.segment, p.added, p.removed,
-            CASE WHEN p.added + p.removed < %(known)s THEN p.entries END AS entries,
-            CASE WHEN p.added + p.removed < %(known)s THEN p.dead END AS dead
-        FROM ({totals}) t LEFT JOIN (
-            SELECT c.lexeme, c.count, CASE WHEN count(*) OVER () <= %(listed)s THEN c.lexeme END AS listed
-            FROM (
-                SELECT w.lexeme, max(cardinality(w.positions)) AS count
-                FROM ({languages}) l CROSS JOIN LATERAL unnest(to_tsvector(l.language::regconfig, %(text)s)) w
-                GROUP BY w.lexeme
-            ) c
-        ) w ON true
-        LEFT JOIN LATERAL (
-            SELECT * FROM search_postings WHERE tenant_id = current_setting('ml.tenant') AND term = w.listed OFFSET 0
-        ) p ON true
-        """
-    ).format(totals=TOTALS, languages=LANGUAGES)
     cursor = await connection.execute(
-        statement, {"text": text, "known": KNOWN_POSTINGS, "listed": LISTED_TERMS}, binary=True
+        WORDS, {"text": text, "known": KNOWN_POSTINGS, "listed": LISTED_TERMS}, binary=True
     )
     rows = await cursor.fetchall()
     counts = {row["lexeme"]: row["count"] for row in rows if row["lexeme"] is not None}
@@ -241,26 +263,12 @@ async def keep_matching(
     Returns:
         The best first.
     """
-    condition, values = filters.condition()
-    phrases = sql.SQL("")
-    if words.phrases:
-        phrases = sql.SQL(
-            """
-            JOIN search_documents d ON d.tenant_id = current_setting('ml.tenant') AND d.number = s.number
-                AND d.words @@ %s::tsquery
-            """
-        )
-        values = [words.phrases, *values]
-    statement = sql.SQL(
-        """
-        SELECT i.entity_type, i.entity_id, s.number
-        FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (number, place)
-        JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = s.number
-        {phrases}
-        WHERE {condition}
-        ORDER BY s.place LIMIT %s
-        """
-    ).format(phrases=phrases, condition=condition)
+    statement = ALL_MATCH
+    values: list[Any] = []
+    if words.phrases or filters:
+        condition, values = filters.condition()
+        statement = MATCHING.format(phrases=PHRASES if words.phrases else NONE, condition=condition).as_bytes()
+        values = [words.phrases, *values] if words.phrases else values
     numbers = scores.numbers.tolist()
     array = f"{{{','.join(map(str, numbers))}}}"  # psycopg looks at each number of a list
     cursor = connection.cursor(row_factory=tuple_row)

@@ -1,6 +1,7 @@
 """SQL of queries. Every statement sees the rows of the transaction's tenant only."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
@@ -100,13 +101,30 @@ async def read_items(
         the text that had to be read for it; in no order.
     """
     condition, values = filters.condition()
-    columns: list[sql.Composable] = [sql.SQL("i.entity_type, i.entity_id")]
+    statement = _plain_items(content, words is not None)
+    if filters:
+        statement = _items(condition, content=content, marked=words is not None)
     marked: list[Any] = []
+    if words is not None:
+        options = f"StartSel={START}, StopSel={STOP}, FragmentDelimiter={GAP}, MaxFragments=3, MaxWords=25, MinWords=8"
+        marked = [HIGHLIGHTED_CHARACTERS, START + STOP + GAP, words, options]
+    types, ids = [key[0] for key in keys], [key[1] for key in keys]
+    cursor = await connection.execute(statement, [*marked, types, ids, *values])
+    return await cursor.fetchall()
+
+
+@lru_cache
+def _plain_items(content: bool, marked: bool) -> bytes:
+    return _items(Filters().condition()[0], content=content, marked=marked)
+
+
+def _items(condition: sql.Composable, *, content: bool, marked: bool) -> bytes:
+    columns: list[sql.Composable] = [sql.SQL("i.entity_type, i.entity_id")]
     if content:
         columns.append(sql.SQL("i.text, i.metadata, i.tags, length(i.text) AS characters"))
-    elif words is not None:
+    elif marked:
         columns.append(sql.SQL("least(length(i.text), {most}) AS characters").format(most=HIGHLIGHTED_CHARACTERS))
-    if words is not None:
+    if marked:
         # Any of the words counts, as it does for the ranking.
         columns.append(
             sql.SQL(
@@ -116,8 +134,6 @@ async def read_items(
                 """
             )
         )
-        options = f"StartSel={START}, StopSel={STOP}, FragmentDelimiter={GAP}, MaxFragments=3, MaxWords=25, MinWords=8"
-        marked = [HIGHLIGHTED_CHARACTERS, START + STOP + GAP, words, options]
     statement = sql.SQL(
         """
         SELECT {columns}
@@ -127,14 +143,10 @@ async def read_items(
         {languages}
         WHERE {condition}
         """
-    ).format(
-        columns=sql.SQL(", ").join(columns),
-        languages=sql.SQL("") if words is None else LANGUAGES,
-        condition=condition,
     )
-    types, ids = [key[0] for key in keys], [key[1] for key in keys]
-    cursor = await connection.execute(statement, [*marked, types, ids, *values])
-    return await cursor.fetchall()
+    return statement.format(
+        columns=sql.SQL(", ").join(columns), languages=LANGUAGES if marked else sql.SQL(""), condition=condition
+    ).as_bytes()
 
 
 async def read_texts(connection: Connection, keys: Sequence[Key], characters: int) -> dict[Key, str]:
