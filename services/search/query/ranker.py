@@ -133,7 +133,7 @@ class Ranker:
             return self.window
         # Ranks are all that this fusion knows, and few candidates have one of both legs.
         least = self._few if query.fusion == "convex" else 2 * self._few
-        return next((depth for depth in (least, 2 * self._few) if wanted <= min(depth, self.window)), self.window)
+        return next((depth for depth in (least, 2 * self._few) if wanted <= depth <= self.window), self.window)
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, course: Course) -> Ranked:
         """Rank the candidates of a query.

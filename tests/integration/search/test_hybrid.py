@@ -13,6 +13,7 @@ from services.search.schemas import SearchRequest
 from tests.integration.search.api import item
 
 OPERATORS = ('"', '""', "AND OR NOT", "& | ! ( )", "-apple", "a:*b", "'; --", "\\", "%s %(x)s")
+ORCHARD = "an orchard is work for a whole year: trees are cut and watered and each apple is picked by hand"
 TEXTS = {
     "1": "red apple pie",
     "2": "green apple",
@@ -25,6 +26,13 @@ TEXTS = {
 @pytest.fixture
 async def fruit(api, node):
     await api.index_and_wait(*(item(key, text) for key, text in TEXTS.items()))
+    return api
+
+
+@pytest.fixture
+async def orchard(api, node):
+    """Many items with the word, in a form that vectors take for another, and one that words propose as the last."""
+    await api.index_and_wait(item("orchard", ORCHARD), *(item(f"{key}", f"apples {key}") for key in range(40)))
     return api
 
 
@@ -93,6 +101,40 @@ class TestModes:
         found = await answer(fruit, "red apple", content=False)
 
         assert all(set(result) == {"entity_type", "entity_id", "score"} for result in found["results"])
+
+
+class TestShortPages:
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"search_candidates": 60, "search_page_candidates": 10})
+
+    async def test_words_count_though_so_many_others_have_them_that_words_do_not_propose_it(self, orchard):
+        found = await answer(orchard, "apple", limit=5, explain=True)
+
+        best = next(result for result in found["results"] if result["entity_id"] == "orchard")
+        words = best["explain"]["lexical"]
+        assert best["explain"]["vector"]["rank"] == 1
+        assert (words["score"] > 0, words["rank"], 0 < words["share"] < 1) == (True, None, True)
+        assert best["score"] == pytest.approx(0.6 + 0.4 * words["share"])
+
+    async def test_their_scores_are_those_of_a_longer_page(self, orchard):
+        short = await answer(orchard, "apple", limit=5, explain=True)
+        long = await answer(orchard, "apple", limit=41, explain=True)
+
+        scores = {result["entity_id"]: result["explain"]["lexical"]["score"] for result in long["results"]}
+        for result in short["results"]:
+            assert result["explain"]["lexical"]["score"] == pytest.approx(scores[result["entity_id"]])
+
+    @pytest.mark.parametrize(("limit", "candidates"), [(5, 10), (6, 20), (10, 20), (11, 41)])
+    async def test_more_results_come_of_more_candidates(self, orchard, limit, candidates):
+        found = await answer(orchard, "apple", mode="vector", limit=limit, explain=True)
+
+        assert (len(found["results"]), found["explain"]["candidates"]) == (limit, candidates)
+
+    async def test_ranks_are_taken_of_twice_as_many(self, orchard):
+        found = await answer(orchard, "apple", mode="vector", fusion="rrf", limit=5, explain=True)
+
+        assert found["explain"]["candidates"] == 20
 
 
 class TestExplain:

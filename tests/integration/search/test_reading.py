@@ -64,10 +64,10 @@ class TestTwoTransactions:
         apply = app.state.searcher._reranking.apply
         used = []
 
-        async def slow_walk(*given):
+        async def slow_walk(*given, **more):
             walking.set()
             await found.wait()
-            return await walk(*given)
+            return await walk(*given, **more)
 
         async def slow_keep(*given):
             await walking.wait()

@@ -232,7 +232,7 @@ class TestSearch:
                 compared = await vector_repository.compare(connection, space.id, vector, looked_at)
 
                 assert len(walked) == 120 - (3 - len(keys))
-                assert {key for _, key, _ in walked} >= set(keys)
+                assert {one.entity_id for one in walked} >= set(keys)
                 assert set(compared) == set(keys.values())
 
     @pytest.mark.usefixtures("node")

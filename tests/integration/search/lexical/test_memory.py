@@ -26,8 +26,8 @@ async def search(shelf, leg, query=QUERY):
 
     class Cursor(psycopg.AsyncCursor):
         async def execute(self, query, params=None, **options):
-            text = query if isinstance(query, str) else query.as_string(self)
-            asked.append("p.entries" in text)
+            text = query if isinstance(query, bytes) else query.as_bytes(self)
+            asked.append(b"p.entries" in text)
             return await super().execute(query, params, **options)
 
     async with shelf.database.transaction(shelf.tenant) as connection:

@@ -58,6 +58,14 @@ class TestConvex:
         assert fused["c"].vector_share == pytest.approx(0.2)
         assert (fused["d"].vector_score, fused["d"].vector_rank, fused["d"].vector_share) == (-0.1, None, 0.0)
 
+    def test_words_of_what_only_vectors_proposed_count_too(self):
+        known = {("doc", "a"): 2.0}
+        fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, method="convex", weight=0.6, others=known)}
+
+        assert fused["a"].score == pytest.approx(0.6 + 0.4 * 0.25)
+        assert (fused["a"].lexical_score, fused["a"].lexical_rank, fused["a"].lexical_share) == (2.0, None, 0.25)
+        assert fused["c"].lexical_score is None
+
     def test_they_count_for_their_items(self):
         fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, {("doc", "d"): 0.3}, method="convex", weight=0.6)}
 
