@@ -1,9 +1,10 @@
-"""One chunk at a time, from its claim to its commit."""
+"""One chunk after the other, from its claim to its commit."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -52,6 +53,21 @@ class TooLateError(ScorerDiedError):
     """The process was ended, since it took too long."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A chunk that is seen to.
+
+    Attributes:
+        chunk: The chunk.
+        work: From its scoring to its commit.
+        scored: Done when another chunk may be scored; never, when what becomes of this one decides which is next.
+    """
+
+    chunk: Chunk
+    work: "asyncio.Task[None]"
+    scored: "asyncio.Future[None]"
+
+
 def assign(chunk: Chunk, job: Job) -> Assignment:
     """Write down what a scorer needs to know of a chunk."""
     return Assignment(
@@ -67,7 +83,7 @@ def assign(chunk: Chunk, job: Job) -> Assignment:
 
 
 class Slot:
-    """Claims chunks and has them scored, until told to stop.
+    """Claims chunks and has them scored one at a time, until told to stop.
 
     Args:
         claims: Takes chunks and lets them go.
@@ -117,10 +133,11 @@ class Slot:
     async def run(self) -> None:
         """Work until stopped, through outages of Postgres.
 
-        What nobody foresaw counts as a death when it comes of a chunk, so that one job stops no worker; else it is
-        raised.
+        While the results of a chunk are stored, the next one is scored. What nobody foresaw counts as a death when it
+        comes of a chunk, so that one job stops no worker; else it is raised.
         """
         outage = Outage("batch slot")
+        storing: _Task | None = None
         while not self._stopping.is_set():
             self._wake.clear()
             try:
@@ -129,22 +146,48 @@ class Slot:
                 await wait(self._stopping, outage.failed(error))
                 continue
             outage.ended()
-            if taken is None:
-                await wait(self._wake, self._poll)
+            if taken is not None:
+                task = self._begin(*taken)
+                await asyncio.wait({task.work, task.scored}, return_when=asyncio.FIRST_COMPLETED)
+                if storing is not None:
+                    await self._end(storing)
+                storing = task
+                if not task.scored.done():
+                    await self._end(task)
+                    storing = None
+            elif storing is not None:  # when it is stored, the job may have ended, which is work too
+                await self._end(storing)
+                storing = None
             else:
-                work = asyncio.create_task(self._work(*taken))
-                await asyncio.wait({work})
-                if (fault := work.exception()) is not None:
-                    await self._note_fault(taken[0], fault)
+                await wait(self._wake, self._poll)
+        if storing is not None:
+            await self._end(storing)
 
-    async def _note_fault(self, chunk: Chunk, error: BaseException) -> None:
-        log.error("batch.fault", job=str(chunk.claim.job_id), chunk=chunk.claim.number, exc_info=error)
-        cause, loading = f"{type(error).__name__} in the worker", self._scorer.is_loading
-        self._scorer.kill()  # in whatever state it is
-        await self._insist(chunk.claim, lambda: self._burial.bury(chunk.claim, cause, noticed="fault", loading=loading))
+    def _begin(self, chunk: Chunk, job: Job) -> "_Task":
+        scored = asyncio.get_running_loop().create_future()
+        return _Task(chunk, asyncio.create_task(self._work(chunk, job, scored)), scored)
+
+    async def _end(self, task: "_Task") -> None:
+        await asyncio.wait({task.work})
+        if (fault := task.work.exception()) is None:
+            return
+        claim = task.chunk.claim
+        log.error("batch.fault", job=str(claim.job_id), chunk=claim.number, exc_info=fault)
+        cause, loading = f"{type(fault).__name__} in the worker", False
+        if not task.scored.done():
+            loading = self._scorer.is_loading
+            self._scorer.kill()  # in whatever state it is
+        await self._insist(claim, lambda: self._burial.bury(claim, cause, noticed="fault", loading=loading))
         await wait(self._stopping, FAULT_DELAY)
 
-    async def _work(self, chunk: Chunk, job: Job) -> None:
+    async def _work(self, chunk: Chunk, job: Job, scored: "asyncio.Future[None]") -> None:
+        """See to a chunk.
+
+        Args:
+            chunk: The chunk.
+            job: Its job.
+            scored: Told when it is scored to its end, and its results are all that is to be stored.
+        """
         begin = time.perf_counter()
         metrics.CHUNK_WAIT.observe(max(0.0, (datetime.now(UTC) - chunk.queued_at).total_seconds()))
         identity = job.identity
@@ -153,6 +196,8 @@ class Slot:
         with worker_span(f"{chunk.kind} chunk", job.traceparent, attributes | {"ml.batch.items": len(chunk.items)}):
             try:
                 report = await self._scored(chunk, assign(chunk, job))
+                if isinstance(report, Scored | Written) and not report.rest:
+                    scored.set_result(None)
                 await self._insist(chunk.claim, lambda: self._settle(chunk, job, report))
             except ScorerDiedError as death:
                 cause, loading, late = str(death), death.loading, isinstance(death, TooLateError)

@@ -260,12 +260,79 @@ class TestStore:
         assert stored(owner, job) == {0: ("succeeded", 10), 1: ("failed", None), 2: ("succeeded", 14)}
 
 
+class TestNext:
+    async def test_is_scored_while_the_results_of_the_last_are_stored(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, hands = desk(database), Hands()
+        first, second = await reception.submit("a", [1]), await reception.submit("a", [2])
+        async with working(database, hands):
+            await hands.begun.wait()
+            owner.execute("BEGIN")
+            owner.execute("SELECT FROM batch_jobs WHERE id = %s FOR UPDATE", (first.id,))
+            hands.go.set()
+            await eventually(lambda: _ended(reception, second))
+            assert not await _ended(reception, first)
+            owner.execute("COMMIT")
+            await eventually(lambda: _ended(reception, first))
+        assert stored(owner, first) == {0: ("succeeded", 2)}
+        assert stored(owner, second) == {0: ("succeeded", 4)}
+
+    async def test_is_what_the_turn_of_the_last_has_left_and_not_what_was_queued_later(
+        self, database: Database, owner: psycopg.Connection
+    ) -> None:
+        reception, hands = desk(database), Hands()
+        order: list[str] = []
+
+        def begun(given: Assignment) -> Report:
+            order.append(given.job)
+            results = doubled(_chunk(given))
+            return Scored(results[:1], rest=len(results) - 1)
+
+        hands.answer = begun
+        first, second = await reception.submit("a", [1, 2]), await reception.submit("a", [3])
+        async with working(database, hands):
+            await hands.begun.wait()
+            owner.execute("BEGIN")
+            owner.execute("SELECT FROM batch_jobs WHERE id = %s FOR UPDATE", (first.id,))
+            hands.go.set()
+            await eventually(lambda: _waits(owner))
+            owner.execute("COMMIT")
+            await eventually(lambda: _ended(reception, second))
+        assert order == [str(first.id), str(first.id), str(second.id)]
+
+    async def test_is_not_harmed_by_a_fault_of_the_last(self, database: Database, owner: psycopg.Connection) -> None:
+        reception, hands = desk(database), Hands()
+        first, second = await reception.submit("a", [1]), await reception.submit("a", [2])
+
+        def spoiled(given: Assignment) -> Report:
+            good = doubled(_chunk(given))
+            if given.job == str(second.id):
+                return Scored(good)
+            return Scored([ItemResult(one.item, one.state, 5, None) for one in good])  # no JSON, but a number
+
+        hands.answer = spoiled
+        hands.go.set()
+        async with working(database, hands):
+            await eventually(lambda: _ended(reception, first))
+            await eventually(lambda: _ended(reception, second))
+        assert stored(owner, first) == {0: ("failed", None)}
+        assert stored(owner, second) == {0: ("succeeded", 4)}
+        assert hands.told == []
+
+
 def _chunk(given: Assignment) -> Chunk:
     return Chunk(Claim("a", None, 0, 0), given.items, given.payload, 0, None)
 
 
 async def _ended(reception, job) -> bool:
     return (await reception.jobs.find("a", job.id)).has_ended
+
+
+async def _waits(owner: psycopg.Connection) -> bool:
+    """Whether somebody waits for a lock that another transaction has."""
+    waiting = owner.execute("SELECT FROM pg_locks WHERE NOT granted AND transactionid IS NOT NULL").fetchall()
+    return bool(waiting)
 
 
 async def _true(value: object) -> bool:
