@@ -2,7 +2,7 @@
 
 import gc
 
-THRESHOLDS = (50_000, 20, 50)
+THRESHOLDS = (50_000, 20, 10)
 """New objects before the youngest are looked through, and how often that is before the older ones are."""
 
 

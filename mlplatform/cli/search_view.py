@@ -43,6 +43,8 @@ def show_evaluation(summary: Mapping[str, Any], at_least: float) -> None:
     for ranking, figures in summary["rankings"].items():
         table.add_row(ranking, *(f"{figures[name]:.4g}" for name in COLUMNS.values()))
     out.print(table)
+    first_page = summary["first_page_ndcg_at_10"]
+    out.print(f"convex, asked for ten results: nDCG@10 {first_page:.4g}", markup=False)
     gain = summary["fused_against_better_leg"]
     if gain is not None:
         out.print(f"convex, weight {summary['weight']:g}, against the better leg: {gain:+.1%}", markup=False)

@@ -12,6 +12,7 @@ from mlplatform.retrieval.measures import ndcg, recall, reciprocal_rank
 from mlplatform.retrieval.shares import ndcg_by_weight, read_shares
 
 DEPTH = 100
+PAGE = 10
 POLL_SECONDS = 0.5
 RANKINGS: Mapping[str, Mapping[str, str]] = {
     "lexical": {"mode": "lexical"},
@@ -74,12 +75,14 @@ class Evaluation:
 
     Attributes:
         figures: By ranking.
+        first_page: nDCG@10 of each query, fused and asked for ten results: so few come of fewer candidates.
         by_weight: nDCG@10 of each query, for each weight of `shares.WEIGHTS`.
         weight: Of the vectors, as the service has it for this kind of items.
         documents: What became of the documents.
     """
 
     figures: Mapping[str, Figures]
+    first_page: Sequence[float]
     by_weight: Sequence[Sequence[float]]
     weight: float
     documents: Mapping[str, float]
@@ -93,6 +96,7 @@ class Evaluation:
             "queries": len(self.by_weight),
             "weight": self.weight,
             "rankings": rankings,
+            "first_page_ndcg_at_10": round(statistics.fmean(self.first_page), 4),
             "fused_against_better_leg": round(rankings[FUSED]["ndcg_at_10"] / better - 1, 4) if better else None,
         }
 
@@ -151,6 +155,7 @@ def evaluate(
         ServiceError: The service refused or is down.
     """
     figures = {name: Figures() for name in RANKINGS}
+    first_page: list[float] = []
     by_weight: list[list[float]] = []
     weight = 0.0
     for number, (key, query) in enumerate(queries.items(), start=1):
@@ -158,10 +163,11 @@ def evaluate(
             asked = time.perf_counter()
             ranking, answer = api.search(query, DEPTH, **options)
             figures[name].add(ranking, relevant[key], answer, (time.perf_counter() - asked) * 1000)
+        first_page.append(ndcg(api.search(query, PAGE, **RANKINGS[FUSED])[0], relevant[key]))
         shares, weight = read_shares(api, query)
         by_weight.append(ndcg_by_weight(shares, relevant[key]))
         progress("search", number, len(queries))
-    return Evaluation(figures, by_weight, weight, documents)
+    return Evaluation(figures, first_page, by_weight, weight, documents)
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -38,6 +38,7 @@ def record(evaluation: Evaluation, collection: str, url: str, parameters: Mappin
                 for name, value in figures.items()
             }
         )
+        mlflow.log_metric("first_page_ndcg_at_10", summary["first_page_ndcg_at_10"])
         if summary["fused_against_better_leg"] is not None:
             mlflow.log_metric("fused_against_better_leg", summary["fused_against_better_leg"])
         mlflow.log_dict(summary, "evaluation.json")

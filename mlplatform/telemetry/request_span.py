@@ -4,8 +4,9 @@ Starting a span that is not kept takes the SDK a tenth of what a small predictio
 first; a request whose trace is not kept runs in a context that says so, in which nothing starts a trace of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
+from secrets import token_hex
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -38,6 +39,16 @@ def start_span(tracer: trace.Tracer, name: str, attributes: Mapping[str, int | s
 def unless_kept() -> AbstractContextManager[None]:
     """Return what keeps a library's instrumentation from starting spans where the trace of the request is not kept."""
     return suppress_instrumentation() if contexts.get_value(DROPPED) else nullcontext()
+
+
+def tell_unkept(headers: MutableMapping[str, str]) -> None:
+    """Tell the service that is called where the trace of the request is not kept, or it would begin one of its own.
+
+    Args:
+        headers: Of the call. With `unless_kept`, nothing else writes the trace into them.
+    """
+    if contexts.get_value(DROPPED):
+        headers[PARENT.decode()] = f"00-{token_hex(16)}-{token_hex(8)}-00"
 
 
 class RequestSpans:

@@ -8,12 +8,11 @@ from typing import Any
 
 import aiohttp
 import orjson
-from opentelemetry.propagate import inject
 
 from mlplatform.auth import MintingError, Principal, Role, mint_token
 from mlplatform.auth.authenticator import API_KEY_HEADER
 from mlplatform.errors import DependencyUnavailable, FieldError, Unprocessable
-from mlplatform.telemetry import unless_kept
+from mlplatform.telemetry import tell_unkept, unless_kept
 from services.search.errors import RerankerMissing, SpaceMismatchError
 from services.search.settings import SearchSettings
 
@@ -153,7 +152,7 @@ class EmbeddingClient:
 
     async def _send(self, path: str, body: Mapping[str, Any], principal: Principal) -> tuple[int, bytes]:
         headers = {"Content-Type": "application/json", **self._credentials(principal)}
-        inject(headers)  # the instrumentation does so where it is not kept from it
+        tell_unkept(headers)
         with unless_kept():
             async with self._http.post(
                 f"{self._settings.embedding_url}{path}",

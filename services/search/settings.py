@@ -46,7 +46,8 @@ class SearchSettings(PlatformSettings):
     """Most candidates that each leg, vectors and words, proposes to the ranking."""
     search_page_candidates: Annotated[int, Field(ge=10, le=1000)] = 32
     """Candidates that each leg proposes when at most half as many results are asked for, and no facets, and twice as
-    many for results up to this number: more of them take longer to find, and hardly change the first page."""
+    many for results up to this number, and for what is ranked by one leg or by ranks: more of them take longer to find,
+    and hardly change the first page."""
     search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
     search_leg_timeout: Duration = timedelta(seconds=5)

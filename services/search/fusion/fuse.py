@@ -80,7 +80,7 @@ def fuse(
     weight = weight_of(vector, lexical, weight)
     similarities = similarities or {}
     vectors, words = _ranked(vector), _ranked(lexical)
-    others = others or {}
+    others = (others or {}) if lexical else {}
     if method == "convex":
         scale = scale_of(vector, similarities)
         known = {**similarities, **{key: score for key, (score, _) in vectors.items()}}

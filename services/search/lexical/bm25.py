@@ -140,7 +140,8 @@ class Scorer:
                 if term.required:
                     having[places] += 1
                 if len(block.dead):
-                    values[np.isin(names, block.dead, assume_unique=True)] = OUT
+                    near = block.dead.take(block.dead.searchsorted(names), mode="clip")
+                    values[near == names] = OUT
         if required:
             values[having < required] = OUT
         found = (values > 0).nonzero()[0]

@@ -15,8 +15,8 @@ from services.search.query.query import Query
 from services.search.query.ranking import Ranking
 from services.search.query.state import State
 
-FORM = 2
-"""Of what is stored; rankings of another form are never read."""
+FORM = 3
+"""Of what is stored and of how it is ranked; rankings of another form are never read."""
 PREFIX = "ml:search:"
 LARGEST_ENTRY = 64 * 1024
 KEY_BYTES = 32

@@ -131,8 +131,8 @@ class Ranker:
         wanted = 2 * max(query.position + query.limit, query.rerank or 0)
         if query.facets or state.failed:
             return self.window
-        # Ranks are all that this fusion knows, and few candidates have one of both legs.
-        least = self._few if query.fusion == "convex" else 2 * self._few
+        # Only where each candidate has the scores of both legs, few rank as well as many.
+        least = self._few if query.mode == "hybrid" and query.fusion == "convex" else 2 * self._few
         return next((depth for depth in (least, 2 * self._few) if wanted <= depth <= self.window), self.window)
 
     async def rank(self, principal: Principal, query: Query, state: State, weight: float, course: Course) -> Ranked:

@@ -82,6 +82,7 @@ class TestEval:
         assert (words["ndcg_at_10"], words["recall_at_100"], words["mrr_at_10"]) == (1.0, 1.0, 1.0)
         assert all(ranking["ndcg_at_10"] > 0.9 for ranking in figures["rankings"].values())
         assert -0.1 < figures["fused_against_better_leg"] <= 0
+        assert 0.9 < figures["first_page_ndcg_at_10"] <= 1
         assert json.loads((tmp_path / "figures.json").read_text()) == figures
 
     async def test_prints_a_table_and_fails_below_the_bound(self, run, judged):
@@ -103,6 +104,7 @@ class TestEval:
         client = mlflow.MlflowClient(str(settings.mlflow_url))
         logged = client.get_run(run_id)
         assert logged.data.metrics["convex.ndcg_at_10"] == 1.0
+        assert 0.9 < logged.data.metrics["first_page_ndcg_at_10"] <= 1
         assert logged.data.params["collection"] == "topics"
         assert {file.path for file in client.list_artifacts(run_id, "plots")} == {
             "plots/rankings.png",

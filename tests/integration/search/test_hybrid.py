@@ -32,7 +32,8 @@ async def fruit(api, node):
 @pytest.fixture
 async def orchard(api, node):
     """Many items with the word, in a form that vectors take for another, and one that words propose as the last."""
-    await api.index_and_wait(item("orchard", ORCHARD), *(item(f"{key}", f"apples {key}") for key in range(40)))
+    texts = {"orchard": ORCHARD} | {f"{key}": f"apples {key}" for key in range(40)}
+    await api.index_and_wait(*(item(key, text, tags=["fruit"]) for key, text in texts.items()))
     return api
 
 
@@ -104,12 +105,14 @@ class TestModes:
 
 
 class TestShortPages:
-    @pytest.fixture
-    def settings(self, settings):
-        return settings.model_copy(update={"search_candidates": 60, "search_page_candidates": 10})
+    @pytest.fixture(params=[50, 10], ids=["compared", "walked"])
+    def settings(self, settings, request):
+        few = {"search_candidates": 60, "search_page_candidates": 10}
+        return settings.model_copy(update={"search_exact_rows": request.param, **few})
 
-    async def test_words_count_though_so_many_others_have_them_that_words_do_not_propose_it(self, orchard):
-        found = await answer(orchard, "apple", limit=5, explain=True)
+    @pytest.mark.parametrize("more", [{}, {"tags": ["fruit"]}], ids=["all", "filtered"])
+    async def test_words_count_though_so_many_others_have_them_that_words_do_not_propose_it(self, orchard, more):
+        found = await answer(orchard, "apple", limit=5, explain=True, **more)
 
         best = next(result for result in found["results"] if result["entity_id"] == "orchard")
         words = best["explain"]["lexical"]
@@ -125,16 +128,17 @@ class TestShortPages:
         for result in short["results"]:
             assert result["explain"]["lexical"]["score"] == pytest.approx(scores[result["entity_id"]])
 
-    @pytest.mark.parametrize(("limit", "candidates"), [(5, 10), (6, 20), (10, 20), (11, 41)])
+    @pytest.mark.parametrize(("limit", "candidates"), [(5, 20), (10, 20), (11, 41)])
     async def test_more_results_come_of_more_candidates(self, orchard, limit, candidates):
         found = await answer(orchard, "apple", mode="vector", limit=limit, explain=True)
 
         assert (len(found["results"]), found["explain"]["candidates"]) == (limit, candidates)
 
-    async def test_ranks_are_taken_of_twice_as_many(self, orchard):
-        found = await answer(orchard, "apple", mode="vector", fusion="rrf", limit=5, explain=True)
+    @pytest.mark.parametrize(("limit", "fusion", "many"), [(5, "convex", False), (6, "convex", True), (5, "rrf", True)])
+    async def test_ten_of_each_leg_will_do_where_both_scores_of_all_are_known(self, orchard, limit, fusion, many):
+        found = await answer(orchard, "apple", limit=limit, fusion=fusion, explain=True)
 
-        assert found["explain"]["candidates"] == 20
+        assert (found["explain"]["candidates"] > 20) == many
 
 
 class TestExplain:

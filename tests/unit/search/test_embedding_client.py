@@ -1,5 +1,6 @@
 """What search sends to the embedding service, and what it makes of a lost connection."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,10 +9,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from opentelemetry import context as contexts
 
 from mlplatform.auth import Principal, Role
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.service.http_client import connect_http
+from mlplatform.telemetry.sampler import DROPPED
 from services.search.embedding_client import EmbeddingClient
 from services.search.settings import SearchSettings
 
@@ -94,6 +97,19 @@ class TestEmbed:
             pass
         with pytest.raises(DependencyUnavailable, match="embedding"):
             await embed(service, SearchSettings(auth_enabled=False))
+
+
+class TestTrace:
+    async def test_one_that_is_not_kept_is_sent_as_such_or_the_service_would_begin_one(self):
+        token = contexts.attach(contexts.set_value(DROPPED, True))
+        try:
+            headers = await headers_sent(SearchSettings(auth_enabled=False))
+        finally:
+            contexts.detach(token)
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", headers["traceparent"])
+
+    async def test_where_there_is_none_nothing_is_said_of_it(self):
+        assert "traceparent" not in await headers_sent(SearchSettings(auth_enabled=False))
 
 
 class TestCredentials:

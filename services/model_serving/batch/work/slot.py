@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -51,21 +50,6 @@ log = structlog.get_logger(__name__)
 
 class TooLateError(ScorerDiedError):
     """The process was ended, since it took too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A chunk that is seen to.
-
-    Attributes:
-        chunk: The chunk.
-        work: From its scoring to its commit.
-        scored: Done when another chunk may be scored; never, when what becomes of this one decides which is next.
-    """
-
-    chunk: Chunk
-    work: "asyncio.Task[None]"
-    scored: "asyncio.Future[None]"
 
 
 def assign(chunk: Chunk, job: Job) -> Assignment:
@@ -122,12 +106,12 @@ class Slot:
         self._wake.set()
 
     def stop(self) -> None:
-        """Take no more chunks; `run` returns after the one at hand."""
+        """Take no more chunks; `run` returns after those at hand."""
         self._stopping.set()
         self._wake.set()
 
     def hurry(self) -> None:
-        """Give the chunk at hand back."""
+        """Give the chunk at hand back, and wait for Postgres no longer."""
         self._hurry.set()
 
     async def run(self) -> None:
@@ -136,8 +120,16 @@ class Slot:
         While the results of a chunk are stored, the next one is scored. What nobody foresaw counts as a death when it
         comes of a chunk, so that one job stops no worker; else it is raised.
         """
+        begun: set[asyncio.Task[None]] = set()
+        try:
+            await self._run(begun)
+        finally:
+            if begun:  # what is being stored is stored, also when this ends by a fault
+                await asyncio.wait(begun)
+
+    async def _run(self, begun: "set[asyncio.Task[None]]") -> None:
         outage = Outage("batch slot")
-        storing: _Task | None = None
+        storing: asyncio.Task[None] | None = None
         while not self._stopping.is_set():
             self._wake.clear()
             try:
@@ -147,47 +139,45 @@ class Slot:
                 continue
             outage.ended()
             if taken is not None:
-                task = self._begin(*taken)
-                await asyncio.wait({task.work, task.scored}, return_when=asyncio.FIRST_COMPLETED)
+                scored = asyncio.get_running_loop().create_future()
+                work = asyncio.create_task(self._see_to(*taken, scored))
+                begun.add(work)
+                work.add_done_callback(begun.discard)
+                await asyncio.wait({work, scored}, return_when=asyncio.FIRST_COMPLETED)
                 if storing is not None:
-                    await self._end(storing)
-                storing = task
-                if not task.scored.done():
-                    await self._end(task)
-                    storing = None
+                    await storing
+                storing = work if scored.done() else None
+                if storing is None:
+                    await work
             elif storing is not None:  # when it is stored, the job may have ended, which is work too
-                await self._end(storing)
+                await storing
                 storing = None
             else:
                 await wait(self._wake, self._poll)
         if storing is not None:
-            await self._end(storing)
+            await storing
 
-    def _begin(self, chunk: Chunk, job: Job) -> "_Task":
-        scored = asyncio.get_running_loop().create_future()
-        return _Task(chunk, asyncio.create_task(self._work(chunk, job, scored)), scored)
-
-    async def _end(self, task: "_Task") -> None:
-        await asyncio.wait({task.work})
-        if (fault := task.work.exception()) is None:
-            return
-        claim = task.chunk.claim
-        log.error("batch.fault", job=str(claim.job_id), chunk=claim.number, exc_info=fault)
-        cause, loading = f"{type(fault).__name__} in the worker", False
-        if not task.scored.done():
-            loading = self._scorer.is_loading
-            self._scorer.kill()  # in whatever state it is
-        await self._insist(claim, lambda: self._burial.bury(claim, cause, noticed="fault", loading=loading))
-        await wait(self._stopping, FAULT_DELAY)
-
-    async def _work(self, chunk: Chunk, job: Job, scored: "asyncio.Future[None]") -> None:
-        """See to a chunk.
+    async def _see_to(self, chunk: Chunk, job: Job, scored: "asyncio.Future[None]") -> None:
+        """Have a chunk scored and stored, and what nobody foresaw counted as a death.
 
         Args:
             chunk: The chunk.
             job: Its job.
-            scored: Told when it is scored to its end, and its results are all that is to be stored.
+            scored: Done when another chunk may be scored; never, when what becomes of this one decides which is next.
         """
+        work = asyncio.create_task(self._work(chunk, job, scored))
+        await asyncio.wait({work})
+        if (fault := work.exception()) is None:
+            return
+        log.error("batch.fault", job=str(chunk.claim.job_id), chunk=chunk.claim.number, exc_info=fault)
+        cause, loading = f"{type(fault).__name__} in the worker", False
+        if not scored.done():
+            loading = self._scorer.is_loading
+            self._scorer.kill()  # in whatever state it is
+        await self._insist(chunk.claim, lambda: self._burial.bury(chunk.claim, cause, noticed="fault", loading=loading))
+        await wait(self._stopping, FAULT_DELAY)
+
+    async def _work(self, chunk: Chunk, job: Job, scored: "asyncio.Future[None]") -> None:
         begin = time.perf_counter()
         metrics.CHUNK_WAIT.observe(max(0.0, (datetime.now(UTC) - chunk.queued_at).total_seconds()))
         identity = job.identity

@@ -311,14 +311,20 @@ class TestNext:
                 return Scored(good)
             return Scored([ItemResult(one.item, one.state, 5, None) for one in good])  # no JSON, but a number
 
+        async def is_noted() -> bool:
+            deaths = owner.execute("SELECT sum(deaths) FROM batch_chunks WHERE job_id = %s", (first.id,)).fetchone()
+            return deaths == (1,)
+
         hands.answer = spoiled
-        hands.go.set()
+        hands.slow = lambda given: given.job == str(second.id)
         async with working(database, hands):
+            await eventually(is_noted)  # at once, however long the next one takes
+            assert hands.told == []
+            hands.go.set()
             await eventually(lambda: _ended(reception, first))
             await eventually(lambda: _ended(reception, second))
         assert stored(owner, first) == {0: ("failed", None)}
         assert stored(owner, second) == {0: ("succeeded", 4)}
-        assert hands.told == []
 
 
 def _chunk(given: Assignment) -> Chunk:

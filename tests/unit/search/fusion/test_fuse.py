@@ -66,6 +66,11 @@ class TestConvex:
         assert (fused["a"].lexical_score, fused["a"].lexical_rank, fused["a"].lexical_share) == (2.0, None, 0.25)
         assert fused["c"].lexical_score is None
 
+    def test_words_count_for_nothing_where_they_proposed_nothing(self):
+        fused = fuse(VECTOR, [], method="convex", weight=0.6, others={("doc", "c"): 2.0})
+
+        assert [candidate.lexical_share for candidate in fused] == [0.0, 0.0, 0.0]
+
     def test_they_count_for_their_items(self):
         fused = {c.key[1]: c for c in fuse(VECTOR, LEXICAL, {("doc", "d"): 0.3}, method="convex", weight=0.6)}
 
