@@ -1,4 +1,4 @@
-"""What can be wrong with an embedding model."""
+"""What can be wrong with a model that comes in a folder: one that embeds, re-ranks or classifies."""
 
 
 class EmbedderError(Exception):

@@ -1,4 +1,4 @@
-"""Registration of an embedding model as a version of a registered model. Calls block."""
+"""Registration of a model that came in a folder as a version of a registered model. Calls block."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -27,10 +27,11 @@ def register(
     *,
     description: str,
     kind: str = KIND,
+    served_by: str | None = SERVICE,
     tags: Mapping[str, str] | None = None,
     run_id: str | None = None,
 ) -> ModelVersion:
-    """Register a model that the embedding service serves.
+    """Register a model.
 
     Args:
         registry: Where to.
@@ -38,6 +39,7 @@ def register(
         write: Writes the artifacts.
         description: Of the version.
         kind: What the model is for.
+        served_by: The service that serves it; None for model serving.
         tags: Of the version.
         run_id: The run that made the model; None when none did.
 
@@ -45,9 +47,8 @@ def register(
         RegistryUnavailable: MLflow is down.
     """
     uri = log_model(registry, name, write, kind=kind, run_id=run_id)
-    return register_model_version(
-        registry, name, uri, tags=tags, model_tags={tag.SERVED_BY: SERVICE}, description=description
-    )
+    model_tags = {} if served_by is None else {tag.SERVED_BY: served_by}
+    return register_model_version(registry, name, uri, tags=tags, model_tags=model_tags, description=description)
 
 
 def log_model(registry: Registry, name: str, write: Write, *, kind: str = KIND, run_id: str | None = None) -> str:

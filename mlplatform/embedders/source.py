@@ -1,4 +1,4 @@
-"""Where an embedding model comes from: a folder, or a hub that this network may have."""
+"""Where a model comes from: a folder, or a hub that this network may have."""
 
 import re
 import shutil
@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of its HTTP client
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from mlplatform.embedders.errors import EmbedderError
 from mlplatform.embedders.folder import check_folder, model_files
@@ -32,7 +38,7 @@ def opened(source: str, revision: str | None, check: Callable[[Path], None] = ch
         EmbedderError: There is no such model, or it is refused.
     """
     given = Path(source).expanduser()
-    with tempfile.TemporaryDirectory(prefix="embedder-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="model-") as scratch:
         if given.is_dir():
             found = given
         elif HUB_ID.fullmatch(source):
@@ -53,7 +59,9 @@ def _fetch(source: str, revision: str | None, folder: Path) -> Path:
         snapshot_download(source, revision=revision, local_dir=folder, allow_patterns=WANTED)
     except RepositoryNotFoundError as error:
         raise EmbedderError(f"the hub has no model {source}, or does not show it to you") from error
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+    except RevisionNotFoundError as error:
+        raise EmbedderError(f"{source} has no revision {revision} on the hub") from error
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
         raise EmbedderError(
             f"{source} cannot be fetched: {type(error).__name__}. Where the hub cannot be reached, give a folder."
         ) from error
