@@ -25,7 +25,7 @@ ITEMS = frozenset({".json", ".jsonl", ".csv"})
 ITEMS_SIZE = 16 * 1024 * 1024
 """Bytes of a file of items, all of which are in memory; a table is not."""
 ARCHIVES = re.compile(r"\.(zip|jar|war|apk|7z|rar|tar|t?gz|t?bz2?|t?xz|zst|cab|iso)$", re.IGNORECASE)
-"""What the service takes for archives by their names, and refuses in another one."""
+"""Names of archives, which the service opens by themselves and not in another one."""
 DRIVE = re.compile(r"^([A-Za-z]):")
 BACKWARDS = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 """Characters by which the text after them runs backwards."""

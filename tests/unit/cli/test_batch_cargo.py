@@ -11,7 +11,6 @@ import pytest
 import typer
 
 from mlplatform.cli.batch_cargo import (
-    ARCHIVES,
     BACKWARDS,
     ENTRY_SIZE,
     FILE_SIZE,
@@ -22,7 +21,6 @@ from mlplatform.cli.batch_cargo import (
     choose,
     parts_of,
 )
-from services.model_serving.batch.uploads import archive as service
 from services.model_serving.batch.uploads import names
 from services.model_serving.batch.uploads.archive import list_archive
 from services.model_serving.batch.uploads.limits import Limits
@@ -167,7 +165,7 @@ class TestParts:
     def test_the_service_has_the_same_limits(self) -> None:
         limits = Limits()
         assert (limits.files, limits.archive_entries, limits.file_size) == (MOST_PARTS, PACK_ENTRIES, FILE_SIZE)
-        assert (service.ARCHIVES.pattern, names.BACKWARDS) == (ARCHIVES.pattern, BACKWARDS)
+        assert names.BACKWARDS == BACKWARDS
 
     def test_a_file_that_makes_too_large_an_archive_is_not_packed(self, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()

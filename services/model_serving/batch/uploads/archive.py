@@ -26,7 +26,6 @@ LOCAL = 30
 """Bytes before a packed file, without its name."""
 ROOM = 512
 """Bytes that name, extra fields and comment of an entry may take on average."""
-ARCHIVES = re.compile(r"\.(zip|jar|war|apk|7z|rar|tar|t?gz|t?bz2?|t?xz|zst|cab|iso)$", re.IGNORECASE)
 LITTER = re.compile(r"^__MACOSX/|(^|/)(\.DS_Store|Thumbs\.db)$")
 """What archivers of desktops add by themselves."""
 DRIVE = re.compile(r"^[A-Za-z]:")
@@ -84,7 +83,7 @@ def list_archive(file: BinaryIO, limits: Limits) -> list[Entry]:
         name = _check_name(info)
         if info.is_dir() or LITTER.search(name):
             continue
-        _check_entry(info, name, limits)
+        _check_entry(info, limits)
         entries.append(Entry(place, name, info.file_size))
     if not entries:
         raise BadArchive("The archive has no files.")
@@ -194,12 +193,10 @@ def _check_name(info: zipfile.ZipInfo) -> str:
     return name
 
 
-def _check_entry(info: zipfile.ZipInfo, name: str, limits: Limits) -> None:
+def _check_entry(info: zipfile.ZipInfo, limits: Limits) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in {0, stat.S_IFREG}:
         raise BadArchive("The archive has a link or a device; only files are taken.")
-    if ARCHIVES.search(name):
-        raise BadArchive("The archive has an archive in it; send files in one archive.")
     if info.file_size > limits.file_size:
         raise UploadTooLarge(f"A file of the archive unpacks to more than {readable(limits.file_size)}.")
     if info.file_size > MIB and info.file_size > limits.archive_ratio * max(1, info.compress_size):

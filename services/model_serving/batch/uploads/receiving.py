@@ -18,7 +18,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.schemas import FilesRequest
 from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.archive import list_archive
-from services.model_serving.batch.uploads.errors import BadForm, UnknownContent, UploadTooLarge
+from services.model_serving.batch.uploads.errors import BadArchive, BadForm, UnknownContent, UploadTooLarge
 from services.model_serving.batch.uploads.form import Begin, End, Event, Form
 from services.model_serving.batch.uploads.limits import MIB, Limits, readable
 from services.model_serving.batch.uploads.received import Received
@@ -63,7 +63,7 @@ class Receiver:
         Raises:
             UploadTooLarge: A limit is broken.
             UnknownContent: No file is of a type that can be scored.
-            BadArchive: An archive is broken, or made to do harm.
+            BadArchive: Nothing can be scored, of which the first is an archive that is broken, or made to do harm.
             BadForm: The form is broken, or has other parts than it should have.
             DependencyUnavailable: S3 or Postgres does not answer.
         """
@@ -92,7 +92,7 @@ class _Reader:
         self._objects = objects
         self._limits = limits
         self._unpacked = 0
-        self._unknown: list[str] = []
+        self._useless: list[UnknownContent | BadArchive] = []
         self._part: Begin | None = None
         self._text = b""
         self._size = 0
@@ -115,8 +115,8 @@ class _Reader:
             self._close()
         if not self._received.files:
             raise _missing(FILE_FIELD, "has no file")
-        if len(self._unknown) == self._received.files:
-            raise UnknownContent(f"No file can be scored; the first one is {self._unknown[0]}.")
+        if len(self._useless) == self._received.files:
+            raise self._useless[0]
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -177,14 +177,19 @@ class _Reader:
         head = spool.read(HEAD)
         media = sniff(head)
         if media is None:
-            self._unknown.append(describe(head))
+            self._useless.append(UnknownContent(f"No file can be scored; the first one is {describe(head)}."))
             detail = f"The file cannot be scored: it is {describe(head)}."
-            self._received.items.append({"name": name, "error": ["unknown_content", detail]})
+            self._received.items.append({"name": name, "error": [UnknownContent.code, detail]})
             return
         key = key_of(self._received.id, self._received.files - 1)
         items: list[dict[str, Any]] = [{"name": name, "key": key, "media": media}]
         if media is Media.ZIP:
-            entries = await asyncio.to_thread(list_archive, cast("BinaryIO", spool), self._limits)
+            try:
+                entries = await asyncio.to_thread(list_archive, cast("BinaryIO", spool), self._limits)
+            except BadArchive as error:
+                self._useless.append(error)
+                self._received.items.append({"name": name, "error": [error.code, error.detail]})
+                return
             items = [{"name": entry.name, "key": key, "place": entry.place} for entry in entries]
             self._unpacked += sum(entry.size for entry in entries)
             if self._unpacked > self._limits.total_size:

@@ -148,14 +148,36 @@ REFUSED = {
     "an archive with more than it may have": ([TEXT, packed({str(number): b"" for number in range(400)})], 413),
     "an archive that unpacks to much": ([TEXT, packed({"a": bytes(65 * KIB)})], 413),
     "archives that unpack to much together": ([packed({"a": bytes(60 * KIB)})] * 3, 413),
-    "an archive with a link": ([TEXT, link()], 422),
-    "an archive with a name that leads elsewhere": ([TEXT, packed({"../a": b"1"})], 422),
-    "an archive in an archive": ([TEXT, packed({"a.zip": packed({"b": b"1"})})], 422),
-    "entries that overlap": ([TEXT, overlapping(10, 1000)], 422),
-    "a cut archive": ([TEXT, packed({"a": b"1"})[:-3]], 422),
+    "nothing but archives that are of no use": ([packed({"a": b"1"})[:-3], link()], 422),
     "nothing that can be scored": ([b"%PDF-1.7", b"\x7fELF"], 415),
+    "nothing that can be scored, and an archive": ([b"%PDF-1.7", link()], 415),
     "no file": ([], 415),
 }
+
+
+USELESS = {
+    "a link": (link(), "a link"),
+    "a name that leads elsewhere": (packed({"../a": b"1"}), "leads out of the archive"),
+    "entries that overlap": (overlapping(10, 1000), "overlap each other"),
+    "cut off": (packed({"a": b"1"})[:-3], "cut off"),
+    "empty": (packed({}), "has no files"),
+}
+
+
+class TestUselessArchives:
+    @pytest.mark.parametrize("name", USELESS)
+    async def test_fail_alone_and_are_not_stored(
+        self, service: Service, publisher: Publisher, bucket: Bucket, owner: psycopg.Connection, name: str
+    ) -> None:
+        archive, why = USELESS[name]
+        answer = await send(service, publisher, TEXT, archive, packed({"a.txt": TEXT}))
+        assert answer.status_code == 202, answer.text
+        chunks = owner.execute("SELECT source FROM batch_chunks ORDER BY number").fetchall()
+        items = [item for (chunk,) in chunks for item in chunk["items"]]
+        assert [item["name"] for item in items] == ["0.exe", "1.exe", "a.txt"]
+        code, detail = items[1]["error"]
+        assert (code, why in detail) == ("bad_archive", True)
+        assert len(bucket.listed()) == 2
 
 
 class TestRefused:

@@ -1,0 +1,28 @@
+"""What of Celery's settings nothing may go without."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.model_serving.batch.doorbell.celery_app import RETAIN, SWEEP, make_celery
+from services.model_serving.batch.settings import BatchSettings
+
+
+@pytest.fixture
+def conf():
+    return make_celery(BatchSettings(batch_lease=timedelta(seconds=30))).conf
+
+
+class TestSettings:
+    def test_nothing_is_unpickled_and_nobody_is_shut_down_from_afar(self, conf) -> None:
+        assert list(conf.accept_content) == ["json"]
+        assert conf.task_serializer == "json"
+        assert conf.worker_enable_remote_control is False
+
+    def test_a_message_is_acknowledged_late_and_taken_one_by_one(self, conf) -> None:
+        assert (conf.task_acks_late, conf.task_reject_on_worker_lost) == (True, True)
+        assert (conf.worker_prefetch_multiplier, conf.worker_disable_prefetch) == (1, True)
+
+    def test_leases_are_swept_thrice_in_their_time_and_old_jobs_are_deleted_each_hour(self, conf) -> None:
+        schedule = {entry["task"]: entry["schedule"] for entry in conf.beat_schedule.values()}
+        assert schedule == {SWEEP: timedelta(seconds=10), RETAIN: timedelta(hours=1)}
