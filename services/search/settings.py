@@ -38,8 +38,8 @@ class SearchSettings(PlatformSettings):
     search_poll_interval: Duration = timedelta(milliseconds=250)
     """How often a waiting index request asks the database; events wake it earlier."""
     search_exact_rows: Annotated[int, Field(ge=1)] = 3000
-    """Matching items up to which every vector is compared, or 5 % of all vectors, at most 50,000, if that is more; above,
-    the HNSW index is used. Measured: comparing wins below two to three thousand."""
+    """Matching items up to which every vector is compared, or 5 % of all vectors, at most 50,000, if that is more;
+    above, the HNSW index is used. Measured: comparing wins below two to three thousand."""
     search_scan_tuples: Annotated[int, Field(ge=1)] = 20_000
     """Vectors that the HNSW index may visit for one query. When those do not suffice, every match is compared."""
     search_candidates: Annotated[int, Field(ge=10, le=1000)] = 300
