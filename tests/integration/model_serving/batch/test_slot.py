@@ -315,11 +315,18 @@ class TestNext:
             deaths = owner.execute("SELECT sum(deaths) FROM batch_chunks WHERE job_id = %s", (first.id,)).fetchone()
             return deaths == (1,)
 
-        hands.answer = spoiled
-        hands.slow = lambda given: given.job == str(second.id)
+        hands.answer, hands.slow = spoiled, lambda _: True
         async with working(database, hands):
-            await eventually(is_noted)  # at once, however long the next one takes
+            await hands.begun.wait()
+            owner.execute("BEGIN")
+            owner.execute("SELECT FROM batch_jobs WHERE id = %s FOR UPDATE", (first.id,))
+            hands.begun.clear()
+            hands.go.set()
+            await hands.begun.wait()  # the second, while the first cannot be stored
+            owner.execute("COMMIT")
+            await eventually(is_noted)  # at once, however long the second takes
             assert hands.told == []
+            hands.slow = None
             hands.go.set()
             await eventually(lambda: _ended(reception, first))
             await eventually(lambda: _ended(reception, second))
