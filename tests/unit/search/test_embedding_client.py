@@ -108,9 +108,6 @@ class TestTrace:
             contexts.detach(token)
         assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", headers["traceparent"])
 
-    async def test_where_there_is_none_nothing_is_said_of_it(self):
-        assert "traceparent" not in await headers_sent(SearchSettings(auth_enabled=False))
-
 
 class TestCredentials:
     async def test_none_where_authentication_is_off(self):
