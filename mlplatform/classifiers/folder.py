@@ -43,14 +43,17 @@ def check_folder(folder: Path, task: Task) -> None:
 def _check_keys(path: Path) -> None:
     found = sorted(CODE_KEYS.intersection(_keys(_read(path))))
     if found:
-        raise EmbedderError(f"{path.name} names code of the model's own ({found[0]}), which is never run here")
+        raise EmbedderError(
+            f"{path.name} names code of the model's own ({found[0]}), which is never run here: "
+            "take a model of an architecture that Transformers has itself"
+        )
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 (JSON of any form)
     try:
         return orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise EmbedderError(f"{path.name} is no JSON") from error
+        raise EmbedderError(f"{path.name} is no JSON: save the model anew with save_pretrained(FOLDER)") from error
 
 
 def _keys(content: object) -> Iterator[str]:

@@ -88,7 +88,7 @@ def check(loaded: Pipeline, task: Task) -> None:
     except FAULTS as error:
         raise EmbedderError(f"it does not answer: {error}") from error
     if not all(math.isfinite(score) for score in _scores(answers)):
-        raise EmbedderError("its scores are no numbers")
+        raise EmbedderError("its scores are no numbers: its weights hold NaN or infinity, so train or fetch it anew")
 
 
 def blank() -> Image.Image:

@@ -1,8 +1,8 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -11,9 +11,9 @@ import structlog
 from mlplatform.auth import Principal
 from mlplatform.database import Database
 from mlplatform.database.pool import NO_SETTINGS
-from mlplatform.errors import DependencyUnavailable, PlatformError
+from mlplatform.errors import DependencyUnavailable
 from services.search import metrics
-from services.search.embedding_client import EmbeddingClient, QueryVector
+from services.search.embedding_client import EmbeddingClient
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, extend_words, fuse, scale_of, weight_of
 from services.search.items import Key
@@ -21,8 +21,9 @@ from services.search.lexical import Reason
 from services.search.query.course import Course
 from services.search.query.lexical import REASONS, WordSearch
 from services.search.query.plan import Plan
+from services.search.query.proposal import NOTHING, Proposal
 from services.search.query.query import Query
-from services.search.query.ranking import Leg, Ranking, Strategy
+from services.search.query.ranking import Leg, Ranking
 from services.search.query.state import Space, State
 from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
@@ -32,44 +33,6 @@ NOTHING_EMBEDDED = "There is no embedded item."
 NOTHING_MATCHING = "No embedded item meets the filters."
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What one leg gives.
-
-    Attributes:
-        hits: The best first.
-        reason: Why there are fewer than could be.
-        corrected: Unknown word → the one that was looked for instead.
-        complete: Whether nothing was left out that could be a hit.
-        failure: Why the leg gives nothing; None when it worked.
-        strategy: How vectors were searched.
-        plan: What the strategy was chosen by.
-        vector: The embedded query.
-        space: The space that it was embedded for.
-        compared: Items of the other leg that the query was compared with already.
-        similarities: What came of it, of those that are embedded.
-        numbers: Of what vectors propose, as words know it.
-        scores: Says what other items score by words.
-    """
-
-    hits: Hits = ()
-    reason: str | None = None
-    corrected: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = True
-    failure: PlatformError | None = None
-    strategy: Strategy = "none"
-    plan: Plan | None = None
-    vector: QueryVector | None = None
-    space: Space | None = None
-    compared: Collection[Key] = ()
-    similarities: Mapping[Key, float] = field(default_factory=dict)
-    numbers: Mapping[Key, int] = field(default_factory=dict)
-    scores: Callable[[Collection[int]], Mapping[int, float]] = lambda _: {}
-
-
-NOTHING = Proposal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +215,7 @@ class Ranker:
             method=query.fusion,
             weight=weight,
             limit=limit,
-            others=_score(vectors, words),
+            others=words.score(vectors),
         )
         if query.mode != "hybrid":  # one leg's own scores say more than a fusion of it with nothing
             candidates = [
@@ -281,7 +244,7 @@ class Ranker:
         """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
         near = {(kind, own) for kind, own, _ in vectors.hits}
         known = {key: similarity for key, similarity in vectors.similarities.items() if key not in near}
-        missing = [key for key in _keys(words) if key not in near and key not in vectors.compared]
+        missing = [key for key in words.keys if key not in near and key not in vectors.compared]
         if vectors.vector is None or vectors.space is None or not missing:
             return known
         try:
@@ -312,7 +275,7 @@ class Ranker:
                 with course.steps.step("vector"):
                     others: list[Key] = []
                     if words.done():  # as mostly, while the query was embedded
-                        others = _keys(words.result())
+                        others = words.result().keys
                         course.hand_over()
                     found = await self._vectors.search(
                         course.last,
@@ -367,17 +330,6 @@ class Ranker:
         return Proposal(
             found.hits, reason=reason, corrected=found.corrected, complete=found.complete, scores=found.scores
         )
-
-
-def _score(vectors: Proposal, words: Proposal) -> dict[Key, float]:
-    """Return the BM25 of what only vectors propose, of that which has words of the query."""
-    proposed = set(_keys(words))
-    unknown = {number: key for key, number in vectors.numbers.items() if key not in proposed}
-    return {unknown[number]: score for number, score in words.scores(unknown.keys()).items()}
-
-
-def _keys(proposal: Proposal) -> list[Key]:
-    return [(kind, own) for kind, own, _ in proposal.hits]
 
 
 def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:

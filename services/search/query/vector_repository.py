@@ -65,6 +65,7 @@ BREADTH = 100
 """Vectors that a walk of a small index keeps in sight."""
 LARGE_INDEX = 100_000
 LARGE_BREADTH = 130
+"""With 120, recall@10 of two builds of one index was 0.955 and 0.968: which neighbours an index knows is chance."""
 GROWTH = 0.7
 """Exponent by which more are kept in sight in a larger index. Of clustered vectors, recall@10 was 0.96 with 120 of
 100,000 in sight, and of a million 0.73 with 140, 0.91 with 400 and 0.97 with 600."""
