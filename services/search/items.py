@@ -1,12 +1,17 @@
 """What is searched for."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Key = tuple[str, str]
 """Entity type and id."""
+
+
+def number_array(numbers: Iterable[int]) -> str:
+    """Write numbers of items as Postgres reads an array; psycopg would look at each number of a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ class Scores:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def by_number(self) -> dict[int, float]:
+        """Return number → score, in their order."""
+        return dict(zip(self.numbers.tolist(), self.values.tolist(), strict=True))
+
     def best(self, most: int) -> "Scores":
         """Return the highest, the best first; of equal ones the lower number."""
         chosen = np.arange(len(self))

@@ -41,6 +41,7 @@ class LexicalHits:
 
     Attributes:
         hits: The best first; of equal scores the one whose text was stored first.
+        unnamed: Number → score of what was found, in the same order, where the caller names it; then there are no hits.
         terms: The words that were looked for, as they are indexed.
         reason: Why there is no hit; None when there is one.
         corrected: Word of the query → what was looked for instead, since nothing had any of the words.
@@ -49,6 +50,7 @@ class LexicalHits:
     """
 
     hits: Sequence[Hit] = ()
+    unnamed: Mapping[int, float] = field(default_factory=dict)
     terms: Sequence[str] = ()
     reason: Reason | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
@@ -63,8 +65,7 @@ class LexicalHits:
         """
         if self.scorer is None or not numbers:
             return {}
-        found = self.scorer.of(numbers)
-        return dict(zip(found.numbers.tolist(), found.values.tolist(), strict=True))
+        return self.scorer.of(numbers).by_number()
 
 
 class LexicalLeg:
@@ -78,7 +79,14 @@ class LexicalLeg:
         self._memory = memory
 
     async def search(
-        self, connection: Connection, tenant: str, query: LexicalQuery, filters: Filters, limit: int
+        self,
+        connection: Connection,
+        tenant: str,
+        query: LexicalQuery,
+        filters: Filters,
+        limit: int,
+        *,
+        named: bool = True,
     ) -> LexicalHits:
         """Find the items of the tenant that have words of the query and all of its phrases.
 
@@ -91,24 +99,39 @@ class LexicalLeg:
             query: See `parse_query`.
             filters: Conditions.
             limit: Most results.
+            named: Whether the keys of the items are needed; else they are left out where no condition needs them.
         """
-        answer = await self._search(connection, tenant, query, filters, limit)
+        answer = await self._search(connection, tenant, query, filters, limit, named=named)
         if answer.reason is not Reason.NO_MATCH or query.phrases:
             return answer
         meant = spellings(query.words()[:CORRECTED_WORDS], MOST_SPELLINGS)
         corrected = await repository.read_known_spellings(connection, meant)
         if not corrected:
             return answer
-        again = await self._search(connection, tenant, query.with_words(corrected), filters, limit)
+        again = await self._search(connection, tenant, query.with_words(corrected), filters, limit, named=named)
         return replace(again, corrected=corrected)
 
+    async def name(self, connection: Connection, unnamed: Mapping[int, float]) -> list[Hit]:
+        """Return those of some items that exist, in their order.
+
+        Args:
+            connection: A transaction of the tenant.
+            unnamed: Number → score.
+        """
+        return await repository.name(connection, unnamed)
+
     async def _search(
-        self, connection: Connection, tenant: str, query: LexicalQuery, filters: Filters, limit: int
+        self, connection: Connection, tenant: str, query: LexicalQuery, filters: Filters, limit: int, *, named: bool
     ) -> LexicalHits:
         words = await repository.read_words(connection, query.text, query.phrases)
         if not words.counts:
             return LexicalHits(reason=Reason.NO_WORDS)
         scorer, whole = await repository.read_scorer(connection, self._memory, tenant, words)
+        if not (named or filters or words.phrases):
+            best = await _best(scorer, limit)
+            reason = None if len(best) else Reason.NO_MATCH if whole else Reason.TOO_MANY
+            complete = len(best) == limit or whole
+            return LexicalHits((), best.by_number(), tuple(words.counts), reason, complete=complete, scorer=scorer)
         hits, all_seen = await _choose(connection, words, scorer, filters, limit)
         complete = len(hits) == limit or (whole and all_seen)
         reason = None
@@ -117,7 +140,7 @@ class LexicalLeg:
         elif not hits:
             unfiltered, _ = await _choose(connection, words, scorer, Filters(), 1) if filters else ([], True)
             reason = Reason.FILTERED if unfiltered else Reason.NO_MATCH
-        return LexicalHits(hits, tuple(words.counts), reason, complete=complete, scorer=scorer)
+        return LexicalHits(hits, {}, tuple(words.counts), reason, complete=complete, scorer=scorer)
 
 
 async def _choose(

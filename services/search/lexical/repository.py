@@ -9,6 +9,7 @@ from psycopg.rows import DictRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
+from services.search.items import number_array
 from services.search.lexical.blocks import BlockMemory, Blocks, Version
 from services.search.lexical.bm25 import Scorer, Scores, Term
 from services.search.lexical.hit import Hit
@@ -263,18 +264,31 @@ async def keep_matching(
     Returns:
         The best first.
     """
-    statement = ALL_MATCH
-    values: list[Any] = []
-    if words.phrases or filters:
-        condition, values = filters.condition()
-        statement = MATCHING.format(phrases=PHRASES if words.phrases else NONE, condition=condition).as_bytes()
-        values = [words.phrases, *values] if words.phrases else values
-    numbers = scores.numbers.tolist()
-    array = f"{{{','.join(map(str, numbers))}}}"  # psycopg looks at each number of a list
+    if not words.phrases and not filters:
+        return await name(connection, scores.by_number(), limit)
+    condition, values = filters.condition()
+    statement = MATCHING.format(phrases=PHRASES if words.phrases else NONE, condition=condition).as_bytes()
+    values = [words.phrases, *values] if words.phrases else values
+    return await _read_hits(connection, statement, scores.by_number(), values, limit)
+
+
+async def name(connection: Connection, found: Mapping[int, float], limit: int | None = None) -> list[Hit]:
+    """Return those of some items that exist, in their order.
+
+    Args:
+        connection: A transaction of the tenant.
+        found: Number → score.
+        limit: Most results; None for all.
+    """
+    return await _read_hits(connection, ALL_MATCH, found, [], len(found) if limit is None else limit)
+
+
+async def _read_hits(
+    connection: Connection, statement: bytes, found: Mapping[int, float], values: Sequence[Any], limit: int
+) -> list[Hit]:
     cursor = connection.cursor(row_factory=tuple_row)
-    await cursor.execute(statement, (array, *values, limit))
-    found = dict(zip(numbers, scores.values.tolist(), strict=True))
-    return [Hit(kind, own, found[number]) for kind, own, number in await cursor.fetchall()]
+    await cursor.execute(statement, (number_array(found), *values, limit))
+    return [Hit(kind, own, found[number], number) for kind, own, number in await cursor.fetchall()]
 
 
 async def read_matching(connection: Connection, filters: Filters, limit: int) -> list[int]:

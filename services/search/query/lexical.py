@@ -1,5 +1,6 @@
 """The lexical leg, as a query asks it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.search.filters import Filters
@@ -28,7 +29,15 @@ class WordSearch:
         self._leg = leg
 
     async def search(
-        self, connection: Connection, tenant: str, text: str, filters: Filters, limit: int, *, strict: bool
+        self,
+        connection: Connection,
+        tenant: str,
+        text: str,
+        filters: Filters,
+        limit: int,
+        *,
+        strict: bool,
+        named: bool = True,
     ) -> LexicalHits:
         """Search.
 
@@ -40,16 +49,26 @@ class WordSearch:
             limit: Most hits.
             strict: Whether an item must have the phrases. Otherwise they raise its score: questions in plain language
                 have quotes too, and vectors propose items without the phrase anyway.
+            named: Whether the keys of the items are needed; else they are left out where nothing here needs them.
         """
         query = parse_query(text)
         if strict or not query.phrases:
-            return await self._leg.search(connection, tenant, query, filters, limit)
+            return await self._leg.search(connection, tenant, query, filters, limit, named=named)
         found = await self._leg.search(connection, tenant, replace(query, phrases=()), filters, limit)
         if not found.hits:
             return found
         exact = await self._leg.search(connection, tenant, query, filters, limit)
         bonus = PHRASE_BONUS * found.hits[0].score
-        raised = {(kind, own): Hit(kind, own, score + bonus) for kind, own, score in exact.hits}
-        hits = [*raised.values(), *(hit for hit in found.hits if (hit.entity_type, hit.entity_id) not in raised)]
+        raised = {hit.number: hit._replace(score=hit.score + bonus) for hit in exact.hits}
+        hits = [*raised.values(), *(hit for hit in found.hits if hit.number not in raised)]
         hits.sort(key=lambda hit: -hit.score)
         return replace(found, hits=hits[:limit])
+
+    async def name(self, connection: Connection, unnamed: Mapping[int, float]) -> list[Hit]:
+        """Return those of some items that exist, in their order.
+
+        Args:
+            connection: A transaction of the tenant.
+            unnamed: Number → score.
+        """
+        return await self._leg.name(connection, unnamed)

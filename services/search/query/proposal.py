@@ -1,6 +1,6 @@
 """What one leg proposes to a ranking."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlplatform.errors import PlatformError
@@ -10,6 +10,7 @@ from services.search.items import Key
 from services.search.query.plan import Plan
 from services.search.query.ranking import Strategy
 from services.search.query.state import Space
+from services.search.query.vector_repository import Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,10 @@ class Proposal:
 
     Attributes:
         hits: The best first.
+        unnamed: Number → score of what words found, the best first, while its keys are not known; then there are no
+            hits.
+        looked_for: Numbers of what words found.
+        cut: Whether there may be more than was looked for.
         reason: Why there are fewer than could be.
         corrected: Unknown word → the one that was looked for instead.
         complete: Whether nothing was left out that could be a hit.
@@ -26,13 +31,16 @@ class Proposal:
         plan: What the strategy was chosen by.
         vector: The embedded query.
         space: The space that it was embedded for.
-        compared: Items of the other leg that the query was compared with already.
-        similarities: What came of it, of those that are embedded.
+        asked: Numbers of what words found, where the query was compared with it already.
+        compared: What came of it.
         numbers: Of what vectors propose, as words know it.
         scores: Says what other items score by words.
     """
 
     hits: Hits = ()
+    unnamed: Mapping[int, float] = field(default_factory=dict)
+    looked_for: Collection[int] = ()
+    cut: bool = False
     reason: str | None = None
     corrected: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
@@ -41,15 +49,10 @@ class Proposal:
     plan: Plan | None = None
     vector: QueryVector | None = None
     space: Space | None = None
-    compared: Collection[Key] = ()
-    similarities: Mapping[Key, float] = field(default_factory=dict)
+    asked: Collection[int] = ()
+    compared: Sequence[Compared] = ()
     numbers: Mapping[Key, int] = field(default_factory=dict)
     scores: Callable[[Collection[int]], Mapping[int, float]] = lambda _: {}
-
-    @property
-    def keys(self) -> list[Key]:
-        """Of the hits."""
-        return [(kind, own) for kind, own, _ in self.hits]
 
     def score(self, vectors: "Proposal") -> dict[Key, float]:
         """Return the BM25 of what only vectors propose, of that which has words of the query.
@@ -57,8 +60,8 @@ class Proposal:
         Args:
             vectors: What they propose; this is what words propose.
         """
-        proposed = set(self.keys)
-        unknown = {number: key for key, number in vectors.numbers.items() if key not in proposed}
+        looked_for = set(self.looked_for)
+        unknown = {number: key for key, number in vectors.numbers.items() if number not in looked_for}
         return {unknown[number]: score for number, score in self.scores(unknown.keys()).items()}
 
 

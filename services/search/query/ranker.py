@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
-import structlog
 
 from mlplatform.auth import Principal
 from mlplatform.database import Database
@@ -18,7 +17,9 @@ from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, extend_words, fuse, scale_of, weight_of
 from services.search.items import Key
 from services.search.lexical import Reason
+from services.search.query.comparison import Comparison
 from services.search.query.course import Course
+from services.search.query.failure import unavailable
 from services.search.query.lexical import REASONS, WordSearch
 from services.search.query.plan import Plan
 from services.search.query.proposal import NOTHING, Proposal
@@ -31,8 +32,6 @@ from services.search.spaces import QueryEmbedder
 WAITING = "Items that meet the filters still wait for their embedding."
 NOTHING_EMBEDDED = "There is no embedded item."
 NOTHING_MATCHING = "No embedded item meets the filters."
-
-logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,7 @@ class Ranker:
         self._embedder = QueryEmbedder(database, embedding)
         self._vectors = vectors
         self._words = words
+        self._comparison = Comparison(vectors, words, patience=patience)
         self._patience = patience
         self.window = window
         self._few = min(few, window)
@@ -126,6 +126,7 @@ class Ranker:
             await _end(words)  # before the course ends the transaction that it searches in
             raise
         course.hand_over()
+        worded, similarities = await self._comparison.complete(vectors, worded, course)
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]
         failure = vectors.failure or worded.failure
@@ -133,7 +134,6 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        similarities = await self._compare(vectors, worded, course)
         ranking = self._fuse(query, vectors, worded, similarities, weight)
         ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
         return Ranked(ranking, vectors.plan, vectors.space)
@@ -161,7 +161,7 @@ class Ranker:
             async with asyncio.timeout(self._patience):
                 return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
         except (psycopg.Error, TimeoutError) as error:
-            raise _unavailable(ranking.more or "vector", error) from error
+            raise unavailable(ranking.more or "vector", error) from error
 
     async def _search_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
@@ -180,7 +180,7 @@ class Ranker:
                     position + limit,
                     strict=query.mode == "lexical",
                 )
-            chosen = _beyond(found.hits, known)[start : start + limit]
+            chosen = _beyond([hit[:3] for hit in found.hits], known)[start : start + limit]
             if query.mode == "lexical":
                 return [Fused((kind, own), score, lexical_score=score) for kind, own, score in chosen]
             best = found.hits[0].score if found.hits else 0.0
@@ -204,7 +204,7 @@ class Ranker:
         more: Leg | None = None
         if len(vectors.hits) >= query.depth:
             more = "vector"
-        elif len(words.hits) >= query.depth:  # every embedded item is a candidate, and others have the words too
+        elif words.cut:  # every embedded item is a candidate, and others have the words too
             more = "lexical"
         # Beyond the candidates there is no way to come back to one that was left out, unless it has a vector.
         limit = self.window if more == "vector" else None
@@ -240,22 +240,6 @@ class Ranker:
             scale=scale_of(vectors.hits, similarities),
         )
 
-    async def _compare(self, vectors: Proposal, words: Proposal, course: Course) -> Mapping[Key, float]:
-        """Return the similarities of the candidates that only words proposed; they are of use, but no need."""
-        near = {(kind, own) for kind, own, _ in vectors.hits}
-        known = {key: similarity for key, similarity in vectors.similarities.items() if key not in near}
-        missing = [key for key in words.keys if key not in near and key not in vectors.compared]
-        if vectors.vector is None or vectors.space is None or not missing:
-            return known
-        try:
-            async with asyncio.timeout(self._patience):
-                with course.steps.step("compare"):
-                    more = await self._vectors.compare(course.last, vectors.space, vectors.vector.literal(), missing)
-        except (psycopg.Error, DependencyUnavailable, TimeoutError) as error:
-            _unavailable("vector", error)
-            return known
-        return {**known, **more}
-
     async def _ask_vectors(
         self,
         principal: Principal,
@@ -273,9 +257,9 @@ class Ranker:
                     vector, space = await self._embedder.embed(principal, query.text, state)
                 plan = await planning
                 with course.steps.step("vector"):
-                    others: list[Key] = []
+                    others: Collection[int] = ()
                     if words.done():  # as mostly, while the query was embedded
-                        others = words.result().keys
+                        others = words.result().looked_for
                         course.hand_over()
                     found = await self._vectors.search(
                         course.last,
@@ -290,7 +274,7 @@ class Ranker:
         except (DependencyUnavailable, SpaceMismatchError) as error:
             return Proposal(failure=error)
         except (psycopg.Error, TimeoutError) as error:
-            return Proposal(failure=_unavailable("vector", error))
+            return Proposal(failure=unavailable("vector", error))
         finally:
             await _end(planning)
         return Proposal(
@@ -299,8 +283,8 @@ class Ranker:
             plan=plan,
             vector=vector,
             space=space,
-            compared=frozenset(others),
-            similarities=found.compared,
+            asked=frozenset(others),
+            compared=found.compared,
             numbers=found.numbers,
         )
 
@@ -318,17 +302,26 @@ class Ranker:
                         query.filters,
                         query.depth,
                         strict=query.mode == "lexical",
+                        named=query.mode == "lexical",
                     )
         except BaseException as error:
             await course.first.abandon(error)
             if isinstance(error, psycopg.Error | DependencyUnavailable | TimeoutError):
-                return Proposal(failure=_unavailable("lexical", error))
+                return Proposal(failure=unavailable("lexical", error))
             raise
         course.rest()
         why = found.reason if found.complete else Reason.TOO_MANY
         reason = None if why is None else REASONS[why]
+        numbers = list(found.unnamed) or [hit.number for hit in found.hits]
         return Proposal(
-            found.hits, reason=reason, corrected=found.corrected, complete=found.complete, scores=found.scores
+            [(hit.entity_type, hit.entity_id, hit.score) for hit in found.hits],
+            unnamed=found.unnamed,
+            looked_for=numbers,
+            cut=len(numbers) >= query.depth,
+            reason=reason,
+            corrected=found.corrected,
+            complete=found.complete,
+            scores=found.scores,
         )
 
 
@@ -348,11 +341,3 @@ async def _end(task: "asyncio.Task[Any]") -> None:
     """Wait until a task that may not be needed any more is over, whatever became of it."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _unavailable(leg: Leg, error: Exception) -> DependencyUnavailable:
-    is_outage = isinstance(error, TimeoutError | psycopg.OperationalError | DependencyUnavailable)
-    logger.warning("search.leg_failed", leg=leg, error=type(error).__name__, exc_info=None if is_outage else error)
-    slow = isinstance(error, TimeoutError | psycopg.errors.QueryCanceled)
-    what = "took too long" if slow else "failed"
-    return DependencyUnavailable("postgres", f"The {leg} search {what}; try again shortly.")

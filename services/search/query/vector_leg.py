@@ -1,6 +1,6 @@
 """The nearest items by their vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlplatform.database import Database
@@ -13,7 +13,7 @@ from services.search.query.plan import CountMemory, Plan, exact_threshold
 from services.search.query.ranking import Strategy
 from services.search.query.reading import Reading
 from services.search.query.state import Space, State
-from services.search.query.vector_repository import Near
+from services.search.query.vector_repository import Compared, Near
 
 Hit = tuple[str, str, float]
 """Entity type, entity id and cosine similarity."""
@@ -26,13 +26,13 @@ class VectorHits:
     Attributes:
         hits: The best first.
         strategy: How they were found.
-        compared: Similarities of other items that were asked for.
+        compared: Other items that were asked for, those that exist.
         numbers: Of the hits, as words know them; empty when they were not asked for.
     """
 
     hits: Sequence[Hit]
     strategy: Strategy
-    compared: Mapping[Key, float]
+    compared: Sequence[Compared]
     numbers: Mapping[Key, int]
 
 
@@ -78,7 +78,7 @@ class VectorLeg:
         filters: Filters,
         *,
         limit: int,
-        others: Sequence[Key],
+        others: Collection[int],
         numbered: bool,
     ) -> VectorHits:
         """Find the nearest items, and say on the way how similar others are.
@@ -90,7 +90,7 @@ class VectorLeg:
             vector: The query as pgvector reads it.
             filters: Conditions.
             limit: Most hits.
-            others: Items to compare the query with too.
+            others: Numbers of items to compare the query with too.
             numbered: Whether to read the numbers of the hits.
         """
         strategy = plan.strategy(limit)
@@ -100,12 +100,12 @@ class VectorLeg:
             settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples)
             self.expected = settings
         near: Sequence[Near] = ()
-        compared: Mapping[Key, float] = {}
+        compared: Sequence[Compared] = ()
         try:
             connection = await reading.connection(settings)
             if is_walk and others:
                 near, compared = await vector_repository.search_hnsw_and_compare(
-                    connection, space.id, vector, filters, limit=limit, keys=others, numbered=numbered
+                    connection, space.id, vector, filters, limit=limit, others=others, numbered=numbered
                 )
             elif is_walk:
                 near = await vector_repository.search_hnsw(
@@ -126,17 +126,17 @@ class VectorLeg:
         numbers = {(one.entity_type, one.entity_id): one.number for one in near if one.number is not None}
         return VectorHits(_hits(near), strategy, compared, numbers)
 
-    async def compare(self, reading: Reading, space: Space, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
-        """Return the cosine similarity of the query to some items, of those that are embedded.
+    async def compare(self, reading: Reading, space: Space, vector: str, others: Collection[int]) -> Sequence[Compared]:
+        """Compare the query with some items; return those that exist.
 
         Args:
             reading: Left open, unless it fails.
             space: The space of the vector.
             vector: The query as pgvector reads it.
-            keys: Of the items.
+            others: Numbers of the items.
         """
         try:
-            return await vector_repository.compare(await reading.connection(), space.id, vector, keys)
+            return await vector_repository.compare(await reading.connection(), space.id, vector, others)
         except BaseException as error:
             await reading.abandon(error)
             raise

@@ -1,6 +1,6 @@
 """SQL of vectors. Every statement sees the rows of the transaction's tenant only."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from services.search.filters import Filters
-from services.search.items import Key
+from services.search.items import number_array
 from services.search.query.repository import Connection
 
 
@@ -27,6 +27,22 @@ class Near(NamedTuple):
     entity_id: str
     score: float
     number: int | None = None
+
+
+class Compared(NamedTuple):
+    """An item that the query was compared with.
+
+    Attributes:
+        entity_type: Its type.
+        entity_id: Its id.
+        similarity: Cosine similarity; None while it is not embedded.
+        number: By which words know it.
+    """
+
+    entity_type: str
+    entity_id: str
+    similarity: float | None
+    number: int
 
 
 EMBEDDED = sql.SQL(
@@ -162,9 +178,9 @@ async def search_hnsw_and_compare(
     filters: Filters,
     *,
     limit: int,
-    keys: Sequence[Key],
+    others: Collection[int],
     numbered: bool = False,
-) -> tuple[list[Near], dict[Key, float]]:
+) -> tuple[list[Near], list[Compared]]:
     """Do what `search_hnsw` and `compare` do, in one statement, which saves about as much as it takes to compare.
 
     Args:
@@ -173,37 +189,41 @@ async def search_hnsw_and_compare(
         vector: The query as pgvector reads it.
         filters: Conditions of what is walked to.
         limit: Most results of the walk.
-        keys: Of the items to compare with.
+        others: Numbers of the items to compare with.
         numbered: Whether to read the numbers of the items that it walks to.
 
     Returns:
-        What the walk found, and the similarities of the items.
+        What the walk found, and what `compare` returns.
     """
     walk, values = _walk(space_id, vector, filters, limit, numbered=numbered)
     statement = b"(%b) UNION ALL (%b)" % (walk, _comparison(space_id))
     cursor = connection.cursor(row_factory=tuple_row)
-    await cursor.execute(statement, (*values, *_compared(vector, keys)))
+    await cursor.execute(statement, (*values, vector, number_array(others)))
     near: list[Near] = []
-    others: dict[Key, float] = {}
-    for entity_type, entity_id, similarity, number, is_near in await cursor.fetchall():
+    compared: list[Compared] = []
+    for *one, is_near in await cursor.fetchall():
         if is_near:
-            near.append(Near(entity_type, entity_id, similarity, number))
+            near.append(Near(*one))
         else:
-            others[entity_type, entity_id] = similarity
-    return _sorted(near), others
+            compared.append(Compared(*one))
+    return _sorted(near), compared
 
 
-async def compare(connection: Connection, space_id: int, vector: str, keys: Sequence[Key]) -> dict[Key, float]:
-    """Return the cosine similarity of the query to some items, of those that are embedded.
+async def compare(connection: Connection, space_id: int, vector: str, others: Collection[int]) -> list[Compared]:
+    """Compare the query with some items.
 
     Args:
         connection: A transaction of the tenant.
         space_id: The space of the vector.
         vector: The query as pgvector reads it.
-        keys: Of the items.
+        others: Numbers of the items.
+
+    Returns:
+        Those that exist, in no order.
     """
-    near = await _near(connection, _comparison(space_id), _compared(vector, keys))
-    return {(one.entity_type, one.entity_id): one.score for one in near}
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_comparison(space_id), (vector, number_array(others)))
+        return [Compared(*row[:4]) for row in await cursor.fetchall()]
 
 
 def _walk(space_id: int, vector: str, filters: Filters, limit: int, *, numbered: bool) -> tuple[bytes, list[Any]]:
@@ -251,20 +271,18 @@ def _comparison(space_id: int) -> bytes:
     return (
         sql.SQL(
             """
-            SELECT e.entity_type, e.entity_id, 1 - (e.embedding <=> %s::halfvec), NULL::bigint, false
-            FROM unnest(%s::text[], %s::text[]) AS k (entity_type, entity_id)
-            JOIN {table} e ON e.tenant_id = current_setting('ml.tenant') AND e.entity_type = k.entity_type
-                AND e.entity_id = k.entity_id
-            WHERE {embedded}
+            SELECT i.entity_type, i.entity_id, CASE WHEN i.state = 'embedded' THEN (
+                SELECT 1 - (e.embedding <=> %s::halfvec) FROM {table} e
+                WHERE e.tenant_id = current_setting('ml.tenant')
+                    AND e.entity_type = i.entity_type AND e.entity_id = i.entity_id
+            ) END, i.number, false
+            FROM unnest(%s::bigint[]) AS k (number)
+            JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.number = k.number
             """
         )
-        .format(table=_embeddings(space_id), embedded=EMBEDDED)
+        .format(table=_embeddings(space_id))
         .as_bytes()
     )
-
-
-def _compared(vector: str, keys: Sequence[Key]) -> list[Any]:
-    return [vector, [key[0] for key in keys], [key[1] for key in keys]]
 
 
 def _sorted(near: Sequence[Near]) -> list[Near]:

@@ -208,7 +208,7 @@ class TestDegradation:
         assert "embedding" in found["reason"]
 
     async def test_without_words_vectors_answer_and_say_so(self, fruit, app):
-        async def broken(connection, *_, strict):
+        async def broken(connection, *_, **__):
             await connection.execute("SELECT 1 / 0")
 
         app.state.searcher._ranker._words.search = broken
@@ -219,7 +219,7 @@ class TestDegradation:
         assert "lexical" in found["reason"]
 
     async def test_without_either_there_is_no_answer(self, fruit, app, embedding_server):
-        async def broken(connection, *_, strict):
+        async def broken(connection, *_, **__):
             await connection.execute("SELECT 1 / 0")
 
         app.state.searcher._ranker._words.search = broken
@@ -228,7 +228,7 @@ class TestDegradation:
         assert (await fruit.search("red apple")).status_code == 503
 
     async def test_a_leg_that_takes_too_long_is_left_out(self, fruit, app):
-        async def slow(connection, *_, strict):
+        async def slow(connection, *_, **__):
             await connection.execute("SELECT pg_sleep(60)")
 
         app.state.searcher._ranker._words.search = slow

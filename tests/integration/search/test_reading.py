@@ -56,24 +56,31 @@ class TestTwoTransactions:
     def settings(self, settings):
         return settings.model_copy(update={"database_pool_size": 4})
 
-    async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
-        """Words are found while vectors are searched."""
-        embedding_server.favourite = "ripe"
+    @pytest.fixture
+    def slow_words(self, monkeypatch):
+        """Have words found while vectors are searched."""
         walking, found = asyncio.Event(), asyncio.Event()
-        walk, keep = vector_repository.search_hnsw, lexical_repository.keep_matching
-        apply = app.state.searcher._reranking.apply
-        used = []
+        walk, read = vector_repository.search_hnsw, lexical_repository.read_scorer
 
         async def slow_walk(*given, **more):
             walking.set()
             await found.wait()
             return await walk(*given, **more)
 
-        async def slow_keep(*given):
+        async def slow_read(*given):
             await walking.wait()
-            rows = await keep(*given)
+            scorer = await read(*given)
             found.set()
-            return rows
+            return scorer
+
+        monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
+        monkeypatch.setattr(lexical_repository, "read_scorer", slow_read)
+
+    @pytest.mark.usefixtures("slow_words")
+    async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
+        embedding_server.favourite = "ripe"
+        apply = app.state.searcher._reranking.apply
+        used = []
 
         async def look(*given):
             await eventually(lambda: connections() == 0, 10)
@@ -83,13 +90,23 @@ class TestTwoTransactions:
         def connections():
             return REGISTRY.get_sample_value("ml_database_pool_connections", {"state": "used"})
 
-        monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
-        monkeypatch.setattr(lexical_repository, "keep_matching", slow_keep)
         monkeypatch.setattr(app.state.searcher._reranking, "apply", look)
 
         answer = (await many.search("ripe fruit", limit=5, rerank=5)).json()
 
         assert (answer["degraded"], answer["reranker"], used) == ([], "text-reranker:7", [0])
+
+    @pytest.mark.usefixtures("slow_words")
+    async def test_what_words_found_is_shown_though_it_cannot_be_compared(self, many, monkeypatch):
+        async def fail(connection, *_):
+            await connection.execute("SELECT 1 / 0")
+
+        monkeypatch.setattr(vector_repository, "compare", fail)
+
+        answer = (await many.search("number7 fruit", limit=50, explain=True)).json()
+
+        by_words = [one for one in answer["results"] if one["explain"]["lexical"]["rank"]]
+        assert (answer["degraded"], by_words[0]["entity_id"]) == ([], "007")
 
     async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
         """Else they would be searched on a connection that somebody else has by then."""
@@ -108,7 +125,7 @@ class TestTwoTransactions:
             asyncio.current_task().cancel()
             await close(reading)
 
-        monkeypatch.setattr(lexical_repository, "keep_matching", wait)
+        monkeypatch.setattr(lexical_repository, "read_scorer", wait)
         monkeypatch.setattr(Reading, "close", leave)
 
         with pytest.raises(asyncio.CancelledError):

@@ -82,6 +82,12 @@ async def fruit(api, node):
     return api
 
 
+async def numbers_of(connection, ids):
+    """Return id → number of some items."""
+    cursor = await connection.execute("SELECT entity_id, number FROM search_items WHERE entity_id = ANY (%s)", (ids,))
+    return {row["entity_id"]: row["number"] for row in await cursor.fetchall()}
+
+
 async def count_reads(connection, table):
     """Return how many rows of a table this connection has read, by whatever index of all rows or none.
 
@@ -180,20 +186,22 @@ class TestSearch:
     @pytest.mark.usefixtures("fruit")
     async def test_a_walk_that_compares_on_the_way_finds_the_same(self, kernel, space):
         vector = "[" + ",".join(map(str, WordEncoder().encode(["blue fruit number42"])[0])) + "]"
-        others = [("doc", "007"), ("doc", "042"), ("doc", "not there")]
         async with kernel.database.reading("acme", vector_repository.walk_settings(10, 1000, 20_000)) as connection:
+            numbers = await numbers_of(connection, ["007", "042"])
+            others = [*numbers.values(), 10**9]
             before = await count_walks(connection, space.id)
             walked, compared = await vector_repository.search_hnsw_and_compare(
-                connection, space.id, vector, Filters(tags=["red"]), limit=10, keys=others
+                connection, space.id, vector, Filters(tags=["red"]), limit=10, others=others
             )
             assert await count_walks(connection, space.id) == before + 1
             assert walked == await vector_repository.search_hnsw(
                 connection, space.id, vector, Filters(tags=["red"]), 10
             )
-            assert compared == await vector_repository.compare(connection, space.id, vector, others)
+            assert sorted(compared) == sorted(await vector_repository.compare(connection, space.id, vector, others))
 
         assert len(walked) == 10
-        assert set(compared) == set(others[:2])
+        assert {one.entity_id: one.number for one in compared} == numbers
+        assert next(one.similarity for one in compared if one.entity_id == "042") == pytest.approx(1.0)
 
     @pytest.mark.usefixtures("fruit")
     async def test_to_compare_few_items_the_vectors_of_others_are_not_read(self, kernel, space, database_urls):
@@ -223,17 +231,18 @@ class TestSearch:
         async with kernel.database.transaction(
             "acme", vector_repository.walk_settings(200, 1000, 20_000)
         ) as connection:
-            keys = {"042": ("doc", "042"), "046": ("doc", "046"), "050": ("doc", "050")}
+            numbers = await numbers_of(connection, ["042", "046", "050"])
+            current = set(numbers)
             for state, error, waiting in (("pending", None, "042"), ("failed", "too long", "046")):
                 await connection.execute(change, (state, error, waiting))
-                del keys[waiting]
+                current.remove(waiting)
                 walked = await vector_repository.search_hnsw(connection, space.id, vector, Filters(), 200)
-                looked_at = [("doc", "042"), *keys.values()]
-                compared = await vector_repository.compare(connection, space.id, vector, looked_at)
+                compared = await vector_repository.compare(connection, space.id, vector, numbers.values())
 
-                assert len(walked) == 120 - (3 - len(keys))
-                assert {one.entity_id for one in walked} >= set(keys)
-                assert set(compared) == set(keys.values())
+                assert len(walked) == 120 - (3 - len(current))
+                assert {one.entity_id for one in walked} >= current
+                assert {one.entity_id for one in compared if one.similarity is not None} == current
+                assert {one.entity_id: one.number for one in compared} == numbers
 
     @pytest.mark.usefixtures("node")
     async def test_when_the_index_stops_early_everything_is_compared(self, api, app):

@@ -1,0 +1,84 @@
+"""What one leg says of the candidates of the other."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+import psycopg
+
+from mlplatform.errors import DependencyUnavailable
+from services.search.fusion import Hits
+from services.search.items import Key
+from services.search.query.course import Course
+from services.search.query.failure import unavailable
+from services.search.query.lexical import WordSearch
+from services.search.query.proposal import Proposal
+from services.search.query.vector_leg import VectorLeg
+
+FAILURES = (psycopg.Error, DependencyUnavailable, TimeoutError)
+
+
+class Comparison:
+    """Compares the query with what only words propose, and names it on the way.
+
+    Args:
+        vectors: The vector leg.
+        words: The lexical leg.
+        patience: Seconds that each may take.
+    """
+
+    def __init__(self, vectors: VectorLeg, words: WordSearch, *, patience: float) -> None:
+        self._vectors = vectors
+        self._words = words
+        self._patience = patience
+
+    async def complete(
+        self, vectors: Proposal, words: Proposal, course: Course
+    ) -> tuple[Proposal, Mapping[Key, float]]:
+        """Return what words propose, named, and the similarities of what vectors do not propose.
+
+        Similarities are of use, but no need: without them there are none. Without names words propose nothing.
+
+        Args:
+            vectors: What vectors propose.
+            words: What words propose.
+            course: Its last transaction is used, or opened.
+        """
+        near = {number: key for key, number in vectors.numbers.items()}
+        missing = [number for number in words.looked_for if number not in near and number not in vectors.asked]
+        compared = list(vectors.compared)
+        if vectors.vector is not None and vectors.space is not None and missing:
+            try:
+                async with asyncio.timeout(self._patience):
+                    with course.steps.step("compare"):
+                        literal = vectors.vector.literal()
+                        compared += await self._vectors.compare(course.last, vectors.space, literal, missing)
+                missing = []
+            except FAILURES as error:
+                unavailable("vector", error)
+        proposed = {(kind, own) for kind, own, _ in vectors.hits}
+        similarities = {
+            (one.entity_type, one.entity_id): one.similarity
+            for one in compared
+            if one.similarity is not None and (one.entity_type, one.entity_id) not in proposed
+        }
+        if not words.unnamed:
+            return words, similarities
+        names = near | {one.number: (one.entity_type, one.entity_id) for one in compared}
+        if missing or vectors.vector is None:
+            return await self._name(words, course), similarities
+        return replace(words, hits=_hits(words.unnamed, names), unnamed={}), similarities
+
+    async def _name(self, words: Proposal, course: Course) -> Proposal:
+        try:
+            async with asyncio.timeout(self._patience):
+                hits = await self._words.name(await course.last.connection(), words.unnamed)
+        except FAILURES as error:
+            await course.last.abandon(error)
+            return Proposal(failure=unavailable("lexical", error))
+        return replace(words, hits=[(hit.entity_type, hit.entity_id, hit.score) for hit in hits], unnamed={})
+
+
+def _hits(unnamed: Mapping[int, float], names: Mapping[int, Key]) -> Hits:
+    """Return those that exist."""
+    return [(*names[number], score) for number, score in unnamed.items() if number in names]
