@@ -67,7 +67,7 @@ class Record(BaseModel):
         return Record(trials=(*others, trial))
 
     def choose(self, wanted: str) -> BackendName:
-        """Return the fastest of those that may serve; the wanted one, or one in its place, if it may, else the reference."""
+        """Return the wanted backend or what serves in its place, of all the fastest for `auto`, else the reference."""
         named: set[str] = {wanted} if self.serves(wanted) else set(stand_ins(wanted))
         able = [trial for trial in self.trials if trial.refused is None and (wanted == AUTO or trial.backend in named)]
         best = max(able, key=lambda trial: trial.texts_per_second or 0, default=None)
