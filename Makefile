@@ -37,6 +37,11 @@ doctor: install ## Check this machine and say how to mend what is wrong
 test: install ## Run all tests on a real stack (T=path for some, ARGS for pytest)
 	@$(VENV)/pytest -n 2 $(T) $(ARGS)
 
+.PHONY: test-ray
+test-ray: install ## Install Ray beside the rest (80 MB to fetch, 250 MB on the disk) and run the tests of it
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[ray]"
+	@$(VENV)/pytest tests/integration/embedding/test_ray.py $(ARGS)
+
 .PHONY: lint
 lint: install ## Check style, types and the direction of imports
 	@$(VENV)/ruff check .
@@ -77,6 +82,10 @@ bench-drift: install ## How often drift is found, where there is some and where 
 .PHONY: bench-search
 bench-search: install ## Measure search beside other stores (most of an hour; ARGS="--items 10000": minutes)
 	@$(VENV)/python -m benchmarks.search $(ARGS)
+
+.PHONY: bench-search-million
+bench-search-million: install ## The same with a million items: hours and 18 GB for all stores; see docs/benchmarks/search.md
+	@$(VENV)/python -m benchmarks.search --items 1000000 $(ARGS)
 
 .PHONY: eval-search
 eval-search: install ## Search quality on a BEIR-style folder: DATA=DIR

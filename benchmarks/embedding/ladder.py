@@ -53,7 +53,7 @@ def _open(selection: Selection, report: Callable[[str], None]) -> dict[BackendNa
     backends: dict[BackendName, Backend] = {}
     names: list[BackendName] = ["torch-fp32", *ON_PROCESSORS]
     for name in names:
-        if (reason := obstacle(name)) is not None:
+        if (reason := obstacle(name, selection.machine)) is not None:
             report(f"{name} is left out: {reason}")
             continue
         report(f"prepare {name}")

@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--texts", type=int, default=320, help="texts of one round")
     parser.add_argument("--no-quality", dest="quality", action="store_false", help="skip nDCG, which takes longest")
     parser.add_argument("--no-infinity", dest="infinity", action="store_false", help="leave infinity-emb out")
-    parser.add_argument("--ladder", action="store_true", help="measure each backend by itself as well")
+    parser.add_argument("--no-ladder", dest="ladder", action="store_false", help="leave out each backend by itself")
     parser.add_argument("--home", type=Path, default=ROOT / ".bench", help="folder of environments (.bench)")
     parser.add_argument(
         "--output", type=Path, default=RESULTS, help="folder of the JSON; another one leaves the page be"

@@ -224,16 +224,17 @@ def reindex(
     from mlplatform.spaces.errors import SpaceNotReadyError  # noqa: PLC0415 - see above
 
     async def work(settings: "PlatformSettings", database: "Database") -> "tuple[Space, Built]":
-        records = [record for record in await changes.list_spaces(database) if record.space is not None]
-        chosen = [record for record in records if record.id == space_id]
         if space_id is None:
-            chosen = [record for record in records if record.state.value == "active"]
-        if not chosen or chosen[0].space is None:
+            records = await changes.list_spaces(database)
+            chosen = next((record.space for record in records if record.state.value == "active"), None)
+        else:
+            chosen = (await changes.find_space(database, space_id)).space
+        if chosen is None:
             wanted = "no space is searched yet" if space_id is None else f"space {space_id} has no table"
             raise SpaceNotReadyError(f"{wanted}: see mlp spaces list")
         await _check_pgvector(database)
         with view.progress(quiet=as_json) as progress:
-            return chosen[0].space, await _build(settings, database, chosen[0].space, progress)
+            return chosen, await _build(settings, database, chosen, progress)
 
     space, built = _run(work)
     if as_json:

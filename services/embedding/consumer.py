@@ -116,13 +116,14 @@ class Indexer:
                     await store(connection, space_id, items, positions, outcome)
             for found in counts:
                 if found.stored:
-                    refs = [ItemRef(**row) for row in found.stored]
+                    refs = [_ref(row) for row in found.stored]
                     update = IndexUpdated(tenant=tenant, space_id=found.space_id, items=refs, deleted=False)
                     await enqueue(connection, CloudEvent.of(update, source=SOURCE))
         if not counts:  # they wait on for a node that has the model of the space that is searched now
             metrics.ITEMS.labels("deferred").inc(len(positions))
         for found in counts:
             metrics.ITEMS.labels("embedded").inc(len(found.stored))
+            metrics.TRUNCATED_ITEMS.inc(sum(row["truncated"] for row in found.stored))
             metrics.ITEMS.labels("outdated").inc(found.outdated)
             metrics.ITEMS.labels("failed").inc(found.failed)
 
@@ -132,7 +133,7 @@ class Counts(NamedTuple):
 
     Attributes:
         space_id: The space that is searched.
-        stored: entity_type, entity_id and content_sha256 of those that can be found now.
+        stored: entity_type, entity_id, content_sha256 and truncated of those that can be found now.
         outdated: How many have changed since they were read.
         failed: How many the model cannot take.
     """
@@ -156,7 +157,9 @@ async def _store_active(
     stored: list[DictRow] = []
     if good:
         vectors = encode_halfvecs(outcome.vectors[good])
-        rows = [(*_version(items[at]), vector) for at, vector in zip(good, vectors, strict=True)]
+        rows = [
+            (*_version(items[at]), vector, at in outcome.truncated) for at, vector in zip(good, vectors, strict=True)
+        ]
         stored = await repository.save_embeddings(connection, space_id, rows)
     if failed:
         reasons = [(*_version(items[at]), outcome.reasons[at]) for at in failed]
@@ -166,3 +169,7 @@ async def _store_active(
 
 def _version(item: PendingItem) -> repository.Version:
     return item.entity_type, item.entity_id, item.content_sha256, item.generation
+
+
+def _ref(row: DictRow) -> ItemRef:
+    return ItemRef(entity_type=row["entity_type"], entity_id=row["entity_id"], content_sha256=row["content_sha256"])

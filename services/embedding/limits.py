@@ -1,16 +1,14 @@
 """What a request may ask of the encoder."""
 
-import re
 from collections.abc import Iterator, Sequence
 
+from mlplatform.embedders.content import NOTHING, has_content
 from mlplatform.errors import FieldError, Unprocessable
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.token_ids import Text
 
 LISTED_ERRORS = 20
 PROMPT_CHARACTERS = 2_000
-# Neither white space nor a control character, nor one of the marks that have no width.
-_CONTENT = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
 def check_texts(
@@ -52,9 +50,7 @@ def check_text(text: str, limit: int) -> str | None:
         return "is empty"
     if len(text) > limit:
         return f"has {len(text)} characters; at most {limit} are read"
-    if _CONTENT.search(text) is None:
-        return "holds only white space and control characters"
-    return None
+    return None if has_content(text) else NOTHING
 
 
 def check_prompt(prompt: str, field: str = "body.prompt") -> None:

@@ -21,6 +21,9 @@ TOKENS = Counter("ml_embedding_tokens_total", "Tokens encoded, without padding."
 PADDED_TOKENS = Counter("ml_embedding_padded_tokens_total", "Tokens computed, padding included.")
 TRUNCATED = Counter("ml_embedding_truncated_texts_total", "Texts longer than the model reads.")
 ITEMS = Counter("ml_embedding_items_total", "Items taken from the index stream, by what became of them.", ["outcome"])
+TRUNCATED_ITEMS = Counter(
+    "ml_embedding_truncated_items_total", "Items embedded whose text is longer than the model reads."
+)
 REQUEUED = Counter("ml_embedding_requeued_items_total", "Pending items whose event was lost and sent again.")
 MODEL_LOADED = Gauge("ml_embedding_model_loaded_info", "The model that is served.", ["model", "version"])
 REFUSED = Counter("ml_embedding_refused_total", "Requests refused because the queue was full.", ["lane"])

@@ -12,7 +12,7 @@ Key = tuple[str, str]
 Version = tuple[str, str, str, int]
 """entity_type, entity_id, content_sha256 and generation."""
 
-STAGED_TYPES = ("text", "text", "text", "int8", "bytea")
+STAGED_TYPES = ("text", "text", "text", "int8", "bytea", "bool")
 """Of the columns of a staged row. pgvector reads the binary form of a vector, and `bytea` passes it on as it is."""
 
 # Any constant will do, as long as nothing else takes the same advisory lock.
@@ -63,7 +63,7 @@ async def read_pending(connection: Connection, keys: Sequence[Key]) -> list[Dict
 
 
 async def save_embeddings(
-    connection: Connection, space_id: int, rows: Sequence[tuple[str, str, str, int, bytes]]
+    connection: Connection, space_id: int, rows: Sequence[tuple[str, str, str, int, bytes, bool]]
 ) -> list[DictRow]:
     """Store vectors of the tenant's items and mark the items embedded.
 
@@ -74,17 +74,17 @@ async def save_embeddings(
     Args:
         connection: A transaction of the tenant.
         space_id: The space.
-        rows: A version and its vector as pgvector receives it, each item at most once.
+        rows: A version, its vector as pgvector receives it, and whether the text was cut; each item at most once.
 
     Returns:
-        The items that now have this vector: entity_type, entity_id, content_sha256.
+        The items that now have this vector: entity_type, entity_id, content_sha256 and truncated.
     """
     # A table of the session, so that its definition is written to the catalogue once for each connection.
     await connection.execute(
         """
         CREATE TEMPORARY TABLE IF NOT EXISTS staged_embeddings (
             entity_type text NOT NULL, entity_id text NOT NULL, content_sha256 text NOT NULL,
-            generation bigint NOT NULL, embedding halfvec NOT NULL
+            generation bigint NOT NULL, embedding halfvec NOT NULL, truncated boolean NOT NULL
         ) ON COMMIT DELETE ROWS
         """
     )
@@ -99,7 +99,7 @@ async def save_embeddings(
         sql.SQL(
             """
             WITH current AS (
-                SELECT i.tenant_id, s.entity_type, s.entity_id, s.content_sha256, s.embedding
+                SELECT i.tenant_id, s.entity_type, s.entity_id, s.content_sha256, s.embedding, s.truncated
                 FROM pg_temp.staged_embeddings s
                 JOIN search_items i ON i.tenant_id = current_setting('ml.tenant')
                     AND i.entity_type = s.entity_type AND i.entity_id = s.entity_id
@@ -107,16 +107,17 @@ async def save_embeddings(
                 ORDER BY i.entity_type, i.entity_id
                 FOR UPDATE OF i
             ), stored AS (
-                INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding)
-                SELECT tenant_id, entity_type, entity_id, content_sha256, embedding FROM current
+                INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding, truncated)
+                SELECT tenant_id, entity_type, entity_id, content_sha256, embedding, truncated FROM current
                 ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE
-                SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding
-                RETURNING e.tenant_id, e.entity_type, e.entity_id
+                SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding,
+                    truncated = excluded.truncated
+                RETURNING e.tenant_id, e.entity_type, e.entity_id, e.truncated
             )
             UPDATE search_items i SET state = 'embedded', error = NULL
             FROM stored s
             WHERE i.tenant_id = s.tenant_id AND i.entity_type = s.entity_type AND i.entity_id = s.entity_id
-            RETURNING i.entity_type, i.entity_id, i.content_sha256
+            RETURNING i.entity_type, i.entity_id, i.content_sha256, s.truncated
             """
         ).format(table=_embeddings(space_id))
     )

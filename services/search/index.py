@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from mlplatform.idempotency import RepeatableRequest, StoredResponse
 from services.search import metrics, repository
 from services.search.errors import ItemNotFound
 from services.search.items import Item, Key
+from services.search.truncation import count_truncated, is_truncated
 from services.search.watcher import IndexWatcher
 from services.search.writing import SOURCE, count_written, ref, write_items
 
@@ -40,15 +41,17 @@ class Indexed:
         accepted: Items that were stored.
         embedded: Those that can be found by now.
         failed: Those that the model could not take.
+        truncated: Those that can be found, and whose vector is of a part of their text.
     """
 
     accepted: int
     embedded: int
     failed: int = 0
+    truncated: int = 0
 
     def body(self) -> dict[str, int]:
         """Return the answer on the wire."""
-        return {"accepted": self.accepted, "embedded": self.embedded, "failed": self.failed}
+        return asdict(self)
 
 
 class Index:
@@ -97,7 +100,9 @@ class Index:
                 return stored
             is_awaited = wait_for is not None or len(items) <= SINGLE_ITEMS
             pending = await write_items(connection, tenant, items, ReindexRequest if is_awaited else BulkReindexRequest)
-            indexed = Indexed(len(items), len(items) - len(pending))
+            waiting = {(ref.entity_type, ref.entity_id) for ref in pending}
+            kept = [(*item.key, item.content_sha256) for item in items if item.key not in waiting]
+            indexed = Indexed(len(items), len(kept), truncated=await count_truncated(connection, kept) if kept else 0)
             await request.save(connection, ACCEPTED, indexed.body())
         self._relay.wake()
         count_written(len(items), len(pending))
@@ -139,7 +144,7 @@ class Index:
             ItemNotFound: The tenant has none of this key.
         """
         async with self._database.transaction(tenant) as connection:
-            row = await repository.find_item(connection, key)
+            row = await repository.find_item(connection, key, await is_truncated(connection))
         if row is None:
             raise ItemNotFound("There is no such item in the index.")
         return row
@@ -153,9 +158,16 @@ class Index:
                 updated.clear()
                 async with self._database.transaction(tenant) as connection:
                     states = await repository.count_states(connection, versions)
-                left = wait_for - timedelta(seconds=time.monotonic() - started)
-                if not states.get("pending") or left <= timedelta(0):
+                    left = wait_for - timedelta(seconds=time.monotonic() - started)
+                    ended = not states.get("pending") or left <= timedelta(0)
+                    truncated = await count_truncated(connection, versions) if ended else 0
+                if ended:
                     break
                 await wait(updated, min(left, self._poll_interval))
         metrics.WAIT_SECONDS.observe(time.monotonic() - started)
-        return Indexed(indexed.accepted, indexed.embedded + states.get("embedded", 0), states.get("failed", 0))
+        return Indexed(
+            indexed.accepted,
+            indexed.embedded + states.get("embedded", 0),
+            states.get("failed", 0),
+            indexed.truncated + truncated,
+        )

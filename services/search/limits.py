@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import orjson
 
+from mlplatform.embedders.content import NOTHING, has_content
 from mlplatform.errors import FieldError, Unprocessable
 from services.search.items import Item, Key
 from services.search.settings import SearchSettings
@@ -42,9 +43,8 @@ def check_query(query: str, settings: SearchSettings) -> None:
     Raises:
         Unprocessable: It is.
     """
-    if not query:
-        message = "holds only white space and control characters"
-        raise Unprocessable("The query is empty.", errors=[FieldError("body.query", message)])
+    if not has_content(query):
+        raise Unprocessable("The query is empty.", errors=[FieldError("body.query", NOTHING)])
     if len(query) > settings.search_query_characters:
         message = f"has {len(query)} characters; at most {settings.search_query_characters} are read"
         raise Unprocessable("The query is too long.", errors=[FieldError("body.query", message)])

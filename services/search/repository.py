@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
@@ -83,14 +83,23 @@ async def delete_items(connection: Connection, entity_type: str, entity_ids: Seq
     return await cursor.fetchall()
 
 
-async def find_item(connection: Connection, key: Key) -> DictRow | None:
-    """Return an item with its state."""
+async def find_item(connection: Connection, key: Key, is_truncated: sql.Composable) -> DictRow | None:
+    """Return an item with its state.
+
+    Args:
+        connection: A transaction of the tenant.
+        key: Of the item.
+        is_truncated: Condition on the item `i`.
+    """
     cursor = await connection.execute(
-        """
-        SELECT entity_type, entity_id, text, metadata, tags, state, error, updated_at, generation
-        FROM search_items
-        WHERE tenant_id = current_setting('ml.tenant') AND entity_type = %s AND entity_id = %s
-        """,
+        sql.SQL(
+            """
+            SELECT entity_type, entity_id, text, metadata, tags, state, error, updated_at, generation,
+                {truncated} AS truncated
+            FROM search_items i
+            WHERE tenant_id = current_setting('ml.tenant') AND entity_type = %s AND entity_id = %s
+            """
+        ).format(truncated=is_truncated),
         key,
     )
     return await cursor.fetchone()

@@ -82,6 +82,10 @@ class IndexAnswer(BaseModel):
     accepted: Annotated[int, Field(description="Items that were stored.")]
     embedded: Annotated[int, Field(description="Those that can be found by now.")]
     failed: Annotated[int, Field(description="Those that the model could not take; GET the item for the reason.")]
+    truncated: Annotated[
+        int,
+        Field(description="Those embedded whose text is longer than the model reads; their vector is of a part of it."),
+    ]
 
 
 class DeleteAnswer(BaseModel):
@@ -100,6 +104,10 @@ class ItemAnswer(BaseModel):
     tags: list[str]
     state: Literal["pending", "embedded", "failed"]
     error: Annotated[str | None, Field(description="Why the item could not be embedded.")]
+    truncated: Annotated[
+        bool,
+        Field(description="Whether its text is longer than the model reads, so that its vector is of a part of it."),
+    ]
     generation: Annotated[int, Field(description="How often the item was written.")]
     updated_at: datetime
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from mlplatform.embedders.content import NOTHING, has_content
+
 NUL = "\x00"
 DEPTH = 8
 
@@ -23,10 +25,10 @@ def check_not_blank(text: str) -> str:
     """Return the text when there is something in it.
 
     Raises:
-        ValueError: It is white space.
+        ValueError: It is white space and control characters.
     """
-    if not text.strip():
-        raise ValueError("holds only white space")
+    if not has_content(text):
+        raise ValueError(NOTHING)
     return text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.embedding.encoding.backend import Backend, Vectors
-from services.embedding.encoding.names import GPU
+from services.embedding.encoding.names import ON_GPUS
 from services.embedding.encoding.packing import pack
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 
@@ -48,7 +48,7 @@ def texts_per_second(
         budget: Most tokens of a batch.
         threads: Threads of one batch.
     """
-    clock, share = (time.perf_counter, 1) if backend.name == GPU else (time.process_time, threads)
+    clock, share = (time.perf_counter, 1) if backend.name in ON_GPUS else (time.process_time, threads)
     fastest = float("inf")
     end = time.perf_counter() + PASS_SECONDS
     encode(backend, tokeniser, tokens, budget)  # compiles the shapes

@@ -73,7 +73,7 @@ class Preparation:
     def _try(self, name: BackendName, attempts: int) -> Trial:
         if attempts > MOST_ATTEMPTS:
             return Trial(backend=name, refused="it ended the process that tried it")
-        if (reason := obstacle(name)) is not None:
+        if (reason := obstacle(name, self._selection.machine)) is not None:
             return Trial(backend=name, refused=reason)
         try:
             return self._measure(name)

@@ -19,6 +19,8 @@ DEVICES: dict[BackendName, tuple[str, torch.dtype]] = {
     "torch-fp32": ("cpu", torch.float32),
     "torch-bf16": ("cpu", torch.bfloat16),
     "torch-cuda-bf16": ("cuda", torch.bfloat16),
+    "torch-cuda-fp16": ("cuda", torch.float16),
+    "torch-cuda-fp32": ("cuda", torch.float32),
 }
 
 

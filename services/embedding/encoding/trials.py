@@ -12,8 +12,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.embedding.encoding.exports import library_versions
-from services.embedding.encoding.machine import processor
-from services.embedding.encoding.names import AUTO, REFERENCE, BackendName
+from services.embedding.encoding.machine import Machine
+from services.embedding.encoding.names import AUTO, REFERENCE, BackendName, stand_ins
 
 METHOD = "1"
 """Changes when backends are measured in another way."""
@@ -47,6 +47,11 @@ class Record(BaseModel):
         """Return the trial of a backend."""
         return next((trial for trial in self.trials if trial.backend == name), None)
 
+    def serves(self, name: str) -> bool:
+        """Whether a backend was tried and may serve."""
+        trial = self.find(name)
+        return trial is not None and trial.refused is None
+
     def start(self, name: BackendName) -> "Record":
         """Say what is tried next."""
         again = self.attempts if self.trying == name else 0
@@ -62,23 +67,25 @@ class Record(BaseModel):
         return Record(trials=(*others, trial))
 
     def choose(self, wanted: str) -> BackendName:
-        """Return the fastest of those that may serve, or the wanted one if it may, else the reference."""
-        able = [trial for trial in self.trials if trial.refused is None and wanted in {AUTO, trial.backend}]
+        """Return the wanted backend or what serves in its place, of all the fastest for `auto`, else the reference."""
+        named: set[str] = {wanted} if self.serves(wanted) else set(stand_ins(wanted))
+        able = [trial for trial in self.trials if trial.refused is None and (wanted == AUTO or trial.backend in named)]
         best = max(able, key=lambda trial: trial.texts_per_second or 0, default=None)
         return best.backend if best else REFERENCE
 
 
 class Records:
-    """The record of a model for this processor, these libraries and this number of threads.
+    """The record of a model for this machine, these libraries and this number of threads.
 
     Args:
         root: Folder of all records.
         digest: Digest of the model's files.
         threads: Threads of one batch.
+        machine: What was measured on: one that got or lost a GPU is another one.
     """
 
-    def __init__(self, root: Path, digest: str, threads: int) -> None:
-        described = (METHOD, digest, processor(), sorted(library_versions().items()), threads)
+    def __init__(self, root: Path, digest: str, threads: int, machine: Machine) -> None:
+        described = (METHOD, digest, machine.devices, sorted(library_versions().items()), threads)
         key = hashlib.sha256(orjson.dumps(described)).hexdigest()[:32]
         self._path = root / f"{key}.json"
         self._lock = root / f"{key}.lock"

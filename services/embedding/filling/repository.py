@@ -9,8 +9,8 @@ from psycopg.rows import DictRow
 
 Connection = AsyncConnection[DictRow]
 Key = tuple[str, str]
-Vector = tuple[str, str, str, int, str]
-"""entity_type, entity_id, content_sha256, generation, and the vector as pgvector writes it."""
+Vector = tuple[str, str, str, int, str, bool]
+"""entity_type, entity_id, content_sha256, generation, the vector as pgvector writes it, whether the text was cut."""
 Failure = tuple[str, str, str, int, str]
 """entity_type, entity_id, content_sha256, generation, and the reason."""
 
@@ -195,9 +195,9 @@ async def save_vectors(connection: Connection, space_id: int, rows: Sequence[Vec
         sql.SQL(
             """
             WITH current AS MATERIALIZED (
-                SELECT i.tenant_id, v.entity_type, v.entity_id, v.content_sha256, v.embedding
-                FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])
-                    AS v (entity_type, entity_id, content_sha256, generation, embedding)
+                SELECT i.tenant_id, v.entity_type, v.entity_id, v.content_sha256, v.embedding, v.truncated
+                FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[])
+                    AS v (entity_type, entity_id, content_sha256, generation, embedding, truncated)
                 JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = v.entity_type
                     AND i.entity_id = v.entity_id AND i.content_sha256 = v.content_sha256
                     AND i.generation >= v.generation
@@ -208,10 +208,11 @@ async def save_vectors(connection: Connection, space_id: int, rows: Sequence[Vec
                 WHERE f.space_id = %s AND f.tenant_id = c.tenant_id AND f.entity_type = c.entity_type
                     AND f.entity_id = c.entity_id
             )
-            INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding)
-            SELECT tenant_id, entity_type, entity_id, content_sha256, embedding::halfvec FROM current
+            INSERT INTO {table} AS e (tenant_id, entity_type, entity_id, content_sha256, embedding, truncated)
+            SELECT tenant_id, entity_type, entity_id, content_sha256, embedding::halfvec, truncated FROM current
             ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE
-            SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding
+            SET content_sha256 = excluded.content_sha256, embedding = excluded.embedding,
+                truncated = excluded.truncated
             """
         ).format(table=_embeddings(space_id)),
         [*columns, space_id],

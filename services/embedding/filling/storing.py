@@ -51,7 +51,7 @@ async def store(
     failed = [at for at in positions if at in found.reasons]
     stored = refused = 0
     if good:
-        rows = [(*_version(items[at]), literal(found.vectors[at])) for at in good]
+        rows = [(*_version(items[at]), literal(found.vectors[at]), at in found.truncated) for at in good]
         stored = await repository.save_vectors(connection, space_id, rows)
     if failed:
         reasons = [(*_version(items[at]), found.reasons[at]) for at in failed]

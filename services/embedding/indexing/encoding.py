@@ -16,10 +16,12 @@ class Outcome(NamedTuple):
     Attributes:
         vectors: One row a text; what it holds for a text that failed means nothing.
         reasons: Why, for the position of each text that failed.
+        truncated: Positions of the texts that were longer than the model reads.
     """
 
     vectors: Vectors
     reasons: dict[int, str]
+    truncated: frozenset[int] = frozenset()
 
 
 async def encode(batcher: Batcher, texts: Sequence[str]) -> Outcome:
@@ -37,7 +39,7 @@ async def encode(batcher: Batcher, texts: Sequence[str]) -> Outcome:
             return Outcome(np.zeros((1, 1), dtype=np.float32), {0: error.detail})
         middle = len(texts) // 2
         return _joined(await encode(batcher, texts[:middle]), await encode(batcher, texts[middle:]))
-    return Outcome(found.vectors, dict(_not_finite(found.vectors)))
+    return Outcome(found.vectors, dict(_not_finite(found.vectors)), frozenset(found.truncated))
 
 
 def _joined(first: Outcome, second: Outcome) -> Outcome:
@@ -47,7 +49,8 @@ def _joined(first: Outcome, second: Outcome) -> Outcome:
     vectors = np.zeros((offset + len(second.vectors), width), dtype=np.float32)
     vectors[:offset, : first.vectors.shape[1]] = first.vectors
     vectors[offset:, : second.vectors.shape[1]] = second.vectors
-    return Outcome(vectors, first.reasons | {offset + position: why for position, why in second.reasons.items()})
+    reasons = first.reasons | {offset + position: why for position, why in second.reasons.items()}
+    return Outcome(vectors, reasons, first.truncated | {offset + position for position in second.truncated})
 
 
 def _not_finite(vectors: Vectors) -> Iterator[tuple[int, str]]:

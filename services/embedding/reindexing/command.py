@@ -17,23 +17,30 @@ from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from mlplatform.settings.errors import SettingsError
 from mlplatform.spaces import changes
+from mlplatform.spaces.errors import SpaceNotFoundError, SpaceNotReadyError
 from mlplatform.spaces.probes import PATIENCE
 from mlplatform.spaces.repository import list_tenants, set_patience
 from mlplatform.spaces.space import Space, SpaceState
 from services.embedding.reindexing import repository
-from services.embedding.reindexing.errors import ReindexError, StalledError
+from services.embedding.reindexing.errors import (
+    DONE,
+    LEFT,
+    PRECONDITION,
+    USAGE,
+    NothingNamedError,
+    ReindexError,
+    StalledError,
+)
 from services.embedding.reindexing.options import EVERY, Options
 from services.embedding.reindexing.stream import StreamReindex
 from services.embedding.settings import EmbeddingSettings
-
-DONE, LEFT, NOT_BEGUN = 0, 1, 2
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run(options: Options) -> int:
-    """Do it, and return the exit status."""
+    """Do it, and return the exit status; see `errors`."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -41,13 +48,21 @@ def run(options: Options) -> int:
     try:
         settings = EmbeddingSettings()
         return asyncio.run(_run(options, settings))
-    except (ReindexError, SettingsError) as error:
-        err.print(str(error), markup=False, style="red")
+    except ReindexError as error:
+        return _refuse(str(error), error.exit_status)
+    except (SettingsError, SpaceNotFoundError) as error:
+        return _refuse(str(error), USAGE)
+    except SpaceNotReadyError as error:
+        return _refuse(str(error), PRECONDITION)
     except PlatformError as error:
-        err.print(error.detail, markup=False, style="red")
+        return _refuse(error.detail, LEFT)
     except psycopg.Error as error:
-        err.print(f"Postgres refused: {error}", markup=False, style="red")
-    return NOT_BEGUN
+        return _refuse(f"Postgres refused: {error}", LEFT)
+
+
+def _refuse(message: str, status: int) -> int:
+    err.print(message, markup=False, style="red")
+    return status
 
 
 async def _run(options: Options, settings: EmbeddingSettings) -> int:
@@ -123,18 +138,17 @@ async def _embed_by_actors(
 
 
 async def _choose(database: Database, wanted: int | None) -> Space:
-    records = [record for record in await changes.list_spaces(database) if record.space is not None]
     if wanted is not None:
-        records = [record for record in records if record.id == wanted]
-    for state in (SpaceState.BUILDING, SpaceState.ACTIVE, SpaceState.STANDBY):
+        named = await changes.find_space(database, wanted)
+        if named.space is None:
+            raise SpaceNotReadyError(f"space {wanted} is {named.state.value} and has no vectors: see mlp spaces list")
+        return named.space
+    records = await changes.list_spaces(database)
+    for state in (SpaceState.BUILDING, SpaceState.ACTIVE):
         for record in records:
             if record.state is state and record.space is not None:
                 return record.space
-    raise ReindexError(
-        "there is no embedding space yet: start the embedding service"
-        if wanted is None
-        else f"there is no embedding space {wanted} with vectors: see mlp spaces list"
-    )
+    raise ReindexError("there is no embedding space yet: start the embedding service")
 
 
 async def _tenants(database: Database, wanted: tuple[str, ...]) -> list[str]:
@@ -142,7 +156,7 @@ async def _tenants(database: Database, wanted: tuple[str, ...]) -> list[str]:
         known = await list_tenants(connection)
     unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise ReindexError(f"there is no tenant {', '.join(unknown)}")
+        raise NothingNamedError(f"there is no tenant {', '.join(unknown)}")
     return list(wanted) or known
 
 

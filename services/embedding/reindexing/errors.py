@@ -1,8 +1,25 @@
-"""What can go wrong with reindexing."""
+"""What can end a run, and the exit status of each, as `mlp spaces` has them.
+
+* ReindexError            3   it cannot be begun as things are
+  + NothingNamedError    64   what was named is not there
+* StalledError            1   a further run goes on
+"""
+
+from typing import ClassVar
+
+DONE, LEFT, PRECONDITION, USAGE = 0, 1, 3, 64
 
 
 class ReindexError(Exception):
     """It cannot be begun; the message says why and what to do."""
+
+    exit_status: ClassVar[int] = PRECONDITION
+
+
+class NothingNamedError(ReindexError):
+    """A tenant that was named is not there."""
+
+    exit_status = USAGE
 
 
 class StalledError(Exception):

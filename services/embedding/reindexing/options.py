@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services.embedding.reindexing.errors import USAGE
+
 Engine = Literal["stream", "ray"]
 
 EVERY = "all"
@@ -12,8 +14,8 @@ DESCRIPTION = """Embed the items that lack a vector of their text in a space.
 
 It may be stopped and started again at any time: what is stored is not embedded again. To embed with another model,
 make a space of it first (`mlp spaces create`, or a promotion)."""
-EPILOG = """exit status: 0 nothing lacks a vector any more; 1 some do, and a further run goes on; 2 it cannot be begun;
-64 wrong arguments"""
+EPILOG = """exit status: 0 nothing lacks a vector any more; 1 some do, or Postgres refused, and a further run goes on;
+3 it cannot be begun as things are; 64 wrong arguments, settings, or a space or tenant that is not there"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Read the command line; wrong ones end the program with 64."""
+    """Read the command line; wrong ones end the program with `USAGE`."""
     parser = _Parser(prog="reindex_all.py", description=DESCRIPTION, epilog=EPILOG)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--entity", required=True, help=f"kind of the items, or {EVERY}")
@@ -79,7 +81,7 @@ def parse(arguments: Sequence[str]) -> Options:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override] # it ends the program as the other one does
         self.print_usage()
-        self.exit(64, f"{self.prog}: {message}\n")
+        self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
 def _positive(text: str) -> int:

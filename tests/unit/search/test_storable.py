@@ -49,6 +49,11 @@ class TestCheckText:
 
 
 class TestCheckNotBlank:
-    def test_white_space_is_refused(self):
-        with pytest.raises(ValueError, match="white space"):
-            check_not_blank(" \n\t\u3000")
+    @pytest.mark.parametrize("text", ["", " \n\t\u3000", "\x01\x1b\x7f", "\x85\u2028", "\u200b\u202e\ufeff", " \x07 "])
+    def test_white_space_and_control_characters_are_refused(self, text):
+        with pytest.raises(ValueError, match="only white space and control characters"):
+            check_not_blank(text)
+
+    @pytest.mark.parametrize("text", [".", "\x1b[31m", "\u202e x", "日", "🙂"])
+    def test_anything_beside_them_passes(self, text):
+        assert check_not_blank(text) == text

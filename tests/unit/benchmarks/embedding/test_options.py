@@ -20,3 +20,7 @@ class TestParse:
         with pytest.raises(SystemExit):
             parse([])
         assert "--data" in capsys.readouterr().err
+
+    def test_each_backend_is_measured_unless_it_is_left_out(self):
+        assert parse(["--data", "cranfield"]).ladder
+        assert not parse(["--data", "cranfield", "--no-ladder"]).ladder

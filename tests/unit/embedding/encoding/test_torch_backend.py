@@ -1,5 +1,6 @@
-"""A GPU that runs out of memory, by the error that PyTorch raises then."""
+"""A GPU; where there is none, one that runs out of memory, by the error that PyTorch raises then."""
 
+import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -7,6 +8,9 @@ from sentence_transformers.base.modules import Module
 
 from services.embedding.encoding.backend import OutOfMemory
 from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.machine import this_machine
+from services.embedding.encoding.names import ON_GPUS
+from services.embedding.encoding.selection import obstacle
 from services.embedding.encoding.tokens import Tokeniser
 from services.embedding.encoding.torch_backend import TorchBackend
 from tests.unit.embedding import models
@@ -46,3 +50,18 @@ class TestForward:
 
         assert encoder.encode(["word " * 5] * 50).shape == (50, models.WIDTH)
         assert encoder.report.batch_tokens <= ROOM
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use")
+class TestGpu:
+    @pytest.mark.parametrize("name", ON_GPUS)
+    def test_each_precision_that_it_has_is_like_the_processor_s(self, tmp_path, name):
+        if (reason := obstacle(name, this_machine())) is not None:
+            pytest.skip(reason)
+        tokeniser = Tokeniser.of(models.pooled(tmp_path / "bert"))
+        features = tokeniser.pad(tokeniser(models.TEXTS[:3]))
+        expected = TorchBackend(models.pooled(tmp_path / "cpu"), "torch-fp32").forward(features)
+
+        found = TorchBackend(models.pooled(tmp_path / "gpu"), name).forward(features)
+
+        assert np.sum(found * expected, axis=1).min() > 0.99

@@ -1,17 +1,30 @@
 import os
+from pathlib import Path
 
 import pytest
 
+from services.embedding.encoding.machine import Gpu, Machine
 from services.embedding.encoding.trials import Record, Records, Trial
 
 FAST = Trial(backend="openvino-int8", texts_per_second=300, cosine=0.999)
 SLOW = Trial(backend="torch-fp32", texts_per_second=50, cosine=1.0)
+HALF = Trial(backend="torch-cuda-fp16", texts_per_second=2000, cosine=0.9999)
+WHOLE = Trial(backend="torch-cuda-fp32", texts_per_second=1500, cosine=1.0)
+OLD_GPU = Trial(backend="torch-cuda-bf16", refused="the GPU Tesla T4 has no bf16 instructions")
 UNLIKE = Trial(backend="onnx-int8", texts_per_second=900, cosine=0.9, refused="its similarity is too low")
+
+
+EPYC = Machine(processor="AMD EPYC (avx512_bf16)", bf16=True)
+WITH_GPU = EPYC.model_copy(update={"gpus": (Gpu(name="NVIDIA L4", bf16=True),)})
+
+
+def open_records(folder: Path, **changed: object) -> Records:
+    return Records(folder, **{"digest": "a" * 64, "threads": 2, "machine": EPYC, **changed})
 
 
 @pytest.fixture
 def records(tmp_path) -> Records:
-    return Records(tmp_path, digest="a" * 64, threads=2)
+    return open_records(tmp_path)
 
 
 class TestChoose:
@@ -24,6 +37,13 @@ class TestChoose:
     @pytest.mark.parametrize("wanted", ["onnx-int8", "torch-bf16"])
     def test_the_reference_serves_where_the_wanted_one_may_not_or_was_not_tried(self, wanted):
         assert Record(trials=(SLOW, FAST, UNLIKE)).choose(wanted) == "torch-fp32"
+
+    def test_another_precision_of_the_gpu_serves_where_the_wanted_one_may_not(self):
+        tried = Record(trials=(SLOW, OLD_GPU, HALF, WHOLE))
+
+        assert tried.choose("torch-cuda-bf16") == "torch-cuda-fp16"
+        assert tried.choose("torch-cuda-fp32") == "torch-cuda-fp32"
+        assert Record(trials=(SLOW, OLD_GPU)).choose("torch-cuda-bf16") == "torch-fp32"
 
     def test_the_reference_serves_while_nothing_is_known(self):
         assert Record().choose("auto") == "torch-fp32"
@@ -46,19 +66,35 @@ class TestRecords:
     def test_what_was_written_is_there_for_the_next_process(self, records, tmp_path):
         records.write(Record(trials=(SLOW, FAST)))
 
-        assert Records(tmp_path, digest="a" * 64, threads=2).read() == Record(trials=(SLOW, FAST))
+        assert open_records(tmp_path).read() == Record(trials=(SLOW, FAST))
 
-    @pytest.mark.parametrize("other", [{"digest": "b" * 64, "threads": 2}, {"digest": "a" * 64, "threads": 1}])
-    def test_another_model_or_number_of_threads_has_a_record_of_its_own(self, records, tmp_path, other):
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"digest": "b" * 64},
+            {"threads": 1},
+            {"machine": EPYC.model_copy(update={"processor": "AMD EPYC ()"})},
+            {"machine": WITH_GPU},
+        ],
+    )
+    def test_another_model_machine_or_number_of_threads_has_a_record_of_its_own(self, records, tmp_path, other):
         records.write(Record(trials=(SLOW, FAST)))
 
-        assert Records(tmp_path, **other).read() == Record()
+        assert open_records(tmp_path, **other).read() == Record()
+
+    @pytest.mark.parametrize("names", [[], ["NVIDIA H100"], ["NVIDIA L4", "NVIDIA L4"]])
+    def test_a_machine_that_lost_its_gpu_or_got_another_has_a_record_of_its_own(self, tmp_path, names):
+        open_records(tmp_path, machine=WITH_GPU).write(Record(trials=(SLOW, HALF)))
+        changed = WITH_GPU.model_copy(update={"gpus": tuple(Gpu(name=name, bf16=True) for name in names)})
+
+        assert open_records(tmp_path, machine=changed).read() == Record()
+        assert open_records(tmp_path, machine=WITH_GPU).read() == Record(trials=(SLOW, HALF))
 
     def test_other_versions_of_the_libraries_have_a_record_of_their_own(self, records, tmp_path, monkeypatch):
         records.write(Record(trials=(SLOW, FAST)))
         monkeypatch.setattr("services.embedding.encoding.trials.library_versions", lambda: {"openvino": "0"})
 
-        assert Records(tmp_path, digest="a" * 64, threads=2).read() == Record()
+        assert open_records(tmp_path).read() == Record()
 
     @pytest.mark.parametrize("damage", [b"", b"{", b'{"trials": [{"backend": "unheard of"}]}', b"\xff\xfe"])
     def test_a_damaged_record_counts_as_none(self, records, tmp_path, damage):

@@ -36,6 +36,13 @@ class TestEncode:
 
         assert len(batcher._encoder.forwarded) < 32
 
+    async def test_texts_that_were_cut_are_told_although_others_fail(self, batcher):
+        long = "word " * (WordEncoder.max_tokens + 1)
+
+        outcome = await encode(batcher, ["short", long, POISON, "short", long])
+
+        assert (set(outcome.reasons), outcome.truncated) == ({2}, {1, 4})
+
     async def test_a_vector_that_is_no_vector_fails_alone(self, batcher):
         outcome = await encode(batcher, ["infinite", "good"])
 

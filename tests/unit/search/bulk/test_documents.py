@@ -18,6 +18,7 @@ WRONG = [
     (b"null", "line", "no object"),
     (b"{}", "entity_type", "required"),
     (GOOD.replace(b"red apple", b" "), "text", "white space"),
+    (GOOD.replace(b"red apple", b"\\u0001\\u001b"), "text", "only white space and control characters"),
     (GOOD.replace(b"red apple", b"a\\u0000b"), "text", "NUL"),
     (GOOD.replace(b"red apple", b"x" * 11), "text", "at most 10"),
     (GOOD.replace(b'{"n": 1}', b'{"n": "' + b"x" * 40 + b'"}'), "metadata", "at most 30"),
