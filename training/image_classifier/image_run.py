@@ -38,7 +38,7 @@ def run(options: ImageOptions) -> int:
 
 def _run(options: ImageOptions) -> int:
     console = open_console(as_json=options.as_json)
-    registry = None if options.dry_run else open_registry()
+    registry = None if options.dry_run else open_registry(options.model_name)
     with progress(console) as begin:
         images = _read(options, begin)
         parts = split(images.targets, images.labels, options.seed)

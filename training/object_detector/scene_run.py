@@ -42,7 +42,7 @@ def run(options: SceneOptions) -> int:
 
 def _run(options: SceneOptions) -> int:
     console = open_console(as_json=options.as_json)
-    registry = None if options.dry_run else open_registry()
+    registry = None if options.dry_run else open_registry(options.model_name)
     held = max(1, round(SHARE * options.scenes))
     with progress(console) as begin:
         scenes = draw_scenes(options.scenes, options.size, options.seed, begin("drawing scenes", options.scenes))
