@@ -15,6 +15,8 @@ DEFAULT = "text-embedder"
 """The model that the embedding service serves."""
 RERANKER = "text-reranker"
 """The model that it re-ranks with."""
+SERVING, EMBEDDING = "serving", "embedding"
+"""The services that load models."""
 SHOWN = 19
 """Characters of a digest that tell it from others."""
 
@@ -47,6 +49,8 @@ def register_embedder(
         lambda registry, folder, metadata: publish(
             registry, name, folder, metadata=metadata, description=description or source
         ),
+        name=name,
+        service=EMBEDDING,
     )
     facts = {"dimension": dimension, "weights": weights}
     tell(version, facts, f"{dimension} dimensions, weights {weights[:SHOWN]}", as_json=as_json)
@@ -75,6 +79,8 @@ def register_reranker(
         lambda registry, folder, metadata: publish(
             registry, name, folder, metadata=metadata, description=description or source
         ),
+        name=name,
+        service=EMBEDDING,
     )
     tell(version, {"weights": weights}, f"weights {weights[:SHOWN]}", as_json=as_json)
 
@@ -103,6 +109,8 @@ def register_classifier(
         lambda registry, folder, metadata: publish(
             registry, name, folder, task=task, metadata=metadata, description=description or source
         ),
+        name=name,
+        service=SERVING,
     )
     facts = {"task": task.value, "labels": labels, "weights": weights}
     tell(version, facts, f"{task}, {len(labels)} classes, weights {weights[:SHOWN]}", as_json=as_json)

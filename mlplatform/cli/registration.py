@@ -5,6 +5,7 @@ Libraries are imported inside the functions, since `mlp --help` must answer at o
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,11 +39,23 @@ def installed(extras: str) -> Iterator[None]:
         fail(f"{error.name} is not installed: install ml-platform[{extras}]")
 
 
+def hide_bars() -> None:
+    """Have Transformers and the client of hubs draw no progress bars where standard error is no terminal."""
+    if sys.stderr.isatty():
+        return
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415 - see the module
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # the library has no types here
+
+
 def register_from(
     source: str,
     revision: str | None,
     check: Callable[[Path], None],
     publish: "Callable[[Registry, Path, dict[str, str]], T]",
+    *,
+    name: str,
+    service: str,
 ) -> T:
     """Register what a folder or a hub has; end the command with a message when it is refused.
 
@@ -51,16 +64,25 @@ def register_from(
         revision: Of the hub; None for its newest.
         check: Refuses a folder before anything of it is loaded.
         publish: Registers a folder, given what is known of where it comes from.
+        name: Of the registered model.
+        service: Which is to serve it.
     """
     from mlplatform.embedders.errors import EmbedderError  # noqa: PLC0415 - see the module
     from mlplatform.embedders.source import opened  # noqa: PLC0415 - see the module
     from mlplatform.errors import PlatformError  # noqa: PLC0415 - see the module
+    from mlplatform.registry.ownership import check_owner  # noqa: PLC0415 - see the module
     from mlplatform.registry.registry import Registry  # noqa: PLC0415 - see the module
 
+    def register(folder: Path) -> T:
+        registry = Registry(load_settings().mlflow_url)
+        check_owner(registry, name, service)
+        return publish(registry, folder, metadata)
+
+    hide_bars()
     metadata = {"source": source} | ({"revision": revision} if revision else {})
     try:
         with err.status("reading the model"), opened(source, revision, check) as folder:
-            return publish(Registry(load_settings().mlflow_url), folder, metadata)
+            return register(folder)
     except EmbedderError as error:
         fail(f"{source} cannot be registered: {error}", FAILED)
     except PlatformError as error:

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from mlplatform.errors import PlatformError
 from mlplatform.registry.errors import RegistryUnavailable
+from mlplatform.registry.gates.trial import SERVING
+from mlplatform.registry.ownership import check_owner
 from mlplatform.registry.registry import Registry
 from mlplatform.settings import PlatformSettings, SettingsError
 from mlplatform.training.classification import Evaluation
@@ -21,11 +23,15 @@ MOST_SHOWN = 30
 """Classes in the table; the document of the run has all."""
 
 
-def open_registry() -> Registry:
+def open_registry(name: str) -> Registry:
     """Return the registry that the settings name, once its server has answered.
+
+    Args:
+        name: The registered model that a version is to be added to.
 
     Raises:
         UsageError: A setting cannot be read.
+        RegistryRefused: The name is another service's.
         RegistryUnavailable: MLflow does not answer.
     """
     try:
@@ -34,6 +40,7 @@ def open_registry() -> Registry:
         raise UsageError(str(error)) from None
     registry = Registry(settings.mlflow_url)
     registry.ping()
+    check_owner(registry, name, SERVING)
     return registry
 
 

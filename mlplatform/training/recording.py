@@ -33,11 +33,11 @@ class Profiled:
     """What a served version is compared with by monitoring.
 
     Attributes:
-        inputs: What was trained on.
+        inputs: What was trained on; None where it has no columns, such as images.
         predictions: Answers to examples that were not.
     """
 
-    inputs: pd.DataFrame
+    inputs: pd.DataFrame | None
     predictions: pd.DataFrame
 
 

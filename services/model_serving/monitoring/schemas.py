@@ -62,7 +62,7 @@ class WindowFinding(BaseModel):
     """One version in one window."""
 
     version: str
-    status: Literal["compared", "too_few_rows", "no_reference"]
+    status: Literal["compared", "too_few_rows", "no_reference", "not_comparable"]
     alarm: bool
     started_at: datetime
     ended_at: datetime

@@ -65,6 +65,7 @@ def test_a_folder_becomes_a_version_that_scores_files(
     done = register(source, task, "--description", "of a test", "--json")
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "%|" not in done.stderr  # the bars that Transformers draws
     answer = json.loads(done.stdout)
     assert (answer["model"], answer["version"], answer["task"]) == (publisher.name, "1", task)
     assert answer["labels"] == LABELS[task]
@@ -114,6 +115,34 @@ def test_a_model_of_images_is_promoted(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "signature: passed" in done.stdout
     assert "servability: passed" in done.stdout
+
+
+@pytest.mark.parametrize("versions", [0, 1])
+def test_a_name_of_another_service_is_refused(
+    versions: int, register: Register, publisher: Publisher, tmp_path: Path
+) -> None:
+    if versions:
+        publisher.linear(served_by="embedding")
+    else:
+        mlflow.MlflowClient().create_registered_model(publisher.name, {tag.SERVED_BY: "embedding"})
+    refused = register(save(Task.TEXTS, tmp_path / "model"), Task.TEXTS)
+
+    assert refused.returncode == 1
+    said = " ".join(refused.stderr.split())
+    assert f"{publisher.name!r} is a model of the embedding service" in said
+    assert "choose another name" in said
+    assert "Traceback" not in said
+    assert len(publisher.registry.list_versions(publisher.name)[0]) == versions
+
+
+def test_the_name_of_a_model_that_is_served_is_taken_for_another_version(
+    register: Register, publisher: Publisher, tmp_path: Path
+) -> None:
+    publisher.linear()
+    done = register(save(Task.TEXTS, tmp_path / "model"), Task.TEXTS, "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["version"] == "2"
 
 
 def test_a_hub_is_asked_once_for_the_revision(register: Register, publisher: Publisher, tmp_path: Path) -> None:

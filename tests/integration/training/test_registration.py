@@ -80,10 +80,30 @@ def loads(task, files):
     return [partial(read, content, Limits()) for content in files]
 
 
-def png(pixels):
+def png(pixels, kind="PNG"):
     stream = BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
+    Image.fromarray(pixels).save(stream, kind)
     return stream.getvalue()
+
+
+@pytest.fixture
+def colours(tmp_path):
+    """A folder of images of three classes, of several sizes and kinds, with a file that is no image by its name."""
+    chance = np.random.default_rng(5)
+    folder = tmp_path / "colours"
+    for place, (label, ending) in enumerate((("red", "png"), ("green", "jpg"), ("blue", "bmp"))):
+        (folder / label).mkdir(parents=True)
+        for number in range(12):
+            (folder / label / f"{number}.{ending}").write_bytes(shade(place, chance, ending, (20 + number, 16)))
+    (folder / "red" / "notes.txt").write_text("no image")
+    return folder
+
+
+def shade(place, chance, kind="PNG", size=(24, 24)):
+    """Return an image in which one channel is bright."""
+    pixels = chance.integers(0, 90, (*size[::-1], 3), dtype=np.uint8)
+    pixels[..., place] += 160
+    return png(pixels, {"jpg": "JPEG"}.get(kind, kind))
 
 
 class TestImageClassifier:
@@ -96,6 +116,37 @@ class TestImageClassifier:
             answer["label"] == images.labels[target] for answer, target in zip(answers, images.targets, strict=False)
         ]
         assert np.mean(right) > 0.9
+
+    def test_a_folder_of_images_for_each_class(self, server, capsys, colours):
+        options = ["--folder", str(colours), "--size", "8", "--epochs", "8", "--batch-size", "8"]
+        found = trained(server, capsys, image_program, *options)
+        assert found.summary["data"] == "colours"
+        assert (found.summary["params"]["images"], found.summary["params"]["mode"]) == (36, "RGB")
+        assert [row["label"] for row in found.summary["classes"]] == ["blue", "green", "red"]
+        chance = np.random.default_rng(6)
+        answers = found.score([shade(place, chance) for place in (0, 1, 2, 1)])
+        assert [answer["label"] for answer in answers] == ["red", "green", "blue", "green"]
+
+    def test_a_file_of_a_folder_that_is_no_image(self, server, capsys, colours):
+        (colours / "blue" / "letter.png").write_text("Dear Sir,")
+        assert image_program.main(["--folder", str(colours), *server.options]) == 2
+        said = capsys.readouterr()
+        assert f"{colours / 'blue' / 'letter.png'}: is no image of a known format" in said.err
+        assert said.out == ""
+        assert server.name not in {model.name for model in server.registry.all_models()}
+
+    def test_a_class_without_images(self, server, capsys, colours):
+        (colours / "empty").mkdir()
+        (colours / ".cache").mkdir()
+        assert image_program.main(["--folder", str(colours), *server.options]) == 2
+        said = capsys.readouterr().err
+        assert f"class 'empty' has no images: put some into {colours / 'empty'}, or delete that folder" in said
+        assert server.name not in {model.name for model in server.registry.all_models()}
+
+    def test_a_name_of_another_service(self, server, capsys):
+        server.client.create_registered_model(server.name, {"ml.served_by": "embedding"})
+        assert image_program.main(server.options) == 1
+        assert f"{server.name!r} is a model of the embedding service" in capsys.readouterr().err
 
 
 class TestTextClassifier:

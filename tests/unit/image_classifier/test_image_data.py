@@ -56,6 +56,13 @@ class TestReadFolder:
         with pytest.raises(BadData, match=r"9\.png: is no image"):
             read_folder(folder, 8, gray=False, advance=lambda _: None)
 
+    def test_a_class_without_images(self, folder):
+        (folder / "gray").mkdir()
+        with pytest.raises(BadData, match=r"class 'gray' has no images: put some into .*gray, or delete"):
+            files_of(folder)
+        (folder / "gray").rename(folder / ".cache")
+        assert {label for _, label in files_of(folder)} == {"bright", "dark"}
+
     def test_no_images(self, tmp_path):
         with pytest.raises(BadData, match="one folder for each class"):
             files_of(tmp_path)

@@ -13,7 +13,6 @@ WIDTH = 420
 STATUS = {
     **sections.STATUS,
     "too_few_rows": "too few items to compare",
-    "not_comparable": "the items have another form than those of training",
 }
 
 

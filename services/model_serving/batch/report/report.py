@@ -51,7 +51,7 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
         "errors": errors,
         "times": times(job, chunks),
         "answers": answers.summary(),
-        "drift": drift_of(reference, items, compared),
+        "drift": drift_of(reference, items, compared, assignment.params),
     }
     return Finished({TYPE: written})
 

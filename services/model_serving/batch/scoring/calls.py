@@ -13,6 +13,7 @@ from services.model_serving.engine.loaded_model import LoadedModel
 Outcome = tuple[str | None, str | None]
 """JSON of the output of an item, or of its error."""
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 Check = Callable[[], None]
 Load = Callable[[], Item]
 """Reads a file when it is wanted; raises `FileError` when it cannot be scored."""
@@ -30,22 +31,33 @@ def score_together(
         check: Called before each call; raises to end the work.
     """
     check()
-    try:
+
+    def written() -> list[Outcome]:
         outputs = call(items)
         if len(outputs) != len(items):
-            raise NotRowWiseError  # noqa: TRY301 (it is blamed on the model as what it raises itself)
+            raise NotRowWiseError
         return [(orjson.dumps(output, option=orjson.OPT_SERIALIZE_NUMPY).decode(), None) for output in outputs]
-    except PlatformError as error:
-        blamed = error
-    except BaseException as error:  # noqa: BLE001 (a model's code may raise anything; it is its items' answer)
-        blamed = model.broke(error)
+
+    found = tried(model, written)
+    if isinstance(found, list):
+        return found
     if len(items) == 1:
-        return [(None, error_json(blamed))]
+        return [(None, error_json(found))]
     middle = len(items) // 2
     return [
         *score_together(model, items[:middle], call, check),
         *score_together(model, items[middle:], call, check),
     ]
+
+
+def tried(model: LoadedModel, work: Callable[[], Result]) -> Result | PlatformError:
+    """Return what comes of something that a model's own code has a part in, or what to blame."""
+    try:
+        return work()
+    except PlatformError as error:
+        return error
+    except BaseException as error:  # noqa: BLE001 (a model's code may raise anything; it is its items' answer)
+        return model.broke(error)
 
 
 def failed(error: FileError) -> Outcome:

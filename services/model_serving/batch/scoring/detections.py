@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from mlplatform.monitoring.objects import CERTAIN
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome
-from services.model_serving.batch.scoring.images import Numbers, Sized, run_program, score_decoded, score_sized
+from services.model_serving.batch.scoring.images import Numbers, Sized, run_program, score_sized
 from services.model_serving.batch.scoring.media import image_input, labels_of
 from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
+from services.model_serving.batch.scoring.prepared import Prepared, forward, score_prepared
 from services.model_serving.batch.scoring.wishes import MOST_BOXES, Wishes
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import LoadError
 
 TOP_K = 100
-THRESHOLD = 0.5
+THRESHOLD = CERTAIN
 FIELDS = 6
 """Of a detection in the answer of a program: left, top, right and bottom as shares of the image, class, confidence."""
 DECIMALS = 6
 BOX_DECIMALS = 2
-SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def score_detections(
@@ -43,7 +44,7 @@ def score_detections(
     """
     wishes = Wishes.read(params)
     if (pipeline := pipeline_of(model)) is not None:
-        return score_decoded(model, files, lambda images: _by_pipeline(pipeline, images, wishes), check)
+        return score_prepared(model, files, pipeline, lambda images: _by_pipeline(pipeline, images, wishes), check)
     labels = labels_of(model)
 
     def call(images: Sequence[Sized]) -> list[object]:
@@ -64,14 +65,17 @@ def _placed(rows: Numbers, image: Sized, labels: Sequence[str], wishes: Wishes) 
     return _answer(image.width, image.height, found, wishes)
 
 
-def _by_pipeline(pipeline: Pipeline, images: Sequence[Image], wishes: Wishes) -> list[object]:
+def _by_pipeline(pipeline: Pipeline, images: Sequence[Prepared], wishes: Wishes) -> list[object]:
+    """Call the model once: the pipeline itself would take one image at a time."""
     threshold = THRESHOLD if wishes.threshold is None else wishes.threshold
-    answers = pipeline(list(images), threshold=threshold)
+    sizes = [(image.height, image.width) for image in images]
+    answers = pipeline.image_processor.post_process_object_detection(forward(pipeline, images), threshold, sizes)
+    labels = pipeline.model.config.id2label
     outputs: list[object] = []
     for image, answer in zip(images, answers, strict=True):
-        found = [
-            (str(one["label"]), float(one["score"]), [float(one["box"][side]) for side in SIDES]) for one in answer
-        ]
+        boxes = answer["boxes"].double().numpy().round(BOX_DECIMALS).tolist()
+        kinds = [str(labels[kind]) for kind in answer["labels"].tolist()]
+        found = list(zip(kinds, answer["scores"].tolist(), boxes, strict=True))
         outputs.append(_answer(image.width, image.height, found, wishes))
     return outputs
 

@@ -19,9 +19,16 @@ class Pipeline(Protocol):
     task: str
     model: Any
     tokenizer: Any
+    image_processor: Any
 
     def __call__(self, inputs: Any, **options: Any) -> Any:  # noqa: ANN401 (texts or images in; by task out)
         """Score texts, or decoded images: a string would be taken for the address of one."""
+
+    def preprocess(self, given: Any) -> dict[str, Any]:  # noqa: ANN401 (a text or an image)
+        """Return the tensors of one text or image, each with a first dimension of one."""
+
+    def forward(self, tensors: dict[str, Any]) -> Any:  # noqa: ANN401 (the library's own form)
+        """Call the model with tensors of several."""
 
 
 def pipeline_of(model: LoadedModel) -> Pipeline | None:

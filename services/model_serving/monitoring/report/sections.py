@@ -10,6 +10,7 @@ MOST_LINES = 8
 STATUS = {
     "compared": "compared with training",
     "too_few_rows": "too few logged rows to compare",
+    "not_comparable": "the inputs and answers have another form than those of training",
     "no_reference": "no reference profile: log one in training, or run mlp monitor profile",
 }
 LEVELS = {"none": "as in training", "minor": "changed a little", "major": "changed"}

@@ -1,13 +1,16 @@
-"""A bucket of the test's own."""
+"""A bucket of the test's own, and a service that keeps files in it."""
 
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from mlplatform.objects import ObjectStore
 from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.publisher import Publisher
+from tests.integration.model_serving.running import Service, serving
 
 
 @pytest.fixture
@@ -30,3 +33,14 @@ async def objects(settings: ServingSettings) -> AsyncIterator[ObjectStore]:
         store._client.remove_object(settings.s3_bucket, key)
     store._client.remove_bucket(settings.s3_bucket)
     store.close()
+
+
+@pytest.fixture
+def environment(settings_env: dict[str, str], settings: ServingSettings, objects: ObjectStore) -> dict[str, str]:
+    return settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+
+
+@pytest.fixture
+async def service(environment: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(environment, publisher, tmp_path / "serving") as running:
+        yield running

@@ -1,9 +1,5 @@
 """Texts and images from their upload to what was found in them, with a worker that is a process of its own."""
 
-import asyncio
-import json
-import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +10,9 @@ from mlplatform.objects import ObjectStore
 from mlplatform.registry import tags as tag
 from mlplatform.registry.register import register_model_version
 from services.model_serving.settings import ServingSettings
-from tests.fixtures.programs import run_program
-from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
+from tests.integration.model_serving.batch.workers import ended, report_of, results, upload, worker
 from tests.integration.model_serving.publisher import REQUIREMENTS, Publisher
-from tests.integration.model_serving.running import Service, eventually, serving
-from tests.integration.training.texts import write_texts
+from tests.integration.model_serving.running import Service
 from tests.unit.model_serving.batch.media import Brightness, Corner, picture, program_options
 from tests.unit.model_serving.batch.uploads.corpus import packed
 from tests.unit.model_serving.pipelines import text_classifier
@@ -27,32 +21,10 @@ pytest.importorskip("transformers", reason="the extra `flavors` is not installed
 pytestmark = pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning")
 
 
-@pytest.fixture
-def environment(settings_env: dict[str, str], settings: ServingSettings, objects: ObjectStore) -> dict[str, str]:
-    return settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
-
-
-@pytest.fixture
-async def service(environment: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    async with serving(environment, publisher, tmp_path / "serving") as running:
-        yield running
-
-
 def publish(publisher: Publisher, module: Any, task: str, labels: list[str]) -> None:
     """Register a program of images as training does."""
     logged = mlflow.pytorch.log_model(module.eval(), name="model", **program_options(task, labels))
     register_model_version(publisher.registry, publisher.name, logged.model_uri, tags={tag.TASK: task})
-
-
-async def upload(service: Service, publisher: Publisher, *contents: bytes, **fields: str) -> str:
-    """Submit files, and return where their job is."""
-    answer = await service.client.post(
-        "/api/v1/batch/files",
-        data={"model": publisher.name, "version": "1", **fields},
-        files=[("files", (f"{number}.bin", content)) for number, content in enumerate(contents)],
-    )
-    assert answer.status_code == 202, answer.text
-    return str(answer.headers["location"])
 
 
 async def scored(service: Service, place: str) -> list[dict[str, Any]]:
@@ -79,31 +51,6 @@ class TestTexts:
         assert packed_one["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)
         assert [one["code"] for one in (image, unread)] == ["no_image_model", "unknown_content"]
 
-    async def test_a_model_of_the_training_program_from_its_data_to_the_file_with_the_results(
-        self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
-    ) -> None:
-        program = ("training/text_classifier/train.py", write_texts(tmp_path), "--json")
-        named = ("--model-name", publisher.name, "--experiment", publisher.name)
-        trained = await asyncio.to_thread(run_program, *program, *named, environment=os.environ | environment)
-        assert trained.returncode == 0, trained.stderr
-        archive = packed({"x/goal.txt": b"The striker of Madrid scored twice", "b": b"\xff\xfe"})
-        async with worker(environment, tmp_path):
-            weather = "It will be cloudy and cold in Madrid, 5 °C".encode()
-            place = await upload(service, publisher, weather, picture(9, 9, 1), archive, params='{"threshold": 0.5}')
-            job = await ended(service, place)
-            lines = (await fetch(service, place, "jsonl")).splitlines()
-        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 4, 2), job
-        rows = [json.loads(line) for line in lines]
-        assert [row["item"] for row in rows] == [0, 1, 2, 3]
-        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b"]
-        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None]
-        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content"]
-        for row in (rows[0], rows[2]):
-            assert row["prediction_certain"] is True
-            top = json.loads(row["prediction_top"])
-            assert top[0] == {"label": row["prediction_label"], "probability": row["prediction_confidence"]}
-            assert sum(one["probability"] for one in top) == pytest.approx(1, abs=1e-5)
-
 
 class TestImages:
     async def test_classes_of_each_file_with_reviews_and_a_report(
@@ -115,12 +62,7 @@ class TestImages:
             contents = [picture(30, 20 + shade, shade) for shade in shades]
             place = await upload(service, publisher, *contents, b"a text", threshold="0.9")
             *found, text = await scored(service, place)
-
-            async def reported() -> dict[str, Any] | None:
-                answer = await service.client.get(f"{place}/report")
-                return answer.json() if answer.status_code == 200 else None
-
-            report = await eventually(reported)
+            report = await report_of(service, place)
         assert [(one["label"], one["confidence"]) for one in found] == [("bright", 0.8), ("bright", 1.0), ("dark", 1.0)]
         assert text["code"] == "no_text_model"
         assert (report["answers"]["classes"], report["errors"]) == ({"bright": 2, "dark": 1}, {"no_text_model": 1})

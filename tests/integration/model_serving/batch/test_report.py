@@ -33,9 +33,9 @@ from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import assign
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import MODEL, Silence, caller
-from tests.integration.model_serving.batch.workers import ended, submit, worker
+from tests.integration.model_serving.batch.workers import ended, report_of, submit, worker
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import eventually, serving
+from tests.integration.model_serving.running import serving
 
 INPUTS = [{"answer": answer} for answer in [{"label": "cat", "confidence": 0.95}] * 3]
 INPUTS += [{"answer": {"label": "<b>dog</b>", "confidence": 0.31}}, {"answer": 2.5}, {}]
@@ -147,12 +147,7 @@ class TestService:
         async with serving(settings_env, publisher, tmp_path) as service, worker(settings_env, tmp_path):
             place = await submit(service, publisher, rows, version=1)
             job = await ended(service, place)
-
-            async def written() -> dict | None:
-                answer = await service.client.get(f"{place}/report")
-                return answer.json() if answer.status_code == 200 else None
-
-            found = await eventually(written)
+            found = await report_of(service, place)
             assert UUID(found["job"]) == UUID(job["id"])
             assert (found["counts"]["items"], found["counts"]["succeeded"]) == (300, job["succeeded"])
             assert (found["drift"]["status"], found["drift"]["rows"], found["drift"]["alarm"]) == (

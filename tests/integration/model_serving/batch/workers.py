@@ -54,6 +54,17 @@ async def submit(service: Service, publisher: Publisher, inputs: list[Any], **fi
     return str(answer.headers["location"])
 
 
+async def upload(service: Service, publisher: Publisher, *contents: bytes, **fields: str) -> str:
+    """Submit files, and return where their job is."""
+    answer = await service.client.post(
+        "/api/v1/batch/files",
+        data={"model": publisher.name, "version": "1", **fields},
+        files=[("files", (f"{number}.bin", content)) for number, content in enumerate(contents)],
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
 async def ended(service: Service, place: str) -> dict[str, Any]:
     """Wait for the end of a job, and return it."""
 
@@ -92,3 +103,13 @@ async def fetch(service: Service, place: str, form: str) -> bytes:
             return (await client.get(answer.headers["location"])).content
 
     return bytes(await eventually(look))
+
+
+async def report_of(service: Service, place: str) -> dict[str, Any]:
+    """Return the report of a job as soon as it is written."""
+
+    async def look() -> dict[str, Any] | None:
+        answer = await service.client.get(f"{place}/report")
+        return answer.json() if answer.status_code == 200 else None
+
+    return dict(await eventually(look))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from prometheus_client import REGISTRY
 
@@ -90,6 +91,13 @@ class TestWindows:
         assert (window["status"], window["columns"]) == ("no_reference", [])
         assert window["traffic"]["rows"] >= 300
         assert len(window["traffic"]["latency_ms"]) == 3
+
+    async def test_a_profile_of_other_columns_is_not_compared(self, service: Watched) -> None:
+        profile = make_profile(None, pd.DataFrame({"label": ["cat", "dog"] * 200}))
+        attach_profile(service.publisher.registry, service.version, profile)
+        await service.asked(frame_of(300))
+        [window] = (await service.evaluated())["versions"]
+        assert (window["status"], window["alarm"], window["columns"]) == ("not_comparable", False, [])
 
     async def test_rows_of_every_tenant_count(self, service: Watched) -> None:
         await service.asked(frame_of(300, seed=8))
