@@ -1,6 +1,8 @@
 """Texts and images from their upload to what was found in them, with a worker that is a process of its own."""
 
 import asyncio
+import csv
+import io
 import json
 import os
 from collections.abc import AsyncIterator
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pyarrow.parquet as pq
 import pytest
 
 from mlplatform.objects import ObjectStore
@@ -62,6 +65,16 @@ async def scored(service: Service, place: str) -> list[dict[str, Any]]:
     return [one["output"] or one["error"] for one in await results(service, place)]
 
 
+async def reported(service: Service, place: str) -> dict[str, Any]:
+    """Wait for the report of a job."""
+
+    async def look() -> dict[str, Any] | None:
+        answer = await service.client.get(f"{place}/report")
+        return answer.json() if answer.status_code == 200 else None
+
+    return dict(await eventually(look))
+
+
 class TestTexts:
     async def test_classes_of_each_file(
         self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
@@ -74,6 +87,17 @@ class TestTexts:
         async with worker(environment, tmp_path):
             place = await upload(service, publisher, b"good film", picture(9, 9, 1), archive, params='{"top_k": 1}')
             alone, image, packed_one, unread = await scored(service, place)
+            place = await upload(service, publisher, b"good film", b"good " * 50, b"\xff\xfe")
+            cut = [one.get("truncated") for one in await scored(service, place)]
+            files = {form: await fetch(service, place, form) for form in ("jsonl", "csv", "parquet")}
+            report = await reported(service, place)
+        assert cut == [False, True, None]
+        assert [json.loads(line)["prediction_truncated"] for line in files["jsonl"].splitlines()] == cut
+        table = pq.read_table(io.BytesIO(files["parquet"]))
+        assert table.column("prediction_truncated").to_pylist() == cut
+        cells = [row["prediction_truncated"] for row in csv.DictReader(files["csv"].decode().splitlines())]
+        assert cells == ["false", "true", ""]
+        assert report["answers"]["truncated"] == 1
         assert [len(one["top"]) for one in (alone, packed_one)] == [1, 1]
         assert packed_one["label"] == alone["label"] == alone["top"][0]["label"]
         assert packed_one["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)
@@ -89,15 +113,19 @@ class TestTexts:
         archive = packed({"x/goal.txt": b"The striker of Madrid scored twice", "b": b"\xff\xfe"})
         async with worker(environment, tmp_path):
             weather = "It will be cloudy and cold in Madrid, 5 °C".encode()
-            place = await upload(service, publisher, weather, picture(9, 9, 1), archive, params='{"threshold": 0.5}')
+            long = weather + b" and windy" * 300
+            place = await upload(
+                service, publisher, weather, picture(9, 9, 1), archive, long, params='{"threshold": 0.5}'
+            )
             job = await ended(service, place)
             lines = (await fetch(service, place, "jsonl")).splitlines()
-        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 4, 2), job
+        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 5, 3), job
         rows = [json.loads(line) for line in lines]
-        assert [row["item"] for row in rows] == [0, 1, 2, 3]
-        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b"]
-        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None]
-        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content"]
+        assert [row["item"] for row in rows] == [0, 1, 2, 3, 4]
+        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b", "3.bin"]
+        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None, "weather"]
+        assert [row["prediction_truncated"] for row in rows] == [False, None, False, None, True]
+        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content", None]
         for row in (rows[0], rows[2]):
             assert row["prediction_certain"] is True
             top = json.loads(row["prediction_top"])
@@ -115,12 +143,7 @@ class TestImages:
             contents = [picture(30, 20 + shade, shade) for shade in shades]
             place = await upload(service, publisher, *contents, b"a text", threshold="0.9")
             *found, text = await scored(service, place)
-
-            async def reported() -> dict[str, Any] | None:
-                answer = await service.client.get(f"{place}/report")
-                return answer.json() if answer.status_code == 200 else None
-
-            report = await eventually(reported)
+            report = await reported(service, place)
         assert [(one["label"], one["confidence"]) for one in found] == [("bright", 0.8), ("bright", 1.0), ("dark", 1.0)]
         assert text["code"] == "no_text_model"
         assert (report["answers"]["classes"], report["errors"]) == ({"bright": 2, "dark": 1}, {"no_text_model": 1})
