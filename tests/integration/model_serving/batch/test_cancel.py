@@ -1,6 +1,8 @@
 """A job is cancelled while a model is busy that nothing but its end can interrupt."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -31,6 +33,17 @@ BUSY = """
 ROWS = [{"a": value, "b": 0.0, "c": 0.0} for value in (1.0, 2.0, 100.0, 3.0, 4.0, 5.0)]
 
 
+@contextmanager
+def ended_after(pid: int) -> Iterator[psutil.Process]:
+    """Yield a process, and end it after the block, lest it is busy for ever when it should not be."""
+    process = psutil.Process(pid)
+    try:
+        yield process
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 class TestBusy:
     @pytest.mark.parametrize("forever", FOREVER.values(), ids=FOREVER)
     async def test_the_process_is_ended_and_results_that_were_there_stay(
@@ -54,14 +67,14 @@ class TestBusy:
             worker(settings_env, tmp_path, **changes),
         ):
             place = await submit(service, publisher, ROWS, version=1)
-            scorer = psutil.Process(int(await eventually(busy)))
-            answer = await service.client.post(f"{place}/cancel")
-            counts = [answer.json()[name] for name in ("state", "succeeded", "failed", "cancelled")]
+            with ended_after(int(await eventually(busy))) as scorer:
+                answer = await service.client.post(f"{place}/cancel")
+                counts = [answer.json()[name] for name in ("state", "succeeded", "failed", "cancelled")]
 
-            async def gone() -> bool:
-                return not scorer.is_running() or scorer.status() == psutil.STATUS_ZOMBIE
+                async def gone() -> bool:
+                    return not scorer.is_running() or scorer.status() == psutil.STATUS_ZOMBIE
 
-            await eventually(gone)
+                await eventually(gone)
             following = await ended(service, await submit(service, publisher, ROWS[:2], version=1))
             found = await results(service, place)
         assert (answer.status_code, counts) == (200, ["cancelled", 2, 0, 4])
