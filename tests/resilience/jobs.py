@@ -55,6 +55,11 @@ class JobDesk:
                 raise TimeoutError(str(job))
             time.sleep(PAUSE_SECONDS)
 
+    def cancel(self, place: str) -> None:
+        """Cancel a job, unless it has ended."""
+        answer = self._insist("POST", f"{place}/cancel", may_be_late=True)
+        assert answer.is_success or answer.json()["code"] == "job_ended", answer.text
+
     def results(self, place: str) -> list[dict[str, Any]]:
         """Return all results of a job."""
         found: list[dict[str, Any]] = []
@@ -70,7 +75,7 @@ class JobDesk:
         """Return the file with the results of a job, in Parquet, as soon as it is written."""
         return self._insist("GET", f"{place}/results.parquet", follow_redirects=True).content
 
-    def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _insist(self, method: str, path: str, *, may_be_late: bool = False, **options: Any) -> httpx.Response:
         while True:
             problem = "no answer"
             try:
@@ -85,7 +90,7 @@ class JobDesk:
             except httpx.TransportError as error:
                 problem = type(error).__name__
             else:
-                if answer.is_success:
+                if answer.is_success or (may_be_late and answer.status_code == httpx.codes.CONFLICT):
                     return answer
                 problem = f"{answer.status_code}: {answer.text[:300]}"
                 if answer.status_code not in AWAY and answer.status_code != httpx.codes.CONFLICT:

@@ -1,4 +1,4 @@
-"""Parts are killed at random while batch jobs of items, tables and files are submitted and scored."""
+"""Parts are killed at random while batch jobs of items, tables and files are submitted, scored and cancelled."""
 
 import io
 import os
@@ -24,6 +24,8 @@ PARTS = ("batch", "scorer", "serving", "redis", "postgres", "s3")
 JOBS = 50
 TABLES, FILES = 10, 10
 """Of the jobs; the others are items in JSON."""
+CANCELLED = 4
+"""Every so many jobs one is cancelled: in turns at once, and when the next one has been submitted."""
 SECONDS = 240.0
 BETWEEN_KILLS = 4.0
 INPUTS = records_of(frame_of(600, seed=5))
@@ -40,6 +42,8 @@ UPLOAD = {
     for first in range(0, len(TEXTS), 30)
 }
 
+COUNTS = ("items", "succeeded", "failed", "cancelled")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -49,22 +53,24 @@ class Kind:
         submit: Submits one, and returns where it is.
         items: How many it has.
         failed: How many of them cannot be scored.
-        check: Looks at its results.
+        check: Looks at the results of such a job, and returns the items that have one.
     """
 
     submit: Callable[[], str]
     items: int
     failed: int
-    check: Callable[[str], None]
+    check: Callable[[str], list[int]]
 
-    def is_done(self, job: dict[str, Any]) -> bool:
-        """Whether each item of a job that has ended has come to what it must."""
-        counts = [job[name] for name in ("items", "succeeded", "failed", "cancelled")]
+    def is_done(self, job: dict[str, Any], *, cancelled: bool) -> bool:
+        """Whether each item of a job that has ended, perhaps as it was cancelled, has come to what it must."""
+        items, succeeded, failed, left = counts = [job[name] for name in COUNTS]
+        if cancelled and job["state"] == "cancelled":
+            return items == succeeded + failed + left and items in {self.items, 0}  # none, when it had not been split
         return (job["state"], counts) == ("completed", [self.items, self.items - self.failed, self.failed, 0])
 
 
 class Checks:
-    """What must come of the items.
+    """What must come of the items that have a result. Each check returns which those are.
 
     Args:
         desk: Where they are.
@@ -73,29 +79,33 @@ class Checks:
     def __init__(self, desk: JobDesk) -> None:
         self._desk = desk
 
-    def inputs(self, place: str) -> None:
+    def inputs(self, place: str) -> list[int]:
         """Check the results of items in JSON."""
         found = self._desk.results(place)
-        assert [one["item"] for one in found] == list(range(len(INPUTS)))
-        np.testing.assert_allclose([one["output"] for one in found], [one["a"] for one in INPUTS], rtol=1e-9)
+        items = [one["item"] for one in found]
+        np.testing.assert_allclose([one["output"] for one in found], [INPUTS[item]["a"] for item in items], rtol=1e-9)
+        return items
 
-    def table(self, place: str) -> None:
+    def table(self, place: str) -> list[int]:
         """Check the file with the results of a table."""
-        (failed,) = self._desk.results(place)
-        assert (failed["item"], failed["error"]["code"]) == (BROKEN, "invalid_inputs")
+        failed = [(one["item"], one["error"]["code"]) for one in self._desk.results(place)]
         found = pq.read_table(io.BytesIO(self._desk.download(place))).to_pandas()
-        assert found["item"].tolist() == list(range(ROWS))
-        assert found.index[found["code"].notna()].tolist() == [BROKEN]
-        expected = np.where(np.arange(ROWS) == BROKEN, np.nan, np.arange(ROWS))
-        np.testing.assert_allclose(found["prediction"], expected, rtol=1e-9, atol=1e-9)
+        items = found["item"].to_numpy()
+        assert failed == [(BROKEN, "invalid_inputs")] * int((items == BROKEN).sum())
+        assert items[found["code"].notna()].tolist() == [item for item, _ in failed]
+        if len(items):
+            expected = np.where(items == BROKEN, np.nan, items)
+            np.testing.assert_allclose(found["prediction"], expected, rtol=1e-9, atol=1e-9)
+        return items.tolist()
 
-    def files(self, place: str) -> None:
+    def files(self, place: str) -> list[int]:
         """Check the results of files."""
         found = self._desk.results(place)
-        assert [one["item"] for one in found] == list(range(len(TEXTS)))
-        assert [one["item"] for one in found if one["error"]] == [BROKEN]
+        items = [one["item"] for one in found]
+        assert [one["item"] for one in found if one["error"]] == [item for item in items if item == BROKEN]
         lengths = [one["output"] and one["output"]["length"] for one in found]
-        assert lengths == [None if number == BROKEN else len(text) for number, text in enumerate(TEXTS)]
+        assert lengths == [None if item == BROKEN else len(TEXTS[item]) for item in items]
+        return items
 
 
 def scorer_of(worker: int) -> int | None:
@@ -138,11 +148,20 @@ class TestKillDuringJobs:
         shuffler.shuffle(kinds)
         thread = threading.Thread(target=destroy)
         thread.start()
+        places: list[str] = []
+        cancelled: set[str] = set()
+        late: list[str] = []
         try:
-            places = []
             began = time.monotonic()
             for number, kind in enumerate(kinds, start=1):
                 places.append(kind.submit())
+                while late:
+                    desk.cancel(late.pop())
+                if number % CANCELLED == 0:
+                    cancelled.add(places[-1])
+                    late.append(places[-1])
+                if number % (2 * CANCELLED) == 0:
+                    desk.cancel(late.pop())
                 due = began + number * len(order) * BETWEEN_KILLS / JOBS
                 over.wait(max(0.0, due - time.monotonic()))
             thread.join()
@@ -151,7 +170,12 @@ class TestKillDuringJobs:
             over.set()
             thread.join()
         assert done == order
-        assert [job for kind, job in zip(kinds, jobs, strict=True) if not kind.is_done(job)] == []
-        for kind, place in zip(kinds, places, strict=True):
-            kind.check(place)
+        all_of_them = list(zip(kinds, places, jobs, strict=True))
+        undone = [job for kind, place, job in all_of_them if not kind.is_done(job, cancelled=place in cancelled)]
+        assert undone == []
+        assert sum(job["cancelled"] for job in jobs) > 0
+        for kind, place, job in all_of_them:
+            items = kind.check(place)
+            assert items == sorted(set(items))
+            assert len(items) == job["succeeded"] + job["failed"]
         wait_healthy(stack)

@@ -4,7 +4,9 @@ Its parameters are a folder: `encoder/` of Sentence Transformers, `head.safetens
 dimensions), `bias` of (classes) and `temperature` of (1), and `labels.json`.
 """
 
+import copy
 import json
+import math
 from pathlib import Path
 
 import mlflow
@@ -47,9 +49,11 @@ class TextClassifier(PythonModel):
         self.encoder = SentenceTransformer(
             str(folder / ENCODER), device="cpu", local_files_only=True, trust_remote_code=False
         )
+        # Its own: a tokenizer keeps whether it cuts, and calls from other threads embed meanwhile.
+        self.tokenizer = copy.deepcopy(self.encoder.tokenizer)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 (MLflow's form)
-        """Return `label`, `confidence` and `probabilities` of each text."""
+        """Return `label`, `confidence`, `probabilities` and `truncated` of each text."""
         texts = model_input["text"].astype(str).tolist()
         shares = softmax(embed(self.encoder, texts) @ self.weight.T + self.bias).round(DECIMALS)
         best = shares.argmax(axis=1)
@@ -58,8 +62,18 @@ class TextClassifier(PythonModel):
                 "label": [self.labels[place] for place in best],
                 "confidence": shares.max(axis=1),
                 "probabilities": [dict(zip(self.labels, row, strict=True)) for row in shares.tolist()],
+                "truncated": self._exceed(texts),
             }
         )
+
+    def _exceed(self, texts: list[str]) -> list[bool]:
+        """Say of each text whether the encoder reads only its beginning."""
+        longest = self.encoder.max_seq_length
+        if longest is None or not math.isfinite(longest):
+            return [False] * len(texts)
+        prompt = self.encoder.prompts.get(self.encoder.default_prompt_name, "")
+        found = self.tokenizer([prompt + text for text in texts], truncation=False, padding=False, verbose=False)
+        return [len(tokens) > longest for tokens in found["input_ids"]]
 
 
 mlflow.models.set_model(TextClassifier())

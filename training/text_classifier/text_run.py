@@ -134,7 +134,13 @@ def _log_model(options: TextOptions, data: Texts, encoder: Path, head: Head, exa
             artifacts={"parameters": str(stored)},
             signature=ModelSignature(
                 inputs=Schema([ColSpec(DataType.string, "text")]),
-                outputs=Schema([*answers, ColSpec(Map(DataType.double), "probabilities")]),
+                outputs=Schema(
+                    [
+                        *answers,
+                        ColSpec(Map(DataType.double), "probabilities"),
+                        ColSpec(DataType.boolean, "truncated"),
+                    ]
+                ),
             ),
             input_example=pd.DataFrame({"text": examples}),
             metadata={tag.TASK: TASK, tag.LABELS: list(data.labels)},

@@ -17,4 +17,5 @@ CHUNK_WAIT = Histogram("ml_jobs_chunk_wait_seconds", "From queueing a chunk to i
 DEATHS = Counter("ml_jobs_deaths_total", "Chunks whose holder died, by how that was noticed.", ["noticed"])
 LOST = Counter("ml_jobs_claims_lost_total", "Chunks that another worker took, or that were cancelled, meanwhile.")
 WEBHOOKS = Counter("ml_jobs_webhooks_total", "Attempts to tell a receiver of the end of a job.", ["outcome"])
+RECYCLED = Counter("ml_jobs_scorers_recycled_total", "Processes that score that had grown past their memory.")
 RINGS_LOST = Counter("ml_jobs_rings_lost_total", "Messages of new jobs that the broker did not take.")

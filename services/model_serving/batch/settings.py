@@ -23,6 +23,8 @@ class BatchSettings(PlatformSettings):
     """Chunks that one worker has under way, each in a process of its own that holds its own models."""
     batch_models: Annotated[int, Field(ge=1)] = 2
     """Versions that such a process keeps in memory; the least recently used goes first."""
+    batch_scorer_memory: Annotated[ByteSize, Field(ge=1)] = ByteSize(4 * 1024 * MIB)
+    """Memory of its own above which such a process is replaced after a chunk; the next one loads its models again."""
     batch_max_items: Annotated[int, Field(ge=1)] = 10_000
     """Items that a job submitted as JSON may have; more are answered 422."""
     batch_chunk_items: Annotated[int, Field(ge=1, le=100_000)] = 256

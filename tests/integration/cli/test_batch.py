@@ -4,23 +4,24 @@ import asyncio
 import gzip
 import json
 import os
-import socket
+import pty
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
 
 from mlplatform.objects import ObjectStore
 from services.model_serving.settings import ServingSettings
-from tests.fixtures.programs import run_mlp
+from tests.fixtures.forked import ForkedProcess
+from tests.fixtures.programs import IMPORTED, run_mlp
 from tests.integration.model_serving.batch.conftest import objects, settings
 from tests.integration.model_serving.batch.workers import worker
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import eventually, serving
+from tests.integration.model_serving.running import DEADLINE, eventually, on_a_socket, serving
 from tests.unit.model_serving.batch.uploads.corpus import packed
 
 __all__ = ["objects", "publisher", "settings"]
@@ -42,11 +43,59 @@ class Shell:
         ran = await asyncio.to_thread(run_mlp, "batch", *map(str, words), environment=os.environ | self.environment)
         return ran.returncode, ran.stdout, ran.stderr
 
+    @asynccontextmanager
+    async def on_a_terminal(self, *words: object) -> AsyncIterator[tuple["Screen", ForkedProcess]]:
+        """Run a command on a terminal, for the time of the block."""
+        ours, theirs = pty.openpty()
+        environment = os.environ | self.environment | {"TERM": "xterm"}
+        with os.fdopen(theirs, "wb") as output:
+            process = await ForkedProcess.start(
+                *("-m", "tests.fixtures.mlp", "batch", *map(str, words)),
+                imported=IMPORTED,
+                environment=environment,
+                output=output,
+            )
+        try:
+            yield Screen(ours), process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            asyncio.get_running_loop().remove_reader(ours)
+            os.close(ours)
+
     def file(self, name: str, text: str) -> Path:
         """Write a file of items."""
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return path
+
+
+class Screen:
+    """What a terminal was sent.
+
+    Args:
+        terminal: Its descriptor, at our end.
+    """
+
+    def __init__(self, terminal: int) -> None:
+        self.text = ""
+        self._terminal = terminal
+        asyncio.get_running_loop().add_reader(terminal, self._read)
+
+    async def shows(self, text: str) -> None:
+        """Wait until something was on it."""
+
+        async def there() -> bool:
+            return text in self.text
+
+        await eventually(there)
+
+    def _read(self) -> None:
+        try:
+            self.text += os.read(self._terminal, 65536).decode(errors="replace")
+        except OSError:  # nobody has the other end any more
+            asyncio.get_running_loop().remove_reader(self._terminal)
 
 
 @pytest.fixture
@@ -60,20 +109,11 @@ async def shell(
     """Yield a shell beside a service on a socket, without a worker."""
     publisher.linear(2.0)
     environment = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
-    async with serving(environment, publisher, tmp_path, ML_BATCH_WEBHOOK_SECRET=SECRET) as service:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            config = uvicorn.Config(service.application, lifespan="off", log_config=None)
-            server = uvicorn.Server(config)
-            running = asyncio.create_task(server.serve([listener]))
-
-            async def started() -> bool:
-                return server.started
-
-            await eventually(started)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Shell(publisher.name, settings_env | {"ML_SERVING_URL": url, "COLUMNS": "200"}, tmp_path)
-            server.should_exit = True
-            await running
+    async with (
+        serving(environment, publisher, tmp_path, ML_BATCH_WEBHOOK_SECRET=SECRET) as service,
+        on_a_socket(service) as url,
+    ):
+        yield Shell(publisher.name, settings_env | {"ML_SERVING_URL": url, "COLUMNS": "200"}, tmp_path)
 
 
 class TestWorked:
@@ -122,6 +162,31 @@ class TestWorked:
             assert (status, failed["item"], failed["error"]["code"]) == (0, 1, "invalid_inputs")
             status, printed, _ = await shell.type("fetch", job)
             assert [json.loads(line)["code"] for line in printed.splitlines()] == [None, "invalid_inputs"]
+
+
+class TestWatch:
+    async def test_a_bar_grows_with_the_job_until_its_end(
+        self, settings: ServingSettings, shell: Shell, settings_env: dict[str, str], publisher: Publisher
+    ) -> None:
+        gates = shell.folder / "gates"
+        version = publisher.gated(gates).version
+        rows = shell.file("rows.csv", "a,b,c\n" + "".join(f"{number},0,0\n" for number in range(100, 103)))
+        status, printed, said = await shell.type("submit", shell.model, rows, "--version", version, "--json")
+        assert status == 0, said
+        job = json.loads(printed)["id"]
+        environment = settings_env | {"ML_S3_BUCKET": settings.s3_bucket, "ML_BATCH_TURN": "1ms"}
+        async with (
+            worker(environment, shell.folder),
+            shell.on_a_terminal("watch", job) as (screen, process),
+        ):
+            for done in range(3):
+                await screen.shows(f"{done}/3")  # as the next item waits for its gate
+                (gates / f"{100 + done}").touch()
+            async with asyncio.timeout(DEADLINE):
+                assert await process.wait() == 0
+            await screen.shows("completed: 3 succeeded")
+        assert "running" in screen.text
+        assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in screen.text
 
 
 class TestTable:

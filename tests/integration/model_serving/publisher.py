@@ -59,6 +59,25 @@ NOTING = """
     set_model(Model())
 """
 
+GATED = """
+    import os, time
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            for value in model_input["a"]:
+                if value < 100:  # the model is tried with its example too
+                    continue
+                with open(f"{gates}/begun", "a") as begun:
+                    begun.write(f"{{value:g}} {{os.getpid()}}\\n")
+                while not os.path.exists(f"{gates}/{{value:g}}"):
+                    time.sleep(0.01)
+            return model_input["a"] * 2
+
+    set_model(Model())
+"""
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -115,6 +134,15 @@ class Publisher:
     def noting(self, notes: Path, *, seconds: float) -> ModelVersion:
         """Register a model that takes so long for each row, and adds its `a` from 100 on to a file."""
         return self.code(NOTING.format(notes=str(notes), seconds=seconds))
+
+    def gated(self, gates: Path) -> ModelVersion:
+        """Register a model that takes rows with an `a` from 100 on once there is a file of that name in a folder.
+
+        `begun` in it names those that it took up, each with the process.
+        """
+        gates.mkdir()
+        (gates / "begun").touch()
+        return self.code(GATED.format(gates=gates))
 
     def code(self, script: str, *, name: str | None = None, **modules: str) -> ModelVersion:
         """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`."""

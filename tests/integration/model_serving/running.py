@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
 from services.model_serving.app import create_app
@@ -60,6 +62,22 @@ async def serving(
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://serving", timeout=DEADLINE) as client:
             yield Service(client, app.state.serving, app)
+
+
+@asynccontextmanager
+async def on_a_socket(service: Service) -> AsyncIterator[str]:
+    """Have a service answer on a socket too, for the time of the block, and yield its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(service.application, lifespan="off", log_config=None))
+        running = asyncio.create_task(server.serve([listener]))
+
+        async def started() -> bool:
+            return server.started
+
+        await eventually(started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await running
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:

@@ -79,14 +79,17 @@ class TestTexts:
         archive = packed({"x/goal.txt": b"The striker of Madrid scored twice", "b": b"\xff\xfe"})
         async with worker(environment, tmp_path):
             weather = "It will be cloudy and cold in Madrid, 5 °C".encode()
-            place = await upload(service, publisher, weather, picture(9, 9, 1), archive, params='{"threshold": 0.5}')
+            long = weather + b" and windy" * 300
+            files = (weather, picture(9, 9, 1), archive, long)
+            place = await upload(service, publisher, *files, params='{"threshold": 0.5}')
             job = await ended(service, place)
             rows = await rows_of(service, place)
-        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 4, 2), job
-        assert [row["item"] for row in rows] == [0, 1, 2, 3]
-        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b"]
-        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None]
-        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content"]
+        assert (job["state"], job["items"], job["succeeded"]) == ("completed", 5, 3), job
+        assert [row["item"] for row in rows] == [0, 1, 2, 3, 4]
+        assert [row["name"] for row in rows] == ["0.bin", "1.bin", "x/goal.txt", "b", "3.bin"]
+        assert [row["prediction_label"] for row in rows] == ["weather", None, "football", None, "weather"]
+        assert [row["prediction_truncated"] for row in rows] == [False, None, False, None, True]
+        assert [row["code"] for row in rows] == [None, "no_image_model", None, "unknown_content", None]
         for row in (rows[0], rows[2]):
             assert row["prediction_certain"] is True
             top = json.loads(row["prediction_top"])

@@ -23,11 +23,12 @@ class Answers:
         self._classes: Counter[str] = Counter()
         self._numbers: list[float] = []
         self._confidences = [0] * CONFIDENCE_BINS
-        self._count = 0
+        self._count = self._truncated = 0
 
     def add(self, output: Any) -> None:  # noqa: ANN401 (a model may answer anything)
         """Count an output: by its class, by the classes of the objects it found, or as a number."""
         self._count += 1
+        self._truncated += isinstance(output, dict) and output.get("truncated") is True
         judged = judge(output)
         if judged is not None:
             self._confidences[min(int(judged.confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
@@ -44,6 +45,7 @@ class Answers:
         shown = self._classes.most_common(MOST_CLASSES)
         return {
             "answers": self._count,
+            "truncated": self._truncated,
             "classes": dict(shown),
             "other_classes": self._classes.total() - sum(count for _, count in shown),
             "confidence": self._confidences if any(self._confidences) else None,

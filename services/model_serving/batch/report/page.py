@@ -43,6 +43,11 @@ def _cards(report: BatchReport) -> str:
         (_seconds(times.wait_seconds), "until the first chunk"),
         (_seconds(times.run_seconds), "from there to the end"),
         ("none" if times.items_per_second is None else f"{times.items_per_second:,.4g}", "items a second"),
+        *(
+            [(f"{cut:,}", "texts were cut: the model read only the beginning")]
+            if (cut := report.answers.truncated)
+            else []
+        ),
         *_percentiles("a chunk", times.chunk_seconds),
         *_percentiles("an item", times.item_seconds),
     ]

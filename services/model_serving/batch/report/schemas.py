@@ -58,6 +58,9 @@ class ReportAnswers(BaseModel):
     """What the model answered; at most 100,000 answers are counted."""
 
     answers: int
+    truncated: int | None = Field(
+        default=None, description="Of texts of which the model read only the beginning; null in reports of before."
+    )
     classes: dict[str, int] = Field(description="The 50 most frequent ones; of images the objects that were found.")
     other_classes: int
     confidence: list[int] | None = Field(description="Answers by their confidence, in tenths.")

@@ -13,12 +13,13 @@ TOP_K = 5
 DECIMALS = 6
 
 
-def ranked(probabilities: Mapping[str, float], wishes: Wishes) -> dict[str, Any]:
+def ranked(probabilities: Mapping[str, float], wishes: Wishes, *, truncated: bool | None = None) -> dict[str, Any]:
     """Return the likeliest classes.
 
     Args:
         probabilities: By class.
         wishes: How many; below which confidence the answer is marked as not `certain`.
+        truncated: Whether only the beginning was read; None where that cannot be, or is not known.
 
     Raises:
         ValueError: There are none, or they are no numbers.
@@ -30,6 +31,8 @@ def ranked(probabilities: Mapping[str, float], wishes: Wishes) -> dict[str, Any]
     answer: dict[str, Any] = {"label": label, "confidence": round(confidence, DECIMALS)}
     if wishes.threshold is not None:
         answer["certain"] = confidence >= wishes.threshold
+    if truncated is not None:
+        answer["truncated"] = truncated
     answer["top"] = [
         {"label": name, "probability": round(float(probabilities[name]), DECIMALS)}
         for name in order[: wishes.top_k or TOP_K]

@@ -3,6 +3,7 @@
 They were loaded from files that had been checked: weights in safetensors, no Python code, nothing from a hub.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from services.model_serving.engine.loaded_model import LoadedModel
@@ -44,3 +45,9 @@ def longest_text(pipeline: Pipeline) -> int | None:
         return told
     positions = getattr(pipeline.model.config, "max_position_embeddings", None)
     return max(1, positions - OFFSET) if isinstance(positions, int) else None
+
+
+def exceed(pipeline: Pipeline, texts: Sequence[str], longest: int) -> list[bool]:
+    """Say of each text whether it has more tokens than `longest`, those that the model wants around it with them."""
+    found = pipeline.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
+    return [len(tokens) > longest for tokens in found["input_ids"]]

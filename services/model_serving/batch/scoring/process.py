@@ -9,6 +9,9 @@ from multiprocessing.context import ForkServerProcess
 from threading import Lock
 from typing import TypeVar
 
+import structlog
+
+from services.model_serving.batch import metrics
 from services.model_serving.batch.scoring.assignment import (
     LOADING,
     STOP,
@@ -19,12 +22,15 @@ from services.model_serving.batch.scoring.assignment import (
     read_report,
 )
 from services.model_serving.batch.scoring.entry import main
+from services.model_serving.batch.scoring.memory import Ceiling
 from services.model_serving.settings import ServingSettings
 
 PRELOAD = ["services.model_serving.batch.scoring.preload"]
 JOIN_SECONDS = 5.0
 
 Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
 
 
 class ScorerDiedError(Exception):
@@ -40,7 +46,7 @@ class ScorerDiedError(Exception):
 
 
 class ScorerProcess:
-    """Starts a process when there is something to score, and a new one when that has died.
+    """Starts a process when there is something to score, and a new one when that has died or grown too large.
 
     Args:
         settings: Of serving.
@@ -53,6 +59,7 @@ class ScorerProcess:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._process: ForkServerProcess | None = None
         self._connection: Connection | None = None
+        self._ceiling: Ceiling | None = None
         self._sending = Lock()
         self._phase = ""
 
@@ -104,6 +111,7 @@ class ScorerProcess:
         process.start()
         theirs.close()  # so that its death closes the pipe
         self._process, self._connection = process, ours
+        self._ceiling = Ceiling(int(self._settings.batch_scorer_memory), process.pid or 0)
 
     def _score(self, assignment: Assignment) -> Report:
         try:
@@ -120,7 +128,22 @@ class ScorerProcess:
                 self._phase = report.name
         except (EOFError, OSError) as error:
             raise ScorerDiedError(self._cause(), loading=self._phase == LOADING) from error
+        self._recycle()
         return report
+
+    def _recycle(self) -> None:
+        """End a process between two chunks when it has grown too large; the next chunk has another one."""
+        if self._process is None or self._connection is None or self._ceiling is None:
+            return
+        memory = self._ceiling.passed()
+        if memory is None:
+            return
+        self._connection.close()  # upon which it ends
+        self._process.join(JOIN_SECONDS)
+        self._process.kill()  # if a thread of a model holds it up
+        self._forget()
+        metrics.RECYCLED.inc()
+        log.info("batch.scorer_recycled", memory_bytes=memory, most_bytes=int(self._settings.batch_scorer_memory))
 
     def _cause(self) -> str:
         if self._process is None:

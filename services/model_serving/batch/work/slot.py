@@ -34,8 +34,11 @@ from services.model_serving.batch.work.burial import Burial
 from services.model_serving.batch.work.chunk import Chunk, Claim
 from services.model_serving.batch.work.claims import Claims, TwiceError, count_items, count_results, note_end
 
-LOOK = 0.5
-"""Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not."""
+LOOK = 0.4
+"""Seconds between two looks at whether the claim stands, and what a scorer has to give up when it does not.
+
+Cancelling takes both at most, and what Postgres takes to answer: less than a second.
+"""
 UNAVAILABLE_DELAY = timedelta(seconds=5)
 FAULT_DELAY = timedelta(seconds=1)
 MOST_CLAIMS = 720

@@ -12,7 +12,7 @@ from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from mlplatform.events.outage import Outage, wait
 from mlplatform.objects import ObjectStore
-from services.model_serving.batch.doorbell.celery_app import RETAIN_EVERY
+from services.model_serving.batch.doorbell.celery_app import retain_interval
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.places import results_folder
 from services.model_serving.batch.work import repository
@@ -72,7 +72,7 @@ class Upkeep:
                 await self.bury_expired()
                 if time.monotonic() >= self._retain_at:
                     await self.delete_old()
-                    self._retain_at = time.monotonic() + PATIENCE * RETAIN_EVERY.total_seconds()
+                    self._retain_at = time.monotonic() + PATIENCE * retain_interval(self._retention).total_seconds()
             except (psycopg.Error, PlatformError) as error:
                 await wait(self._due, outage.failed(error))
                 continue

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+import structlog
+
 from mlplatform.events import running
 from mlplatform.service import Fault, Kernel
 from services.model_serving.batch.doorbell.celery_app import make_celery, sweep_interval
@@ -24,6 +26,8 @@ from services.model_serving.settings import ServingSettings
 
 RESERVE = timedelta(seconds=5)
 """Of the time to shut down, what is left for giving chunks back."""
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -95,6 +99,7 @@ async def _drain(slots: list[Slot], patience: timedelta) -> None:
     """Take no more chunks, and in good time give back what would take too long."""
     for slot in slots:
         slot.stop()
+    log.info("batch.draining", seconds=patience.total_seconds())
     loop = asyncio.get_running_loop()
     for slot in slots:
         loop.call_later(max(0.0, patience.total_seconds()), slot.hurry)

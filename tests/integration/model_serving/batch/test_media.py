@@ -1,16 +1,20 @@
 """Texts and images from their upload to what was found in them, with a worker that is a process of its own."""
 
+import csv
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pyarrow.parquet as pq
 import pytest
 
 from mlplatform.objects import ObjectStore
 from mlplatform.registry import tags as tag
 from mlplatform.registry.register import register_model_version
 from services.model_serving.settings import ServingSettings
-from tests.integration.model_serving.batch.workers import ended, report_of, results, upload, worker
+from tests.integration.model_serving.batch.workers import ended, fetch, report_of, results, upload, worker
 from tests.integration.model_serving.publisher import REQUIREMENTS, Publisher
 from tests.integration.model_serving.running import Service
 from tests.unit.model_serving.batch.media import Brightness, Corner, picture, program_options
@@ -46,6 +50,17 @@ class TestTexts:
         async with worker(environment, tmp_path):
             place = await upload(service, publisher, b"good film", picture(9, 9, 1), archive, params='{"top_k": 1}')
             alone, image, packed_one, unread = await scored(service, place)
+            place = await upload(service, publisher, b"good film", b"good " * 50, b"\xff\xfe")
+            cut = [one.get("truncated") for one in await scored(service, place)]
+            files = {form: await fetch(service, place, form) for form in ("jsonl", "csv", "parquet")}
+            report = await report_of(service, place)
+        assert cut == [False, True, None]
+        assert [json.loads(line)["prediction_truncated"] for line in files["jsonl"].splitlines()] == cut
+        table = pq.read_table(io.BytesIO(files["parquet"]))
+        assert table.column("prediction_truncated").to_pylist() == cut
+        cells = [row["prediction_truncated"] for row in csv.DictReader(files["csv"].decode().splitlines())]
+        assert cells == ["false", "true", ""]
+        assert report["answers"]["truncated"] == 1
         assert [len(one["top"]) for one in (alone, packed_one)] == [1, 1]
         assert packed_one["label"] == alone["label"] == alone["top"][0]["label"]
         assert packed_one["confidence"] == pytest.approx(alone["confidence"], abs=1e-5)

@@ -33,6 +33,8 @@ from tests.integration.model_serving.running import eventually
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+POLL = 0.05
+"""Seconds between two looks of an idle slot."""
 
 
 class Hands:
@@ -84,7 +86,7 @@ async def working(
         hands,
         lease=lease,
         chunk_timeout=longest,
-        poll=timedelta(milliseconds=50),
+        poll=timedelta(seconds=POLL),
         ring=lambda: hands.told.append("ring"),
     )
     async with running(slot, "slot"):
@@ -296,7 +298,8 @@ class TestNext:
             owner.execute("BEGIN")
             owner.execute("SELECT FROM batch_jobs WHERE id = %s FOR UPDATE", (first.id,))
             hands.go.set()
-            await eventually(lambda: _waits(owner))
+            await eventually(lambda: _keeps_waiting(owner))
+            await asyncio.sleep(4 * POLL)  # in which a slot that does not wait takes the other one
             owner.execute("COMMIT")
             await eventually(lambda: _ended(reception, second))
         assert order == [str(first.id), str(first.id), str(second.id)]
@@ -342,10 +345,10 @@ async def _ended(reception, job) -> bool:
     return (await reception.jobs.find("a", job.id)).has_ended
 
 
-async def _waits(owner: psycopg.Connection) -> bool:
-    """Whether somebody waits for a lock that another transaction has."""
-    waiting = owner.execute("SELECT FROM pg_locks WHERE NOT granted AND transactionid IS NOT NULL").fetchall()
-    return bool(waiting)
+async def _keeps_waiting(owner: psycopg.Connection) -> bool:
+    """Whether somebody waits for a lock that this connection has."""
+    waiting = owner.execute("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+    return waiting.fetchone() is not None
 
 
 async def _true(value: object) -> bool:

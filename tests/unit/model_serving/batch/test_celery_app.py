@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from celery.app.defaults import DEFAULTS
 
-from services.model_serving.batch.doorbell.celery_app import RETAIN, SWEEP, make_celery
+from services.model_serving.batch.doorbell.celery_app import RETAIN, SWEEP, make_celery, retain_interval
 from services.model_serving.batch.settings import BatchSettings
 
 
@@ -26,3 +27,12 @@ class TestSettings:
     def test_leases_are_swept_thrice_in_their_time_and_old_jobs_are_deleted_each_hour(self, conf) -> None:
         schedule = {entry["task"]: entry["schedule"] for entry in conf.beat_schedule.values()}
         assert schedule == {SWEEP: timedelta(seconds=10), RETAIN: timedelta(hours=1)}
+
+    @pytest.mark.parametrize(("minutes", "often"), [(0.001, 1 / 60), (10, 10), (90, 60), (10_000, 60)])
+    def test_no_job_is_kept_twice_as_long_as_it_should_be(self, minutes: float, often: float) -> None:
+        assert retain_interval(timedelta(minutes=minutes)) == timedelta(minutes=often)
+
+    def test_what_a_pool_of_celerys_would_do_is_left_alone(self, conf) -> None:
+        left = ("worker_soft_shutdown_timeout", "worker_max_tasks_per_child", "worker_max_memory_per_child")
+        left += ("task_track_started", "result_expires", "worker_eta_task_limit")
+        assert [conf[name] for name in left] == [DEFAULTS[name] for name in left]

@@ -10,6 +10,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from services.model_serving.batch.scoring.files import file_scorer
+from services.model_serving.batch.scoring.pipelines import longest_text, pipeline_of
 from services.model_serving.batch.scoring.texts import score_texts
 from services.model_serving.batch.uploads.limits import Limits
 from services.model_serving.batch.uploads.text import read_text
@@ -30,7 +31,10 @@ class Shouting(PythonModel):
         if any("break" in text for text in texts):
             raise RuntimeError("broken")
         loud = [sum(map(str.isupper, text)) / len(text) for text in texts]
-        return pd.DataFrame({"probabilities": [{"loud": share, "calm": 1 - share} for share in loud]})
+        answer = pd.DataFrame({"probabilities": [{"loud": share, "calm": 1 - share} for share in loud]})
+        if any("tell" in text for text in texts):
+            answer["truncated"] = [len(text) > 10 for text in texts]
+        return answer
 
 
 mlflow.models.set_model(Shouting())
@@ -83,6 +87,12 @@ class TestScoreTexts:
         codes = [json.loads(error)["code"] for _, error in outcomes if error]
         assert codes == ["model_failed", "not_utf8", "empty", "not_text"]
 
+    def test_a_model_may_say_which_it_did_not_read_to_the_end(self, model):
+        outcomes = texts_of(model, "tell", "tell " + "a" * 20)
+        assert [json.loads(output)["truncated"] for output, _ in outcomes] == [False, True]
+        ((output, _),) = texts_of(model, "a" * 20)
+        assert "truncated" not in json.loads(output)
+
 
 class TestPipeline:
     def test_all_classes_with_their_probabilities(self, pipeline):
@@ -92,5 +102,12 @@ class TestPipeline:
         for answer in found:
             assert sum(one["probability"] for one in answer["top"]) == pytest.approx(1, abs=1e-5)
             assert answer["confidence"] == answer["top"][0]["probability"] >= answer["top"][1]["probability"]
+        assert [answer["truncated"] for answer in found] == [False, True, False]
         (alone,) = texts_of(pipeline, "good film")
         assert json.loads(alone[0])["confidence"] == pytest.approx(found[0]["confidence"], abs=1e-5)
+
+    @pytest.mark.parametrize("added", [0, 1])
+    def test_a_text_is_cut_from_one_word_more_on_than_the_model_reads(self, pipeline, added):
+        longest = longest_text(pipeline_of(pipeline))
+        outcomes = texts_of(pipeline, "good " * (longest + added))
+        assert json.loads(outcomes[0][0])["truncated"] is bool(added)

@@ -53,8 +53,21 @@ class TestRender:
         assert "0.0125 s</b><span>for an item, half of them" in page
         assert "<svg" in page
 
+    def test_texts_that_were_cut(self) -> None:
+        answers = Answers()
+        for truncated in (True, False, True):
+            answers.add({"label": "a", "confidence": 0.5, "truncated": truncated})
+        assert "<b>2</b><span>texts were cut" in render_report(report(answers))
+        assert "texts were cut" not in render_report(report(Answers()))
+
     def test_nothing_to_show(self) -> None:
         assert "no answers" in render_report(report(Answers()))
+
+    def test_a_report_of_before_cut_texts_were_counted(self) -> None:
+        earlier = report(Answers())
+        content = earlier.model_dump()
+        del content["answers"]["truncated"]
+        assert "texts were cut" not in render_report(BatchReport.model_validate(content))
 
     def test_a_report_of_before_there_were_percentiles(self) -> None:
         earlier = report(Answers())

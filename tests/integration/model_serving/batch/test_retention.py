@@ -1,0 +1,104 @@
+"""Old jobs are deleted when beat says so, with all that was stored for them, and no others."""
+
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from mlplatform.objects import ObjectStore
+from services.model_serving.settings import ServingSettings
+from tests.integration.model_serving.batch.conftest import keys
+from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
+from tests.integration.model_serving.publisher import Publisher
+from tests.integration.model_serving.running import Service, eventually, serving
+
+TABLE = b"a,b,c\n1,0,0\n2,0,0\nx,0,0\n"
+OLD = {"ML_BATCH_RETENTION": "1s", "ML_BATCH_LEASE": "1h"}
+"""Leases are looked after too seldom to remind anybody of old jobs: only a message of beat does."""
+
+ROWS = """
+    SELECT (SELECT count(*) FROM batch_jobs WHERE id = %(job)s),
+        (SELECT count(*) FROM batch_chunks WHERE job_id = %(job)s),
+        (SELECT count(*) FROM batch_results WHERE job_id = %(job)s)
+"""
+
+
+async def submitted(service: Service, publisher: Publisher) -> str:
+    """Submit a table, and return where its job is when all of its results are stored."""
+    query = {"model": publisher.name, "version": "1"}
+    headers = {"content-type": "text/csv"}
+    answer = await service.client.post("/api/v1/batch/table", content=TABLE, headers=headers, params=query)
+    place = str(answer.headers["location"])
+    assert (await ended(service, place))["succeeded"] == 2
+    assert await fetch(service, place, "csv")
+    return place
+
+
+def id_of(place: str) -> UUID:
+    return UUID(place.rsplit("/", 1)[1])
+
+
+@pytest.fixture
+def environment(settings_env: dict[str, str], settings: ServingSettings) -> dict[str, str]:
+    return settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+
+
+class Stored:
+    """Counts what is stored."""
+
+    def __init__(self, owner: psycopg.Connection, objects: ObjectStore, settings: ServingSettings) -> None:
+        self._owner = owner
+        self._keys = lambda: keys(objects, settings)
+
+    def of(self, job: UUID) -> list[int]:
+        """Count the row of a job, its chunks, its results, and the objects with results."""
+        (*rows,) = self._owner.execute(ROWS, {"job": job}).fetchone()
+        return [*rows, sum(f"/{job}/" in key for key in self._keys())]
+
+    def uploads(self) -> int:
+        """Count the objects of uploads."""
+        return sum(key.startswith("batch/uploads/") for key in self._keys())
+
+
+@pytest.fixture
+def stored(owner: psycopg.Connection, objects: ObjectStore, settings: ServingSettings) -> Stored:
+    return Stored(owner, objects, settings)
+
+
+class TestRetention:
+    async def test_what_is_past_it_goes_and_what_is_not_stays(
+        self,
+        publisher: Publisher,
+        environment: dict[str, str],
+        stored: Stored,
+        tmp_path: Path,
+        owner: psycopg.Connection,
+    ) -> None:
+        publisher.linear(2.0)
+        async with serving(environment, publisher, tmp_path / "serving") as service:
+            async with worker(environment, tmp_path):
+                places = [await submitted(service, publisher) for _ in range(3)]
+            *old, kept = [id_of(place) for place in places]
+            before = stored.of(kept)
+            assert min(before) > 0
+            assert stored.uploads() == 3
+            owner.execute("UPDATE batch_jobs SET finished_at = now() + interval '1 day'")
+            async with worker(environment, tmp_path, **OLD):
+                for job in old:  # the first may be found as the worker begins, the second may not
+
+                    async def gone(job: UUID = job) -> bool:
+                        return stored.of(job) == [0, 0, 0, 0]
+
+                    owner.execute("UPDATE batch_jobs SET finished_at = now() - interval '1 day' WHERE id = %s", (job,))
+                    await eventually(gone)
+            assert stored.of(kept) == before
+            assert [(await service.client.get(place)).status_code for place in places] == [404, 404, 200]
+            assert [one["item"] for one in await results(service, places[-1])] == [2]
+            assert await fetch(service, places[-1], "csv")
+
+            async def uploads_gone() -> bool:
+                return stored.uploads() == 1
+
+            async with worker(environment, tmp_path):  # which looks for uploads without a job as it begins
+                await eventually(uploads_gone)
