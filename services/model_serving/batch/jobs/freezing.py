@@ -1,6 +1,8 @@
 """From what a caller names to the version that scores the whole of a job, whatever is promoted meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from mlplatform.registry import tags as tag
 from mlplatform.registry.errors import AliasNotFound
@@ -8,9 +10,15 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry, cache_key
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.batch.scoring.media import task_of
+from services.model_serving.catalog.cache import ShortCache
 from services.model_serving.engine.identity import ModelIdentity
+from services.model_serving.loading.description import read_description
+from services.model_serving.signature.parameters import Parameters
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
+
+KEPT_SECONDS = 3600.0
+"""How long it is remembered what a version declares, which never changes."""
 
 
 class Freezer:
@@ -26,6 +34,7 @@ class Freezer:
         self._directory = directory
         self._store = store
         self._registry = registry
+        self._declared: ShortCache[Parameters] = ShortCache(KEPT_SECONDS)
 
     async def freeze(self, name: str, *, version: str | None = None, alias: str | None = None) -> ModelIdentity:
         """Return the version by number, else by alias, else the one in production.
@@ -55,6 +64,27 @@ class Freezer:
             return task_of(loaded)
         version = await asyncio.to_thread(self._registry.get_version, identity.name, identity.version)
         return version.tags.get(tag.TASK)
+
+    async def check(self, identity: ModelIdentity, params: Mapping[str, Any]) -> None:
+        """Refuse parameters that a version does not declare, or of another type, before each item fails of them.
+
+        Raises:
+            InvalidInputs: There are such; each is named, and those that are declared.
+            RegistryUnavailable: The version is not in memory and MLflow is down.
+        """
+        if not params:
+            return
+        loaded = self._store.find(identity.name, identity.version)
+        if loaded is not None:
+            loaded.signature.parameters.read(dict(params))
+            return
+        declared = await self._declared.get(identity, lambda: self._read_declared(identity))
+        declared.read(dict(params))
+
+    def _read_declared(self, identity: ModelIdentity) -> Parameters:
+        version = self._registry.get_version(identity.name, identity.version)
+        signature = read_description(self._registry.tracking_url, version).signature
+        return Parameters(None if signature is None else signature.params)
 
     async def _in_production(self, name: str) -> ModelIdentity:
         loaded = self._store.use(name)
