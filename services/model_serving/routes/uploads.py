@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from mlplatform.errors import FieldError, PayloadTooLarge, Unprocessable
 from mlplatform.idempotency import RepeatableRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
+from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Order
 from services.model_serving.batch.schemas import BatchJob, FilesRequest
@@ -18,6 +19,7 @@ from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.form import Form
 from services.model_serving.batch.uploads.received import Received
 from services.model_serving.batch.uploads.room import CLOSE
+from services.model_serving.engine.identity import ModelIdentity
 from services.model_serving.routes.bodies import body_of, declared_size
 from services.model_serving.routes.jobs import LOCATION, Caller, accepted, location
 from services.model_serving.serving import ServingParts, get_serving
@@ -95,11 +97,7 @@ async def submit_files(
         if submitted is None:
             freezer = serving.batch.freezer
             model = await freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
-            task = await freezer.task(model)
-            if task is not None and task in SCORERS:
-                Wishes.read(wanted.params, task)
-            else:
-                await freezer.check(model, wanted.params)
+            await _check(freezer, model, wanted.params)
             order = Order(
                 model,
                 alias=wanted.alias,
@@ -114,6 +112,15 @@ async def submit_files(
     answer = replayed(submitted)
     answer.headers["Location"] = location(str(submitted.body["id"]))
     return answer
+
+
+async def _check(freezer: Freezer, model: ModelIdentity, params: dict[str, Any]) -> None:
+    """Refuse parameters that no scorer of the files would take."""
+    task = await freezer.task(model) if params else None
+    if task is not None and task in SCORERS:
+        Wishes.read(params, task)
+    else:
+        await freezer.check(model, params)
 
 
 def _wanted(received: Received) -> FilesRequest:

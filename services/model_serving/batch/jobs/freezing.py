@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlplatform.registry import tags as tag
@@ -21,6 +22,19 @@ KEPT_SECONDS = 3600.0
 """How long it is remembered what a version declares, which never changes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a version says about itself.
+
+    Attributes:
+        task: Of a model of texts or images.
+        parameters: Reads its parameters.
+    """
+
+    task: str | None
+    parameters: Parameters
+
+
 class Freezer:
     """Resolves versions and aliases without loading anything.
 
@@ -34,7 +48,7 @@ class Freezer:
         self._directory = directory
         self._store = store
         self._registry = registry
-        self._declared: ShortCache[Parameters] = ShortCache(KEPT_SECONDS)
+        self._declared: ShortCache[Declared] = ShortCache(KEPT_SECONDS)
 
     async def freeze(self, name: str, *, version: str | None = None, alias: str | None = None) -> ModelIdentity:
         """Return the version by number, else by alias, else the one in production.
@@ -54,16 +68,12 @@ class Freezer:
         return await self._look_up(name, version)
 
     async def task(self, identity: ModelIdentity) -> str | None:
-        """Return what a version of texts or images does; None where that is not known before it is loaded.
+        """Return what a version of texts or images does; None of another one.
 
         Raises:
             RegistryUnavailable: It is not in memory and MLflow is down.
         """
-        loaded = self._store.find(identity.name, identity.version)
-        if loaded is not None:
-            return task_of(loaded)
-        version = await asyncio.to_thread(self._registry.get_version, identity.name, identity.version)
-        return version.tags.get(tag.TASK)
+        return (await self._describe(identity)).task
 
     async def check(self, identity: ModelIdentity, params: Mapping[str, Any]) -> None:
         """Refuse parameters that a version does not declare, or of another type, before each item fails of them.
@@ -72,19 +82,20 @@ class Freezer:
             InvalidInputs: There are such; each is named, and those that are declared.
             RegistryUnavailable: The version is not in memory and MLflow is down.
         """
-        if not params:
-            return
+        if params:
+            (await self._describe(identity)).parameters.read(dict(params))
+
+    async def _describe(self, identity: ModelIdentity) -> Declared:
         loaded = self._store.find(identity.name, identity.version)
         if loaded is not None:
-            loaded.signature.parameters.read(dict(params))
-            return
-        declared = await self._declared.get(identity, lambda: self._read_declared(identity))
-        declared.read(dict(params))
+            return Declared(task_of(loaded), loaded.signature.parameters)
+        return await self._declared.get(identity, lambda: self._read_declared(identity))
 
-    def _read_declared(self, identity: ModelIdentity) -> Parameters:
+    def _read_declared(self, identity: ModelIdentity) -> Declared:
         version = self._registry.get_version(identity.name, identity.version)
-        signature = read_description(self._registry.tracking_url, version).signature
-        return Parameters(None if signature is None else signature.params)
+        found = read_description(self._registry.tracking_url, version)
+        params = None if found.signature is None else found.signature.params
+        return Declared(found.metadata.get(tag.TASK), Parameters(params))
 
     async def _in_production(self, name: str) -> ModelIdentity:
         loaded = self._store.use(name)
