@@ -163,7 +163,6 @@ class TestTable:
         status, printed, said = await shell.type("fetch", job, "--partial")
         assert (status, printed, "add --failed" in said) == (1, "", True)
 
-
     async def test_one_for_which_there_is_no_room_is_refused_while_it_is_sent(self, shell: Shell) -> None:
         table = shell.file("rows.csv", "a,b,c\n" + "1.0,2.0,3.0\n" * (30 * QUOTA // 12))
         status, printed, said = await shell.type("submit", shell.model, "--table", table, "--version", 1)
