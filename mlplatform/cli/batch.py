@@ -71,8 +71,6 @@ def submit(
     if version is not None and alias is not None:
         fail("Give --version or --alias, not both.", USAGE)
     cargo = choose(inputs or [], table)
-    if cargo.kind == TABLE and (param or threshold is not None):
-        fail("--param and --threshold are not for tables.", USAGE)
     if cargo.kind != TABLE and delimiter is not None:
         fail("--delimiter is for tables.", USAGE)
     given: State = {"model": model, "version": version, "alias": alias, "threshold": threshold, "webhook": webhook}

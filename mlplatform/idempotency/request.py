@@ -68,6 +68,14 @@ class RepeatableRequest:
             )
         return StoredResponse(row["status"], row["response"])
 
+    async def is_answered(self, connection: AsyncConnection[DictRow]) -> bool:
+        """Whether a request with this key was answered before, be it the same one or another.
+
+        Args:
+            connection: in a transaction of the caller's tenant.
+        """
+        return self.key is not None and await repository.find(connection, self.route, self.key, RETENTION) is not None
+
     async def save(
         self,
         connection: AsyncConnection[DictRow],

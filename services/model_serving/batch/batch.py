@@ -10,6 +10,7 @@ from mlplatform.service import Kernel
 from services.model_serving.batch.doorbell.bell import Bell
 from services.model_serving.batch.doorbell.celery_app import make_celery
 from services.model_serving.batch.exports.exports import Exports
+from services.model_serving.batch.exports.pages import Pages
 from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.jobs import Jobs
 from services.model_serving.batch.quota.quota import Quota
@@ -17,10 +18,12 @@ from services.model_serving.batch.report.reports import Reports
 from services.model_serving.batch.review.reviews import Reviews
 from services.model_serving.batch.settings import BatchSettings
 from services.model_serving.batch.tables.tables import Tables
+from services.model_serving.batch.uploads.arrival import Arrivals
 from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.limits import limits_of
 from services.model_serving.batch.uploads.receiving import Receiver
 from services.model_serving.batch.uploads.removal import Removal
+from services.model_serving.batch.uploads.room import Room
 from services.model_serving.batch.webhook.webhooks import Webhooks
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
@@ -39,6 +42,7 @@ class Batch:
     reviews: Reviews
     reports: Reports
     exports: Exports
+    pages: Pages
 
 
 @asynccontextmanager
@@ -56,16 +60,9 @@ async def open_batch(
     )
     limits = limits_of(settings)
     removal = Removal(kernel.database, kernel.objects, settings.batch_upload_grace)
-    receiver = Receiver(kernel.database, kernel.objects, limits, removal)
-    uploads = Uploads(jobs, receiver, limits, Quota.of(settings))
-    tables = Tables(
-        kernel.database,
-        jobs,
-        kernel.objects,
-        removal,
-        quota=uploads.quota,
-        most=int(settings.batch_max_table_size),
-    )
+    arrivals = Arrivals(kernel.database, Room.of(settings), removal)
+    uploads = Uploads(jobs, Receiver(arrivals, kernel.objects, limits), limits, Quota.of(settings))
+    tables = Tables(jobs, kernel.objects, arrivals, quota=uploads.quota, most=int(settings.batch_max_table_size))
     try:
         yield Batch(
             jobs,
@@ -77,6 +74,7 @@ async def open_batch(
             Reviews(kernel.database, kernel.audit, kernel.objects),
             Reports(kernel.database),
             Exports(kernel.database, kernel.objects, bell),
+            Pages(kernel.database, jobs),
         )
     finally:
         await bell.close()

@@ -103,6 +103,7 @@ class ItemResult(BaseModel):
     """What came of one item."""
 
     item: int = Field(description="Its place in `inputs`, from 0.")
+    name: str | None = Field(default=None, description="Of a file: what its sender, or the archive, called it.")
     state: ResultStateName
     output: Any = Field(description="What `POST /api/v1/predict` answers for the item; null when it failed.")
     error: ItemError | None
@@ -115,4 +116,12 @@ class ItemResultPage(BaseModel):
     version: str
     results: list[ItemResult]
     next_cursor: str | None
-    complete: bool = Field(description="False while the job goes on: more results may come, also before the cursor.")
+    complete: bool = Field(
+        description="Whether the pages have a result of every item. False while the job goes on: more may come, also "
+        "before the cursor. False too of a table of which rows succeeded: their answers are in `files` alone."
+    )
+    lists: Literal["all", "failed"] = Field(description="Which results the pages have: of a table those that failed.")
+    files: dict[str, str] | None = Field(
+        description="Paths of the files with all results by their form, each of which answers with a presigned "
+        "address; null while the job goes on."
+    )

@@ -61,6 +61,10 @@ class BatchSettings(PlatformSettings):
     """Bytes of them."""
     batch_quota_items: Annotated[int, Field(ge=1)] = 10_000_000
     """Items of a tenant's jobs that are kept at a time; with more, jobs are answered 429. No table may have more."""
+    batch_max_spool_size: Annotated[ByteSize, Field(ge=1)] = ByteSize(16 * 1024 * MIB)
+    """Bytes that uploads under way may have on the disk of one machine, all together; more are answered 503."""
+    batch_upload_lease: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    """How long what an upload under way has reserved counts when its process has died."""
     batch_upload_grace: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=3)
     """How long files of an upload that did not become a job are left alone; the longest that an upload may take."""
     batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None

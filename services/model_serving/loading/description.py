@@ -1,8 +1,10 @@
 """A version's `MLmodel` file and input example, read from the registry without the rest of its artifacts."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlflow.models import ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -10,17 +12,24 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlplatform.registry.connection import open_client, registry_errors
 from mlplatform.registry.model_version import ModelVersion
 from services.model_serving.loading.example import SERVING_EXAMPLE, InputExample, read_example
-from services.model_serving.loading.model_file import read_model_file
+from services.model_serving.loading.model_file import metadata_of, read_model_file
 
 DESCRIPTION = "MLmodel"
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a version says about itself."""
+    """What a version says about itself.
+
+    Attributes:
+        signature: What it takes and answers.
+        example: That was logged with it.
+        metadata: Such as `ml.task`.
+    """
 
     signature: ModelSignature | None
     example: InputExample | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_description(tracking_url: str, version: ModelVersion) -> Description:
@@ -37,4 +46,4 @@ def read_description(tracking_url: str, version: ModelVersion) -> Description:
         model = read_model_file(folder)
         if (model.saved_input_example_info or {}).get("serving_input_path"):
             repository.download_artifacts(SERVING_EXAMPLE, name)
-        return Description(model.signature, read_example(folder, model))
+        return Description(model.signature, read_example(folder, model), metadata_of(model))

@@ -3,7 +3,6 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import mlflow.pyfunc
 from mlflow.models import Model
@@ -21,14 +20,13 @@ from services.model_serving.loading.example import read_example
 from services.model_serving.loading.image_pipelines import is_image_pipeline, open_image_pipeline, refuse_rows
 from services.model_serving.loading.media_pipelines import guard
 from services.model_serving.loading.memory import memory_of
-from services.model_serving.loading.model_file import read_model_file
+from services.model_serving.loading.model_file import PIPELINES, metadata_of, read_model_file
 from services.model_serving.loading.serialization import SerializationPolicy, unpickling
 from services.model_serving.settings import ServingSettings
 from services.model_serving.signature import compile_signature
 
 EXPLAINED = frozenset({"lightgbm", "sklearn", "xgboost"})
 """Libraries whose own objects are kept for explanations."""
-PIPELINES = "transformers"
 ONLY_FILES = "it scores files, and no rows"
 
 
@@ -127,7 +125,7 @@ class ModelLoader:
             raw=pyfunc.get_raw_model() if chosen.flavor in EXPLAINED else None,
             size=memory_of(chosen.flavor, size),
             refusal=chosen.refusal,
-            metadata=_metadata(description),
+            metadata=metadata_of(description),
             pipeline=pyfunc.get_raw_model() if chosen.flavor == PIPELINES else None,
         )
 
@@ -144,7 +142,7 @@ class ModelLoader:
             refuse_rows,
             LoadReport(datetime.now(UTC), seconds, size, "native", PIPELINES, ONLY_FILES, ONLY_FILES),
             size=memory_of(PIPELINES, size),
-            metadata=_metadata(description),
+            metadata=metadata_of(description),
             pipeline=pipeline,
         )
 
@@ -162,12 +160,6 @@ class ModelLoader:
 def _input_rows(description: Model) -> int | None:
     rows = (description.metadata or {}).get(tag.INPUT_ROWS)
     return None if rows is None else int(rows)
-
-
-def _metadata(description: Model) -> dict[str, Any]:
-    """Return what a model says about itself; a pipeline says its task itself."""
-    task = description.flavors.get(PIPELINES, {}).get("task")
-    return {**({tag.TASK: task} if task else {}), **(description.metadata or {})}
 
 
 def _size(folder: Path) -> int:

@@ -11,7 +11,7 @@ from mlplatform.auth import Permission, Principal, require
 from mlplatform.idempotency import IdempotentRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter, is_leaving
 from mlplatform.service.json_route import JsonResponse
-from services.model_serving.batch.jobs.describing import describe, describe_result, view
+from services.model_serving.batch.jobs.describing import describe, view
 from services.model_serving.batch.jobs.events import progress
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Jobs, Order
@@ -70,6 +70,7 @@ async def submit_job(
     submitted: Job | StoredResponse | None = await jobs.replay(principal.tenant, repeatable)
     if submitted is None:
         model = await serving.batch.freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
+        await serving.batch.freezer.check(model, wanted.params)
         order = Order(
             model,
             wanted.inputs,
@@ -116,23 +117,18 @@ async def read_job(job: UUID, principal: Caller, jobs: OwnJobs) -> BatchJob:
 async def read_results(
     job: UUID,
     principal: Caller,
-    jobs: OwnJobs,
+    serving: ServingParts,
     *,
     state: Annotated[ResultStateName | None, Query(description="Only results of this kind.")] = None,
     limit: PageSize = 200,
     cursor: Cursor = None,
 ) -> Response:
-    """Read the results in the order of the items, those that are there while the job goes on too."""
-    found, rows, following = await jobs.results(principal.tenant, job, limit=limit, cursor=cursor, state=state)
-    return JsonResponse(
-        {
-            "model": found.model["name"],
-            "version": found.model["version"],
-            "results": [describe_result(row) for row in rows],
-            "next_cursor": following,
-            "complete": found.has_ended,
-        }
-    )
+    """Read the results in the order of the items, those that are there while the job goes on too.
+
+    Of a table these are the rows that failed; the answers of the others are in the files, which `files` leads to.
+    """
+    page = await serving.batch.pages.read(principal.tenant, job, limit=limit, cursor=cursor, state=state)
+    return JsonResponse(page.describe(location(str(job))))
 
 
 @router.get("/jobs/{job}/events", summary="Watch a job", response_class=StreamingResponse, responses=EVENTS)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mlplatform.errors import FieldError, PayloadTooLarge, Unprocessable
 from mlplatform.idempotency import RepeatableRequest, StoredResponse, replayed
 from mlplatform.service import ServiceRouter
-from mlplatform.service.body_timeout import patient
+from services.model_serving.batch.jobs.freezing import Freezer
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.jobs import ACCEPTED, Order
 from services.model_serving.batch.schemas import BatchJob, FilesRequest
@@ -18,6 +18,9 @@ from services.model_serving.batch.scoring.wishes import Wishes
 from services.model_serving.batch.uploads.desk import Uploads
 from services.model_serving.batch.uploads.form import Form
 from services.model_serving.batch.uploads.received import Received
+from services.model_serving.batch.uploads.room import CLOSE
+from services.model_serving.engine.identity import ModelIdentity
+from services.model_serving.routes.bodies import body_of, declared_size
 from services.model_serving.routes.jobs import LOCATION, Caller, accepted, location
 from services.model_serving.serving import ServingParts, get_serving
 
@@ -78,13 +81,15 @@ async def submit_files(
     A file that cannot be scored has an error in its place. A request that breaks a limit leaves nothing behind.
     """
     most = uploads.limits.form_size
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > most:
-        raise PayloadTooLarge(f"The form is larger than {most} bytes.", headers={"Connection": "close"})
+    declared = declared_size(request)
+    if declared is not None and declared > most:
+        raise PayloadTooLarge(f"The form is larger than {most} bytes.", headers=CLOSE)
     form = Form(request.headers.get("content-type", ""))
-    patience = serving.batch.body_timeout.total_seconds()
-    stream = Request(request.scope, patient(request.receive, patience, most)).stream()
-    async with uploads.receiver.receiving(principal.tenant, form, stream) as received:
+    stream = body_of(request, serving, most)
+    is_repeat = await serving.batch.jobs.is_answered(principal.tenant, RepeatableRequest(f"POST {PATH}", key, b""))
+    async with uploads.receiver.receiving(
+        principal.tenant, form, stream, declared=declared, is_repeat=is_repeat
+    ) as received:
         wanted = _wanted(received)
         serving.batch.webhooks.check(wanted.webhook)
         repeatable = RepeatableRequest(f"POST {PATH}", key, received.digest)
@@ -92,8 +97,7 @@ async def submit_files(
         if submitted is None:
             freezer = serving.batch.freezer
             model = await freezer.freeze(wanted.model, version=wanted.version, alias=wanted.alias)
-            if await freezer.task(model) in SCORERS:
-                Wishes.read(wanted.params)
+            await _check(freezer, model, wanted.params)
             order = Order(
                 model,
                 alias=wanted.alias,
@@ -108,6 +112,15 @@ async def submit_files(
     answer = replayed(submitted)
     answer.headers["Location"] = location(str(submitted.body["id"]))
     return answer
+
+
+async def _check(freezer: Freezer, model: ModelIdentity, params: dict[str, Any]) -> None:
+    """Refuse parameters that no scorer of the files would take."""
+    task = await freezer.task(model) if params else None
+    if task is not None and task in SCORERS:
+        Wishes.read(params, task)
+    else:
+        await freezer.check(model, params)
 
 
 def _wanted(received: Received) -> FilesRequest:

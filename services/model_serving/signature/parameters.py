@@ -5,6 +5,9 @@ from mlflow.types.schema import ParamSchema, ParamSpec
 
 from services.model_serving.signature.findings import Findings
 
+NAME_LENGTH = 100
+"""Characters of a caller's name of a parameter that an answer repeats."""
+
 
 class Parameters:
     """Reads the parameters of a call.
@@ -25,12 +28,12 @@ class Parameters:
         """Check the parameters; the ones left out get their default. None when the model takes none.
 
         Raises:
-            InvalidInputs: one is unknown or of another type.
+            InvalidInputs: one is unknown or of another type; each is named.
         """
         findings = Findings()
-        if params.keys() - self._specs.keys():
-            known = ", ".join(self._specs) or "none"
-            findings.add("body.params", f"has parameters that the model does not declare; it declares {known}")
+        known = ", ".join(self._specs) or "none"
+        for name in sorted(params.keys() - self._specs.keys()):
+            findings.add(f"body.params.{name[:NAME_LENGTH]}", f"is not declared by the model; it declares {known}")
         values = {name: self._value(spec, params, findings) for name, spec in self._specs.items()}
         findings.raise_any()
         return values or None

@@ -27,6 +27,7 @@ from tests.unit.model_serving.batch.uploads.corpus import packed
 __all__ = ["objects", "publisher", "settings"]
 
 ROWS = "a,b,c\n" + "".join(f"{number},0,0\n" for number in range(20))
+QUOTA = 1 << 20
 SECRET = "the secret of an operator, long enough"
 
 
@@ -109,10 +110,8 @@ async def shell(
     """Yield a shell beside a service on a socket, without a worker."""
     publisher.linear(2.0)
     environment = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
-    async with (
-        serving(environment, publisher, tmp_path, ML_BATCH_WEBHOOK_SECRET=SECRET) as service,
-        on_a_socket(service) as url,
-    ):
+    limits = {"ML_BATCH_WEBHOOK_SECRET": SECRET, "ML_BATCH_QUOTA_BYTES": str(QUOTA)}
+    async with serving(environment, publisher, tmp_path, **limits) as service, on_a_socket(service) as url:
         yield Shell(publisher.name, settings_env | {"ML_SERVING_URL": url, "COLUMNS": "200"}, tmp_path)
 
 
@@ -226,6 +225,11 @@ class TestTable:
         status, printed, said = await shell.type("fetch", job, "--partial")
         assert (status, printed, "add --failed" in said) == (1, "", True)
 
+    async def test_one_for_which_there_is_no_room_is_refused_while_it_is_sent(self, shell: Shell) -> None:
+        table = shell.file("rows.csv", "a,b,c\n" + "1.0,2.0,3.0\n" * (30 * QUOTA // 12))
+        status, printed, said = await shell.type("submit", shell.model, "--table", table, "--version", 1)
+        assert (status, printed, "ML_BATCH_QUOTA_BYTES" in said) == (1, "", True), said
+
 
 class TestFiles:
     async def test_a_folder_and_an_archive(
@@ -280,9 +284,9 @@ class TestFiles:
         status, _, said = await shell.type("submit", shell.model, shell.folder / "a.pdf", "--delimiter", ";")
         assert (status, "--delimiter" in said) == (64, True)
         status, _, said = await shell.type(
-            "submit", shell.model, "--table", shell.file("a.csv", ROWS), "--param", "a=1"
+            "submit", shell.model, "--table", shell.file("a.csv", ROWS), "--version", 1, "--param", "a=1"
         )
-        assert (status, "not for tables" in said) == (64, True)
+        assert (status, "query.params.a" in said) == (1, True), said
 
 
 class TestRefused:

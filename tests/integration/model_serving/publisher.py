@@ -43,6 +43,18 @@ COUNTER = """
     set_model(Model())
 """
 
+CLASSIFIER = """
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def predict(self, context, model_input, params=None):
+            shares = (model_input["a"] * params["scale"]).clip(0, 1)
+            return [{"label": "high" if one > 0.5 else "low", "confidence": max(one, 1 - one)} for one in shares]
+
+    set_model(Model())
+"""
+
 NOTING = """
     import time
     from mlflow.models import set_model
@@ -144,8 +156,21 @@ class Publisher:
         (gates / "begun").touch()
         return self.code(GATED.format(gates=gates))
 
-    def code(self, script: str, *, name: str | None = None, **modules: str) -> ModelVersion:
-        """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`."""
+    def classifier(self) -> ModelVersion:
+        """Register a model that says how sure it is: of `high` as `a` times the parameter `scale`, else of `low`."""
+        return self.code(CLASSIFIER, params={"scale": 1.0})
+
+    def code(
+        self, script: str, *, name: str | None = None, params: dict[str, Any] | None = None, **modules: str
+    ) -> ModelVersion:
+        """Register a models-from-code script with bundled modules; its `predict` takes the columns of `COLUMNS`.
+
+        Args:
+            script: The code.
+            name: Of the model.
+            params: Parameters that it declares, with their defaults.
+            modules: Their code by their name.
+        """
         frame = frame_of(3)
         with tempfile.TemporaryDirectory() as folder:
             entry = Path(folder) / "entry.py"
@@ -159,7 +184,7 @@ class Publisher:
                     name="model",
                     python_model=str(entry),
                     code_paths=[str(path) for path in paths] or None,
-                    signature=infer_signature(frame, np.zeros(3)),
+                    signature=infer_signature(frame, np.zeros(3), params),
                     input_example=frame[:2],
                     pip_requirements=REQUIREMENTS,
                 )

@@ -1,10 +1,8 @@
-"""Jobs and results as callers see them."""
+"""Jobs as callers see them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from services.model_serving.batch.jobs.job import Job
-from services.model_serving.batch.jobs.repository import read_output
 from services.model_serving.batch.schemas import BatchJob
 
 
@@ -35,13 +33,3 @@ def view(job: Job) -> BatchJob:
 def describe(job: Job) -> dict[str, Any]:
     """Return a job as JSON has it."""
     return view(job).model_dump(mode="json")
-
-
-def describe_result(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result."""
-    return {
-        "item": row["item"],
-        "state": row["state"],
-        "output": read_output(row["output"]),
-        "error": read_output(row["error"]),
-    }

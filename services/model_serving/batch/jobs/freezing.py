@@ -1,6 +1,9 @@
 """From what a caller names to the version that scores the whole of a job, whatever is promoted meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from mlplatform.registry import tags as tag
 from mlplatform.registry.errors import AliasNotFound
@@ -8,9 +11,28 @@ from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.registry import Registry, cache_key
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.batch.scoring.media import task_of
+from services.model_serving.catalog.cache import ShortCache
 from services.model_serving.engine.identity import ModelIdentity
+from services.model_serving.loading.description import read_description
+from services.model_serving.signature.parameters import Parameters
 from services.model_serving.versions.directory import Directory
 from services.model_serving.versions.store import LoadedModels
+
+KEPT_SECONDS = 3600.0
+"""How long it is remembered what a version declares, which never changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a version says about itself.
+
+    Attributes:
+        task: Of a model of texts or images.
+        parameters: Reads its parameters.
+    """
+
+    task: str | None
+    parameters: Parameters
 
 
 class Freezer:
@@ -26,6 +48,7 @@ class Freezer:
         self._directory = directory
         self._store = store
         self._registry = registry
+        self._declared: ShortCache[Declared] = ShortCache(KEPT_SECONDS)
 
     async def freeze(self, name: str, *, version: str | None = None, alias: str | None = None) -> ModelIdentity:
         """Return the version by number, else by alias, else the one in production.
@@ -45,16 +68,34 @@ class Freezer:
         return await self._look_up(name, version)
 
     async def task(self, identity: ModelIdentity) -> str | None:
-        """Return what a version of texts or images does; None where that is not known before it is loaded.
+        """Return what a version of texts or images does; None of another one.
 
         Raises:
             RegistryUnavailable: It is not in memory and MLflow is down.
         """
+        return (await self._describe(identity)).task
+
+    async def check(self, identity: ModelIdentity, params: Mapping[str, Any]) -> None:
+        """Refuse parameters that a version does not declare, or of another type, before each item fails of them.
+
+        Raises:
+            InvalidInputs: There are such; each is named, and those that are declared.
+            RegistryUnavailable: The version is not in memory and MLflow is down.
+        """
+        if params:
+            (await self._describe(identity)).parameters.read(dict(params))
+
+    async def _describe(self, identity: ModelIdentity) -> Declared:
         loaded = self._store.find(identity.name, identity.version)
         if loaded is not None:
-            return task_of(loaded)
-        version = await asyncio.to_thread(self._registry.get_version, identity.name, identity.version)
-        return version.tags.get(tag.TASK)
+            return Declared(task_of(loaded), loaded.signature.parameters)
+        return await self._declared.get(identity, lambda: self._read_declared(identity))
+
+    def _read_declared(self, identity: ModelIdentity) -> Declared:
+        version = self._registry.get_version(identity.name, identity.version)
+        found = read_description(self._registry.tracking_url, version)
+        params = None if found.signature is None else found.signature.params
+        return Declared(found.metadata.get(tag.TASK), Parameters(params))
 
     async def _in_production(self, name: str) -> ModelIdentity:
         loaded = self._store.use(name)

@@ -102,6 +102,13 @@ class Jobs:
         async with self._database.transaction(tenant) as connection:
             return await repeatable.replay(connection)
 
+    async def is_answered(self, tenant: str, repeatable: RepeatableRequest) -> bool:
+        """Whether a request with this key was answered before, which is known before it is read."""
+        if repeatable.key is None:
+            return False
+        async with self._database.transaction(tenant) as connection:
+            return await repeatable.is_answered(connection)
+
     async def submit(
         self,
         principal: Principal,

@@ -7,7 +7,7 @@ from mlplatform.errors import RateLimited
 from services.model_serving.batch.quota import repository
 from services.model_serving.batch.settings import BatchSettings
 
-ITEMS = "items"
+ITEMS, BYTES = "items", "bytes"
 REVIEWED = " files whose results are to be reviewed make room when these are decided;"
 
 
@@ -45,7 +45,7 @@ class Quota:
         Raises:
             QuotaExceeded: There is more.
         """
-        allowed = {"files": self.files, "bytes": self.size, ITEMS: self.items}
+        allowed = {"files": self.files, BYTES: self.size, ITEMS: self.items}
         await self._check(connection, allowed)
 
     async def check_items(self, connection: repository.Connection) -> None:
@@ -60,10 +60,24 @@ class Quota:
         await repository.lock(connection)
         found = await repository.used(connection)
         for name, most in allowed.items():
-            if (number := found[name]) > most:
-                reviewed = "" if name == ITEMS else REVIEWED
-                raise QuotaExceeded(
-                    f"Your jobs would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
-                    f"time after their end, and then there is room again;{reviewed} an operator allows more by "
-                    f"ML_BATCH_QUOTA_{name.upper()}."
-                )
+            if found[name] > most:
+                raise exceeded(name, found[name], most)
+
+
+def exceeded(name: str, number: int, most: int, *, headers: Mapping[str, str] | None = None) -> QuotaExceeded:
+    """Return the refusal of what would be too much.
+
+    Args:
+        name: Of what.
+        number: How many it would be.
+        most: How many may be.
+        headers: Of the answer.
+    """
+    reviewed = "" if name == ITEMS else REVIEWED
+    under_way = " and uploads under way" if name == BYTES else ""
+    return QuotaExceeded(
+        f"Your jobs{under_way} would keep {number} {name}; {most} are allowed at a time. Jobs are deleted some "
+        f"time after their end, and then there is room again;{reviewed} an operator allows more by "
+        f"ML_BATCH_QUOTA_{name.upper()}.",
+        headers=headers,
+    )

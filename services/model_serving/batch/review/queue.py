@@ -7,7 +7,7 @@ import orjson
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.review import repository
 from services.model_serving.batch.review.judgement import judge
-from services.model_serving.batch.scoring.assignment import ItemResult
+from services.model_serving.batch.scoring.assignment import ItemResult, UnsureRow
 from services.model_serving.batch.work.chunk import Claim
 
 
@@ -24,3 +24,9 @@ async def add_unsure(
             unsure.append((one.item, one.output, judged.confidence))
     if unsure:
         await repository.add(connection, claimed, job, unsure)
+
+
+async def add_unsure_rows(connection: repository.Connection, job: Job, rows: Sequence[UnsureRow]) -> None:
+    """Queue those rows of a table that were found to be less sure than the job asks for."""
+    if rows:
+        await repository.add_rows(connection, job, rows)

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Json
 
 from services.model_serving.batch.jobs.job import Job
+from services.model_serving.batch.scoring.assignment import UnsureRow
 from services.model_serving.batch.work.chunk import Claim
 
 Connection: TypeAlias = AsyncConnection[DictRow]
@@ -81,6 +82,30 @@ async def add(
             "items": [item for item, _, _ in unsure],
             "outputs": [output for _, output, _ in unsure],
             "confidences": [confidence for _, _, confidence in unsure],
+        },
+    )
+
+
+async def add_rows(connection: Connection, job: Job, rows: Sequence[UnsureRow]) -> None:
+    """Queue results of rows of a table, each with the row."""
+    await connection.execute(
+        """
+        INSERT INTO batch_reviews (job_id, item, model, version, digest, input, output, confidence)
+        SELECT %(job)s, given.item, %(model)s, %(version)s, %(digest)s, given.input::json, given.output::json,
+            given.confidence
+        FROM unnest(%(items)s::bigint[], %(inputs)s::text[], %(outputs)s::text[], %(confidences)s::float8[])
+            AS given (item, input, output, confidence)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "job": job.id,
+            "model": job.model["name"],
+            "version": job.model["version"],
+            "digest": job.model.get("digest"),
+            "items": [one.item for one in rows],
+            "inputs": [one.input for one in rows],
+            "outputs": [one.output for one in rows],
+            "confidences": [one.confidence for one in rows],
         },
     )
 

@@ -1,7 +1,7 @@
 """What goes into the process that scores, and what comes out of it; each is one message of JSON."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ class Assignment:
         kind: What is to be done.
         tenant: Whose job it is.
         job: Its id.
+        review_below: Results with less confidence are reviewed.
     """
 
     model: ModelIdentity
@@ -37,10 +38,11 @@ class Assignment:
     kind: Kind = "score"
     tenant: str = ""
     job: str = ""
+    review_below: float | None = None
 
     def write(self) -> bytes:
         """Return the message."""
-        about = [self.source, self.kind, self.tenant, self.job]
+        about = [self.source, self.kind, self.tenant, self.job, self.review_below]
         head = orjson.dumps([asdict(self.model), self.params, list(self.items), about])
         return len(head).to_bytes(8, "big") + head + self.payload
 
@@ -83,6 +85,23 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsureRow:
+    """A row of a table whose answer is to be reviewed.
+
+    Attributes:
+        item: Its number.
+        input: JSON of the row, as the model was given it.
+        output: JSON of what the model answered.
+        confidence: How sure it was, from 0 to 1.
+    """
+
+    item: int
+    input: str
+    output: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """Items have results; what was answered is in an object.
 
@@ -91,12 +110,14 @@ class Written:
         succeeded: Items in the object.
         failures: The results of the others of the first items.
         rest: How many items follow them, which were left for another turn.
+        unsure: Those of the object that are to be reviewed.
     """
 
     key: str | None
     succeeded: int
     failures: Sequence[ItemResult]
     rest: int = 0
+    unsure: Sequence[UnsureRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +199,8 @@ def write_report(report: Report) -> bytes:
     match report:
         case Scored(results, rest):
             content: list[Any] = [_rows(results), rest]
-        case Written(key, succeeded, failures, rest):
-            content = [key, succeeded, _rows(failures), rest]
+        case Written(key, succeeded, failures, rest, unsure):
+            content = [key, succeeded, _rows(failures), rest, [list(astuple(one)) for one in unsure]]
         case Split(chunks):
             content = [[one.source, one.items, one.kind] for one in chunks]
         case Finished(summary):
@@ -201,8 +222,9 @@ def read_report(message: bytes) -> Report:
             results, rest = content
             return Scored([ItemResult(*values) for values in results], rest)
         case "Written":
-            key, succeeded, failures, rest = content
-            return Written(key, succeeded, [ItemResult(*values) for values in failures], rest)
+            key, succeeded, failures, rest, unsure = content
+            failed = [ItemResult(*values) for values in failures]
+            return Written(key, succeeded, failed, rest, [UnsureRow(*values) for values in unsure])
         case "Split":
             return Split([ChunkSpec(*values) for values in content])
     return PLAIN[kind](*content)

@@ -9,10 +9,10 @@ from PIL.Image import Image
 from mlplatform.monitoring.objects import CERTAIN
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome
 from services.model_serving.batch.scoring.images import Numbers, Sized, run_program, score_sized
-from services.model_serving.batch.scoring.media import image_input, labels_of
+from services.model_serving.batch.scoring.media import DETECTIONS, image_input, labels_of
 from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
 from services.model_serving.batch.scoring.prepared import Prepared, forward, score_prepared
-from services.model_serving.batch.scoring.wishes import MOST_BOXES, Wishes
+from services.model_serving.batch.scoring.wishes import Wishes
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.errors import LoadError
 
@@ -42,7 +42,7 @@ def score_detections(
         InvalidInputs: A parameter is unknown or out of range.
         LoadError: The model does not say what images it takes.
     """
-    wishes = Wishes.read(params)
+    wishes = Wishes.read(params, DETECTIONS)
     if (pipeline := pipeline_of(model)) is not None:
         return score_prepared(model, files, pipeline, lambda images: _by_pipeline(pipeline, images, wishes), check)
     labels = labels_of(model)
@@ -88,6 +88,6 @@ def _answer(width: int, height: int, found: Sequence[tuple[str, float, list[floa
         "height": height,
         "detections": [
             {"label": label, "confidence": round(confidence, DECIMALS), "box": box}
-            for label, confidence, box in kept[: min(MOST_BOXES, wishes.top_k or TOP_K)]
+            for label, confidence, box in kept[: wishes.top_k or TOP_K]
         ],
     }

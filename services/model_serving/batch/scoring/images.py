@@ -11,7 +11,7 @@ from PIL.Image import Image
 from mlplatform.media.pixels import Pixels, to_pixels
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome, failed, score_together
 from services.model_serving.batch.scoring.classes import ranked, rows_of
-from services.model_serving.batch.scoring.media import ImageInput, image_input, labels_of
+from services.model_serving.batch.scoring.media import IMAGES, ImageInput, image_input, labels_of
 from services.model_serving.batch.scoring.pipelines import Pipeline, pipeline_of
 from services.model_serving.batch.scoring.wishes import Wishes
 from services.model_serving.batch.uploads.errors import FileError
@@ -59,7 +59,7 @@ def score_images(
         InvalidInputs: A parameter is unknown or out of range.
         LoadError: The model does not say what images it takes.
     """
-    wishes = Wishes.read(params)
+    wishes = Wishes.read(params, IMAGES)
     if (pipeline := pipeline_of(model)) is not None:
         return score_decoded(model, files, lambda images: _by_pipeline(pipeline, images, wishes), check)
     shape, labels = image_input(model), labels_of(model)

@@ -86,11 +86,15 @@ def _call(model: LoadedModel, items: Sequence[Any], params: dict[str, Any]) -> l
         (history,) = items
         return [render(model.score(history, params)).decode()]
     answer = model.score(list(items), params)
-    return [render(output).decode() for output in _apart(answer, len(items))]
+    return [render(output).decode() for output in apart(answer, len(items))]
 
 
-def _apart(answer: Any, count: int) -> Sequence[Any]:  # noqa: ANN401 (a model may answer anything)
-    """Return the part of each item in what the model answered."""
+def apart(answer: Any, count: int) -> Sequence[Any]:  # noqa: ANN401 (a model may answer anything)
+    """Return the part of each item in what the model answered.
+
+    Raises:
+        NotRowWiseError: It has not one for each.
+    """
     if isinstance(answer, dict) and answer and all(_length(values) == count for values in answer.values()):
         plain: dict[str, Any] = {name: to_plain(values) for name, values in answer.items()}
         return [{name: values[place] for name, values in plain.items()} for place in range(count)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.model_serving.batch.scoring.calls import Check, Load, Outcome, failed, score_together
 from services.model_serving.batch.scoring.classes import ranked
+from services.model_serving.batch.scoring.media import TEXTS
 from services.model_serving.batch.scoring.packing import pack
 from services.model_serving.batch.scoring.pipelines import Pipeline, exceed, longest_text, pipeline_of
 from services.model_serving.batch.scoring.wishes import Wishes
@@ -36,7 +37,7 @@ def score_texts(
     Raises:
         InvalidInputs: A parameter is unknown or out of range.
     """
-    wishes = Wishes.read(params)
+    wishes = Wishes.read(params, TEXTS)
     outcomes: list[Outcome] = [(None, None)] * len(files)
     texts: dict[int, str] = {}
     for place, load in enumerate(files):

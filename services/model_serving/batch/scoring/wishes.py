@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlplatform.errors import FieldError
+from services.model_serving.batch.scoring.media import DETECTIONS, IMAGES, TEXTS
 from services.model_serving.errors import InvalidInputs
 
-MOST_CLASSES = 1000
-MOST_BOXES = 300
 TOP_K, THRESHOLD = "top_k", "threshold"
+MOST: Mapping[str, int] = {TEXTS: 1000, IMAGES: 1000, DETECTIONS: 300}
+"""Classes or boxes of an answer, by the task of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,21 @@ class Wishes:
     threshold: float | None = None
 
     @classmethod
-    def read(cls, params: Mapping[str, Any]) -> "Wishes":
+    def read(cls, params: Mapping[str, Any], task: str) -> "Wishes":
         """Read the parameters of a job.
+
+        Args:
+            params: As the caller gave them.
+            task: Of the model.
 
         Raises:
             InvalidInputs: One is unknown or out of range.
         """
-        findings = [FieldError(f"body.params.{name}", "is not known") for name in params.keys() - {TOP_K, THRESHOLD}]
+        unknown = f"is not known to models of the task {task}; they take {TOP_K} and {THRESHOLD}"
+        findings = [FieldError(f"body.params.{name}", unknown) for name in sorted(params.keys() - {TOP_K, THRESHOLD})]
         top_k, threshold = params.get(TOP_K), params.get(THRESHOLD)
-        if top_k is not None and not (type(top_k) is int and 1 <= top_k <= MOST_CLASSES):
-            findings.append(FieldError(f"body.params.{TOP_K}", f"must be a whole number from 1 to {MOST_CLASSES}"))
+        if top_k is not None and not (type(top_k) is int and 1 <= top_k <= MOST[task]):
+            findings.append(FieldError(f"body.params.{TOP_K}", f"must be a whole number from 1 to {MOST[task]}"))
         if threshold is not None and not (type(threshold) in {int, float} and 0 <= threshold <= 1):
             findings.append(FieldError(f"body.params.{THRESHOLD}", "must be a number from 0 to 1"))
         if findings:

@@ -48,6 +48,11 @@ class Columns:
         """Whether a model can be called with a matrix."""
         return all(kind is DataType.double for kind in self.kinds.values())
 
+    @property
+    def are_named(self) -> bool:
+        """Whether they have names."""
+        return not all(isinstance(name, int) for name in self.kinds)
+
     def index(self, names: Sequence[str | int]) -> "pd.Index[str | int]":
         """Return the labels of a frame with some of the columns."""
         return pd.Index(list(names))
@@ -58,7 +63,7 @@ class Columns:
         Raises:
             TableRefused: One is missing, or is there twice.
         """
-        if all(isinstance(name, int) for name in self.kinds):
+        if not self.are_named:
             if len(header) != len(self.kinds):
                 raise TableRefused(
                     f"The table has {len(header)} columns; the model takes {len(self.kinds)}, which have no names."

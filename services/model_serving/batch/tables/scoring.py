@@ -16,6 +16,7 @@ from services.model_serving.batch.tables.answers import NotRowWiseError, columns
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.conversion import label
+from services.model_serving.batch.tables.doubts import Doubts
 from services.model_serving.batch.tables.fault import Fault
 from services.model_serving.engine.loaded_model import LoadedModel, Params
 from services.model_serving.errors import InvalidInputs
@@ -49,6 +50,7 @@ def score_block(
     check: Callable[[], None],
     *,
     cut: Cut = evenly,
+    doubts: Doubts | None = None,
 ) -> pa.Table:
     """Score a block; blocks.
 
@@ -59,6 +61,7 @@ def score_block(
         params: Parameters of the model, as the caller gave them.
         check: Called before each call of the model; raises to end the work.
         cut: Says what to score at a time.
+        doubts: Collects the rows that are to be reviewed.
 
     Returns:
         For each row its place in the block, `item`, and the columns of the answer, or `code` and `error`. Only for
@@ -69,13 +72,15 @@ def score_block(
         values = model.signature.parameters.read(params)
     except PlatformError as error:
         return all_failed(block.rows, _fault(error))
-    scorer = _Scorer(model, columns, values, check, outcome)
+    scorer = _Scorer(model, columns, values, check, outcome, doubts=doubts)
     together = CALL_ROWS if model.row_wise else 1
     places = block.where()
     done = 0
     for part in cut(len(places), together):
         done = part.stop
         scorer.score(block.table.slice(part.start, done - part.start), places[part])
+        if doubts is not None and doubts.are_many:
+            break
     results = assemble(block.rows, outcome)
     return results if done == len(places) else results.slice(0, int(places[done]))
 
@@ -158,13 +163,21 @@ def _plain(column: pa.ChunkedArray) -> Any:  # noqa: ANN401 (an array, or a list
 
 class _Scorer:
     def __init__(
-        self, model: LoadedModel, columns: Columns, params: Params, check: Callable[[], None], outcome: Outcome
+        self,
+        model: LoadedModel,
+        columns: Columns,
+        params: Params,
+        check: Callable[[], None],
+        outcome: Outcome,
+        *,
+        doubts: Doubts | None,
     ) -> None:
         self._model = model
         self._columns = columns
         self._params = params
         self._check = check
         self._outcome = outcome
+        self._doubts = doubts
 
     def score(self, table: pa.Table, places: Places) -> None:
         """Score together; where that fails those with missing values apart, then halves, down to those to blame."""
@@ -208,7 +221,10 @@ class _Scorer:
         try:
             given = input_of(table, self._columns)
             self._model.check_rows(given)
-            answer = columns_of(self._model.call(given, self._params), len(places))
+            answered = self._model.call(given, self._params)
+            answer = columns_of(answered, len(places))
+            if self._doubts is not None:
+                self._doubts.note(table, places, answered)
         except PlatformError as error:
             return error
         except NotRowWiseError as error:

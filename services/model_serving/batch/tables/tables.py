@@ -4,12 +4,10 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, cast
-from uuid import UUID, uuid4
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
 
 from mlplatform.auth import Principal
-from mlplatform.database import Database
 from mlplatform.errors import Conflict, NotFound, PayloadTooLarge
 from mlplatform.idempotency import RepeatableRequest, StoredResponse
 from mlplatform.objects import ObjectStore
@@ -25,8 +23,9 @@ from services.model_serving.batch.tables.results import Format
 from services.model_serving.batch.tables.source import TYPE, Form, TableFile
 from services.model_serving.batch.tables.tasks import HEAD
 from services.model_serving.batch.uploads import repository as uploads
-from services.model_serving.batch.uploads.receiving import to_the_end
-from services.model_serving.batch.uploads.removal import Removal, key_of
+from services.model_serving.batch.uploads.arrival import Arrival, Arrivals, to_the_end
+from services.model_serving.batch.uploads.removal import key_of
+from services.model_serving.batch.uploads.room import CLOSE, TOO_LATE, Demand
 from services.model_serving.engine.identity import ModelIdentity
 
 KIND = "table"
@@ -41,60 +40,46 @@ class TableOrder:
     Attributes:
         model: The version that scores it.
         alias: By which the caller named the version.
-        file: The table.
         forms: Of the files with the results.
+        params: Parameters of the model.
+        review_below: Rows with less confidence are reviewed.
         webhook: Where to tell of its end.
         report: Whether a report follows its end.
     """
 
     model: ModelIdentity
     alias: str | None
-    file: TableFile
     forms: Sequence[Format]
+    params: dict[str, Any] = field(default_factory=dict)
+    review_below: float | None = None
     webhook: str | None = None
     report: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What was uploaded.
+    """A table that was uploaded.
 
     Attributes:
+        arrival: What becomes of it.
         content: A file without a name.
         size: Its bytes.
         sha256: Its digest.
     """
 
+    arrival: Arrival
     content: BinaryIO
     size: int
     sha256: bytes
-
-
-@dataclass(slots=True)
-class StoredTable:
-    """A table in the object store.
-
-    Attributes:
-        file: The table.
-        upload: Under which it is noted.
-        size: Its bytes.
-        kept: Whether it has become a job.
-    """
-
-    file: TableFile
-    upload: UUID
-    size: int
-    kept: bool = False
 
 
 class Tables:
     """Takes tables.
 
     Args:
-        database: Where jobs are.
         jobs: Makes them.
         objects: Where tables are.
-        removal: Deletes uploads that do not become jobs.
+        arrivals: Lets uploads in, and deletes those that do not become jobs.
         quota: Of tenants.
         most: Bytes of an upload.
 
@@ -102,65 +87,61 @@ class Tables:
         most: The same.
     """
 
-    def __init__(
-        self, database: Database, jobs: Jobs, objects: ObjectStore, removal: Removal, *, quota: Quota, most: int
-    ) -> None:
-        self._database = database
+    def __init__(self, jobs: Jobs, objects: ObjectStore, arrivals: Arrivals, *, quota: Quota, most: int) -> None:
         self._jobs = jobs
         self._objects = objects
-        self._removal = removal
+        self._arrivals = arrivals
         self._quota = quota
         self.most = most
 
-    def check_size(self, declared: str) -> None:
-        """Refuse an upload that says that it is larger than it may be.
-
-        Raises:
-            PayloadTooLarge: It does.
-        """
-        if declared.isdecimal() and int(declared) > self.most:
-            raise self._too_large()
-
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"A table may have at most {self.most >> 20} MB.", headers={"Connection": "close"})
-
     @asynccontextmanager
-    async def receive(self, stream: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
-        """Take an upload, of which little is in memory, for the time of the block.
+    async def receiving(
+        self, tenant: str, stream: AsyncIterator[bytes], *, declared: int | None = None, is_repeat: bool = False
+    ) -> AsyncIterator[Upload]:
+        """Take an upload, of which little is in memory; nothing of it stays after the block unless its arrival is kept.
+
+        Args:
+            tenant: Whose it is.
+            stream: The table.
+            declared: Its bytes, when the request says how many.
+            is_repeat: Whether the answer to the request is known, so that nothing of it will be kept.
 
         Raises:
             PayloadTooLarge: It is larger than it may be.
+            QuotaExceeded: The tenant would have more bytes than it may.
+            Overloaded: There is no room on the disk for now.
         """
+        if declared is not None and declared > self.most:
+            raise self._too_large()
         digest = hashlib.sha256()
         size = 0
-        with tempfile.SpooledTemporaryFile(SPOOL) as file:
-            async for part in stream:
-                size += len(part)
-                if size > self.most:
-                    raise self._too_large()
-                digest.update(part)
-                file.write(part)
-            yield Upload(cast("BinaryIO", file), size, digest.digest())
+        demand = Demand(self.most, declared, is_repeat=is_repeat)
+        async with self._arrivals.arriving(tenant, 1, demand) as arrival:
+            with tempfile.SpooledTemporaryFile(SPOOL) as file:
+                async for part in stream:
+                    size += len(part)
+                    if size > self.most:
+                        raise self._too_large()
+                    await arrival.cover(size)
+                    digest.update(part)
+                    file.write(part)
+                yield Upload(arrival, cast("BinaryIO", file), size, digest.digest())
 
-    @asynccontextmanager
-    async def storing(self, tenant: str, upload: Upload, form: Form, delimiter: str) -> AsyncIterator[StoredTable]:
-        """Put an upload into the object store, under a name of ours; it is gone after the block unless it is `kept`.
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"A table may have at most {self.most >> 20} MB.", headers=CLOSE)
+
+    async def store(self, upload: Upload, form: Form, delimiter: str) -> TableFile:
+        """Put an upload into the object store, under a name of ours.
 
         Raises:
             TableRefused: It does not begin, or end, as a table of its form does.
         """
         check_ends(upload.content, upload.size, form, delimiter)
-        number = uuid4()
-        stored = StoredTable(TableFile(key_of(number, 0), form, delimiter), number, upload.size)
-        async with self._database.transaction(tenant) as connection:
-            await uploads.begin(connection, number, 1)
-        try:
-            upload.content.seek(0)
-            await to_the_end(self._objects.put_file(stored.file.key, upload.content, upload.size))
-            yield stored
-        finally:
-            if not stored.kept:
-                await to_the_end(self._removal.remove(tenant, number))
+        file = TableFile(key_of(upload.arrival.id, 0), form, delimiter)
+        upload.content.seek(0)
+        upload.arrival.objects = 1
+        await to_the_end(self._objects.put_file(file.key, upload.content, upload.size))
+        return file
 
     async def check_key(self, tenant: str, key: str) -> None:
         """Make sure that an object is there, and is the tenant's.
@@ -175,18 +156,21 @@ class Tables:
         self,
         principal: Principal,
         order: TableOrder,
+        file: TableFile,
         repeatable: RepeatableRequest,
+        *,
         request_id: str | None,
-        stored: StoredTable | None = None,
+        upload: Upload | None = None,
     ) -> Job | StoredResponse:
         """Store a job that begins with the cutting of its table, and tell the workers.
 
         Args:
             principal: Whose it is.
             order: What to do.
+            file: The table.
             repeatable: The request; sent again, it makes no second job.
             request_id: Under which logs know the request.
-            stored: The table when it was uploaded; it is kept as long as the job.
+            upload: The table when it was uploaded; it is kept as long as the job.
 
         Raises:
             QuotaExceeded: The tenant has as much as it may have.
@@ -194,20 +178,27 @@ class Tables:
         """
 
         async def within(connection: repository.Connection, job: Job) -> None:
-            if stored is not None and not await uploads.keep(
-                connection, stored.upload, job.id, files=1, size=stored.size
+            if upload is not None and not await uploads.keep(
+                connection, upload.arrival.id, job.id, files=1, size=upload.size
             ):
-                raise Conflict("The upload took too long and was removed; send it again.")
+                raise Conflict(TOO_LATE)
             await self._quota.check(connection)
 
-        finish = [{"type": TYPE, "forms": list(order.forms)}]
-        wanted = Order(order.model, alias=order.alias, webhook=order.webhook, report=order.report, finish=finish)
-        split = ChunkInput((), source=order.file.describe(), kind="split")
+        wanted = Order(
+            order.model,
+            alias=order.alias,
+            params=order.params,
+            review_below=order.review_below,
+            webhook=order.webhook,
+            report=order.report,
+            finish=[{"type": TYPE, "forms": list(order.forms)}],
+        )
+        split = ChunkInput((), source=file.describe(), kind="split")
         submitted = await self._jobs.accept(
             principal, wanted, [split], kind=KIND, repeatable=repeatable, request_id=request_id, within=within
         )
-        if stored is not None:
-            stored.kept = isinstance(submitted, Job)
+        if upload is not None:
+            upload.arrival.kept = isinstance(submitted, Job)
         return submitted
 
 

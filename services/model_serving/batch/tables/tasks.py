@@ -19,12 +19,14 @@ from services.model_serving.batch.scoring.assignment import (
     Report,
     Split,
     Unreadable,
+    UnsureRow,
     Written,
 )
 from services.model_serving.batch.scoring.bench import Bench
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.csv_file import read_header
+from services.model_serving.batch.tables.doubts import Doubts
 from services.model_serving.batch.tables.errors import TableRefused
 from services.model_serving.batch.tables.fault import Fault
 from services.model_serving.batch.tables.lines import LineScanner
@@ -75,6 +77,8 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
     places = np.array(assignment.items) - source["first"]
     model = bench.model()
     columns = Columns.of(model.declared)
+    below = assignment.review_below
+    doubts = None if below is None else Doubts(below, columns, source["first"])
     begin = time.monotonic()
     with open_storage(bench.settings) as storage:
         try:
@@ -84,9 +88,10 @@ def score_table(assignment: Assignment, bench: Bench) -> Report:
             scored = all_failed(part.rows, Fault(UNREADABLE, detail))
         else:
             turn = bench.turn(time.monotonic() - begin)
-            scored = score_block(model, _only(block, places), columns, assignment.params, bench.check, cut=turn)
+            only = _only(block, places)
+            scored = score_block(model, only, columns, assignment.params, bench.check, cut=turn, doubts=doubts)
         reached = places[places < scored.num_rows]
-        return _write(storage, assignment, scored.take(pa.array(reached)))
+        return _write(storage, assignment, scored.take(pa.array(reached)), () if doubts is None else doubts.rows)
 
 
 def _parts(storage: Storage, file: TableFile, columns: Columns) -> Iterator[TablePart]:
@@ -134,7 +139,7 @@ def _only(block: Block, places: "np.typing.NDArray[np.int64]") -> Block:
     return Block(block.rows, block.table.filter(pa.array(wanted)), where[wanted], block.faults)
 
 
-def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Written:
+def _write(storage: Storage, assignment: Assignment, scored: pa.Table, unsure: Sequence[UnsureRow]) -> Written:
     items = assignment.items[: scored.num_rows]
     rest = len(assignment.items) - len(items)
     results = numbered(scored, np.array(items))
@@ -148,7 +153,7 @@ def _write(storage: Storage, assignment: Assignment, scored: pa.Table) -> Writte
         return Written(None, 0, failures, rest)
     key = f"{results_folder(assignment.tenant, assignment.job)}/{uuid4()}"
     storage.put(key, to_object(answered))
-    return Written(key, answered.num_rows, failures, rest)
+    return Written(key, answered.num_rows, failures, rest, unsure)
 
 
 def _error(code: str, detail: str) -> str:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from services.model_serving.batch.uploads.errors import BadArchive, FileError, UploadTooLarge
 from services.model_serving.batch.uploads.limits import MIB, Limits, readable
-from services.model_serving.batch.uploads.names import is_harmful
+from services.model_serving.batch.uploads.names import is_harmful, leads_out
 
 END = struct.Struct("<4s4H2LH")
 END_MAGIC, FIRST_MAGIC, LARGE_MAGIC = b"PK\x05\x06", b"PK\x03\x04", b"PK\x06\x07"
@@ -28,7 +28,6 @@ ROOM = 512
 """Bytes that name, extra fields and comment of an entry may take on average."""
 LITTER = re.compile(r"^__MACOSX/|(^|/)(\.DS_Store|Thumbs\.db)$")
 """What archivers of desktops add by themselves."""
-DRIVE = re.compile(r"^[A-Za-z]:")
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 ENCRYPTED = 0x1
 BROKEN = "The file cannot be unpacked; the archive is broken."
@@ -183,8 +182,7 @@ def _check_spread(found: list[zipfile.ZipInfo]) -> None:
 def _check_name(info: zipfile.ZipInfo) -> str:
     """Return a name that leads nowhere; none is ever used as a path, but an archive with such names means harm."""
     name = info.orig_filename
-    parts = name.split("/")
-    if name.startswith("/") or DRIVE.match(name) or "\\" in name or ".." in parts or "\x00" in name:
+    if leads_out(name) or "\\" in name or "\x00" in name:
         raise BadArchive("A file of the archive has a name that leads out of the archive.")
     if not name:
         raise BadArchive("A file of the archive has no name.")

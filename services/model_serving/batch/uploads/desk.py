@@ -12,6 +12,7 @@ from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.limits import Limits
 from services.model_serving.batch.uploads.received import SOURCE, Received, cut
 from services.model_serving.batch.uploads.receiving import Receiver
+from services.model_serving.batch.uploads.room import TOO_LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,14 @@ class Uploads:
         """
 
         async def within(connection: repository.Connection, job: Job) -> None:
-            if not await repository.keep(connection, received.id, job.id, files=received.files, size=received.size):
-                raise Conflict("The upload took too long and was removed; send it again.")
+            upload = received.arrival.id
+            if not await repository.keep(connection, upload, job.id, files=received.files, size=received.size):
+                raise Conflict(TOO_LATE)
             await self.quota.check(connection)
 
         chunks = cut(received.items, self.jobs.chunk_items)
         submitted = await self.jobs.accept(
             principal, order, chunks, kind=SOURCE, repeatable=repeatable, request_id=request_id, within=within
         )
-        received.kept = isinstance(submitted, Job)
+        received.arrival.kept = isinstance(submitted, Job)
         return submitted

@@ -8,9 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mlplatform.errors import UnsupportedMediaType
 from services.model_serving.batch.uploads.errors import BadForm
-from services.model_serving.batch.uploads.names import is_harmful
-
-LONGEST_NAME = 255
+from services.model_serving.batch.uploads.names import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +121,4 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _text(value: bytes) -> str:
-    """Return what a caller calls something, fit to be shown: the last part of a path, without what does harm."""
-    text = value.decode(errors="replace").replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(one for one in text if not is_harmful(one))[:LONGEST_NAME]
+    return shown(value.decode(errors="replace"))

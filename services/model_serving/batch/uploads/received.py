@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from services.model_serving.batch.jobs.repository import ChunkInput
+from services.model_serving.batch.uploads.arrival import Arrival
 
 SOURCE = "files"
 
@@ -16,22 +16,20 @@ class Received:
     """An upload.
 
     Attributes:
-        id: Its own.
+        arrival: Its room, and what becomes of it.
         fields: The parts that are no files, by name.
         items: What there is to score, as a chunk's source has it.
         files: Number of files.
         size: Bytes of them, as they were sent.
         digest: Of all of them, and of the fields.
-        kept: Whether it has a job, so that its objects stay.
     """
 
-    id: UUID
+    arrival: Arrival
     fields: dict[str, str] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
     files: int = 0
     size: int = 0
     digest: bytes = b""
-    kept: bool = False
 
     def note(self, *parts: bytes) -> None:
         """Count something into the digest."""

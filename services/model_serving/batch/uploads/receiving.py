@@ -2,86 +2,80 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, BinaryIO, cast
-from uuid import uuid4
 
-import psycopg
-import structlog
 from starlette.requests import ClientDisconnect
 
-from mlplatform.database import Database
-from mlplatform.errors import FieldError, PlatformError
+from mlplatform.errors import FieldError
 from mlplatform.objects import ObjectStore
 from services.model_serving.batch.schemas import FilesRequest
-from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.archive import list_archive
+from services.model_serving.batch.uploads.arrival import Arrivals, to_the_end
 from services.model_serving.batch.uploads.errors import BadArchive, BadForm, UnknownContent, UploadTooLarge
 from services.model_serving.batch.uploads.form import Begin, End, Event, Form
-from services.model_serving.batch.uploads.limits import MIB, Limits, readable
+from services.model_serving.batch.uploads.limits import FRAMING, MIB, Limits, readable
 from services.model_serving.batch.uploads.received import Received
-from services.model_serving.batch.uploads.removal import Removal, key_of
+from services.model_serving.batch.uploads.removal import key_of
+from services.model_serving.batch.uploads.room import CLOSE, Demand
 from services.model_serving.batch.uploads.sniff import HEAD, Media, describe, sniff
 
 IN_MEMORY = MIB
 """Bytes of a file that are held in memory; the rest of it goes to the disk until it is in S3."""
 FIELD_SIZE = 64 * 1024
 FIELDS = frozenset(FilesRequest.model_fields)
-CLOSE = {"Connection": "close"}
 FILE_FIELD = "files"
-
-log = structlog.get_logger(__name__)
 
 
 class Receiver:
     """Takes uploads.
 
     Args:
-        database: Notes them, so that none is forgotten.
+        arrivals: Lets them in.
         objects: Where they go.
         limits: Of uploads.
-        removal: Deletes those that do not become jobs.
     """
 
-    def __init__(self, database: Database, objects: ObjectStore, limits: Limits, removal: Removal) -> None:
-        self._database = database
+    def __init__(self, arrivals: Arrivals, objects: ObjectStore, limits: Limits) -> None:
+        self._arrivals = arrivals
         self._objects = objects
         self._limits = limits
-        self._removal = removal
 
     @asynccontextmanager
-    async def receiving(self, tenant: str, form: Form, stream: AsyncIterator[bytes]) -> AsyncIterator[Received]:
-        """Receive a form; nothing of it stays unless `kept` is set when the block ends.
+    async def receiving(
+        self,
+        tenant: str,
+        form: Form,
+        stream: AsyncIterator[bytes],
+        *,
+        declared: int | None = None,
+        is_repeat: bool = False,
+    ) -> AsyncIterator[Received]:
+        """Receive a form; nothing of it stays unless `kept` of its arrival is set when the block ends.
 
         Args:
             tenant: Whose it is.
             form: Understands the bytes.
             stream: The bytes.
+            declared: How many they are, when the request says so.
+            is_repeat: Whether the answer to the request is known, so that nothing of it will be kept.
 
         Raises:
+            QuotaExceeded: The tenant would have more bytes than it may.
+            Overloaded: There is no room on the disk for now.
             UploadTooLarge: A limit is broken.
             UnknownContent: No file is of a type that can be scored.
             BadArchive: Nothing can be scored, of which the first is an archive that is broken, or made to do harm.
             BadForm: The form is broken, or has other parts than it should have.
             DependencyUnavailable: S3 or Postgres does not answer.
         """
-        received = Received(uuid4())
-        async with self._database.transaction(tenant) as connection:
-            await repository.begin(connection, received.id, self._limits.files)
-        try:
+        demand = Demand(self._limits.file_size, declared, FRAMING, is_repeat)
+        async with self._arrivals.arriving(tenant, self._limits.files, demand) as arrival:
+            received = Received(arrival)
             await _Reader(received, self._objects, self._limits).read(form, stream)
             yield received
-        finally:
-            if not received.kept:
-                await to_the_end(self._discard(tenant, received))
-
-    async def _discard(self, tenant: str, received: Received) -> None:
-        try:
-            await self._removal.remove(tenant, received.id, received.files)
-        except (psycopg.Error, PlatformError) as error:  # it is found later by its row
-            log.warning("batch.upload_not_removed", upload=str(received.id), reason=type(error).__name__)
 
 
 class _Reader:
@@ -129,7 +123,7 @@ class _Reader:
                 if len(self._text) > FIELD_SIZE:
                     raise UploadTooLarge(f"A field has more than {readable(FIELD_SIZE)}.", headers=CLOSE)
             case data:
-                self._grow(data, self._spool)
+                await self._grow(data, self._spool)
 
     def _begin(self, part: Begin) -> None:
         known = FIELDS if part.filename is None else {FILE_FIELD}
@@ -145,7 +139,7 @@ class _Reader:
         self._digest = hashlib.sha256()
         self._spool = cast("IO[bytes]", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 (it lasts until the part ends)
 
-    def _grow(self, data: bytes, spool: IO[bytes]) -> None:
+    async def _grow(self, data: bytes, spool: IO[bytes]) -> None:
         self._size += len(data)
         self._received.size += len(data)
         if self._size > self._limits.file_size:
@@ -153,6 +147,7 @@ class _Reader:
         if self._received.size > self._limits.total_size:
             detail = f"The files are larger than {readable(self._limits.total_size)} together."
             raise UploadTooLarge(detail, headers=CLOSE)
+        await self._received.arrival.cover(self._received.size)
         self._digest.update(data)
         spool.write(data)
 
@@ -181,7 +176,7 @@ class _Reader:
             detail = f"The file cannot be scored: it is {describe(head)}."
             self._received.items.append({"name": name, "error": [UnknownContent.code, detail]})
             return
-        key = key_of(self._received.id, self._received.files - 1)
+        key = key_of(self._received.arrival.id, self._received.files - 1)
         items: list[dict[str, Any]] = [{"name": name, "key": key, "media": media}]
         if media is Media.ZIP:
             try:
@@ -195,6 +190,7 @@ class _Reader:
             if self._unpacked > self._limits.total_size:
                 raise UploadTooLarge(f"The archives unpack to more than {readable(self._limits.total_size)} together.")
         spool.seek(0)
+        self._received.arrival.objects = self._received.files
         await to_the_end(self._objects.put_file(key, cast("BinaryIO", spool), self._size))
         self._received.items += items
 
@@ -206,13 +202,3 @@ class _Reader:
 
 def _missing(field: str, message: str) -> BadForm:
     return BadForm("The form has not the parts that it should have.", errors=[FieldError(f"body.{field}", message)])
-
-
-async def to_the_end(work: Coroutine[Any, Any, object]) -> None:
-    """Do something to its end, also when whoever wants it goes away meanwhile: a thread writes on when nobody waits."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

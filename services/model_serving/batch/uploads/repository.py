@@ -1,6 +1,7 @@
 """The statements of uploads, in transactions of their tenant unless said otherwise."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -22,10 +23,75 @@ async def begin(connection: Connection, upload: UUID, objects: int) -> None:
     await connection.execute("INSERT INTO batch_uploads (id, objects) VALUES (%s, %s)", (upload, objects))
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a tenant has, besides one upload.
+
+    Attributes:
+        kept: Bytes of uploads that became jobs.
+        reserved: Bytes that uploads under way may come to.
+        spooled: Bytes of these that may be on the disk of a machine.
+    """
+
+    kept: int
+    reserved: int
+    spooled: int
+
+
+async def taken(connection: Connection, upload: UUID, host: str) -> Taken:
+    """Return what the tenant has besides an upload; what a process reserved that died counts until its lease ends."""
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(sum(bytes) FILTER (WHERE job_id IS NOT NULL), 0)::bigint AS kept,
+            coalesce(sum(reserved) FILTER (WHERE reserved_until > clock_timestamp()), 0)::bigint AS reserved,
+            coalesce(sum(spooled) FILTER (WHERE reserved_until > clock_timestamp() AND host = %s), 0)::bigint AS spooled
+        FROM batch_uploads WHERE id <> %s AND NOT removed
+        """,
+        (host, upload),
+    )
+    (row,) = await cursor.fetchall()
+    return Taken(**row)
+
+
+async def lock_spool(connection: Connection, host: str) -> None:
+    """Let one transaction of all tenants at a time count what is on the disk of a machine."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('batch spool ' || %s::text, 0))", (host,))
+
+
+async def spooled(connection: Connection, host: str, besides: UUID) -> int:
+    """Return how many bytes uploads of all tenants but one may have on the disk of a machine."""
+    cursor = await connection.execute("SELECT spooled_batch_bytes(%s, %s) AS bytes", (host, besides))
+    (row,) = await cursor.fetchall()
+    return int(row["bytes"])
+
+
+async def reserve(
+    connection: Connection, upload: UUID, host: str, *, size: int, on_disk: int, lease: timedelta
+) -> bool:
+    """Reserve bytes for an upload without a job, in the place of those it had; False when it was taken away."""
+    cursor = await connection.execute(
+        "UPDATE batch_uploads SET reserved = %s, spooled = %s, host = %s, reserved_until = clock_timestamp() + %s "
+        "WHERE id = %s AND NOT removed AND job_id IS NULL",
+        (size, on_disk, host, lease, upload),
+    )
+    return cursor.rowcount == 1
+
+
+async def renew(connection: Connection, upload: UUID, lease: timedelta) -> None:
+    """Keep what is reserved for an upload for another lease; what has a job reserves nothing."""
+    await connection.execute(
+        "UPDATE batch_uploads SET reserved_until = clock_timestamp() + %s "
+        "WHERE id = %s AND NOT removed AND job_id IS NULL",
+        (lease, upload),
+    )
+
+
 async def keep(connection: Connection, upload: UUID, job: UUID, *, files: int, size: int) -> bool:
     """Give an upload its job; False when it was taken away meanwhile."""
     cursor = await connection.execute(
-        "UPDATE batch_uploads SET job_id = %s, files = %s, bytes = %s WHERE id = %s AND NOT removed AND job_id IS NULL",
+        "UPDATE batch_uploads SET job_id = %s, files = %s, bytes = %s, "
+        "reserved = 0, spooled = 0, reserved_until = NULL "
+        "WHERE id = %s AND NOT removed AND job_id IS NULL",
         (job, files, size, upload),
     )
     return cursor.rowcount == 1
@@ -38,7 +104,7 @@ async def remove(connection: Connection, upload: UUID) -> int:
     """
     cursor = await connection.execute(
         """
-        UPDATE batch_uploads u SET removed = true WHERE u.id = %s
+        UPDATE batch_uploads u SET removed = true, reserved = 0, spooled = 0, reserved_until = NULL WHERE u.id = %s
             AND (u.job_id IS NULL OR NOT EXISTS (SELECT FROM batch_jobs j WHERE j.id = u.job_id)
                 AND NOT EXISTS (SELECT FROM batch_reviews r WHERE r.job_id = u.job_id AND r.state = 'pending'))
         RETURNING objects

@@ -18,7 +18,7 @@ from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.job import Job
 from services.model_serving.batch.jobs.repository import PATIENT, ChunkInput
 from services.model_serving.batch.quota.quota import Quota
-from services.model_serving.batch.review.queue import add_unsure
+from services.model_serving.batch.review.queue import add_unsure, add_unsure_rows
 from services.model_serving.batch.scoring.assignment import ChunkSpec, ItemResult, Written
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.chunk import Chunk, Claim
@@ -139,6 +139,7 @@ class Claims:
                 return None
             if await repository.add_results(connection, job, failures) != len(failures):
                 raise TwiceError(f"{job.id} {chunk.claim.number}")
+            await add_unsure_rows(connection, job, written.unsure)
             await repository.close(connection, chunk.claim, written.key, chunk.age)
             return await repository.count(connection, job, written.succeeded, len(failures))
 

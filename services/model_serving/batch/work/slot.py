@@ -66,6 +66,7 @@ def assign(chunk: Chunk, job: Job) -> Assignment:
         chunk.kind,
         job.tenant_id,
         str(job.id),
+        job.review_below,
     )
 
 

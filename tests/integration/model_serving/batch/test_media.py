@@ -95,12 +95,30 @@ class TestImages:
             files=[("files", ("a", picture(9, 9, 1)))],
         )
         assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"].startswith("body.params.top_")
+        (wrong,) = answer.json()["errors"]
+        assert wrong["field"].startswith("body.params.top_")
+        assert ("top_k and threshold" in wrong["message"]) == (wrong["field"] == "body.params.top_n")
         assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
         assert list(objects._client.list_objects(settings.s3_bucket, recursive=True)) == []
 
 
 class TestScenes:
+    async def test_more_boxes_than_there_can_be_are_refused_at_once(
+        self, service: Service, publisher: Publisher, settings: ServingSettings, objects: ObjectStore
+    ) -> None:
+        publish(publisher, Corner(), "object-detection", ["cat", "dog"])
+        for most, status in ((301, 422), (300, 202)):
+            answer = await service.client.post(
+                "/api/v1/batch/files",
+                data={"model": publisher.name, "version": "1", "params": f'{{"top_k": {most}}}'},
+                files=[("files", ("a", picture(9, 9, 1)))],
+            )
+            assert answer.status_code == status, answer.text
+            if status == 422:
+                wrong = {"field": "body.params.top_k", "message": "must be a whole number from 1 to 300"}
+                assert answer.json()["errors"] == [wrong]
+                assert list(objects._client.list_objects(settings.s3_bucket, recursive=True)) == []
+
     async def test_boxes_in_pixels_of_each_file(
         self, service: Service, publisher: Publisher, environment: dict[str, str], tmp_path: Path
     ) -> None:

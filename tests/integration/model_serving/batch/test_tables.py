@@ -210,6 +210,18 @@ class TestRequests:
         answer = await post(service, b"", "text/csv", model=publisher.name, key="tables/other/1.csv")
         assert answer.status_code == 404
 
+    @pytest.mark.parametrize("is_declared", [True, False])
+    async def test_an_object_and_a_body_are_refused_together(
+        self, service: Service, publisher: Publisher, *, is_declared: bool
+    ) -> None:
+        publisher.linear(2.0)
+        content = b"a,b,c\n1,2,3\n"
+        sent = content if is_declared else _in_parts(content)
+        answer = await post(service, sent, "text/csv", model=publisher.name, key="tables/default/1.csv")
+        assert answer.status_code == 422
+        assert [one["field"] for one in answer.json()["errors"]] == ["query.key", "body"]
+        assert (await service.client.get("/api/v1/jobs")).json()["jobs"] == []
+
     async def test_the_same_request_makes_one_job(self, service: Service, publisher: Publisher) -> None:
         publisher.linear(2.0)
         query = {"model": publisher.name, "version": "1"}

@@ -14,6 +14,7 @@ from services.model_serving.batch.scoring.assignment import (
     Unavailable,
     Unloadable,
     Unreadable,
+    UnsureRow,
     Written,
     read_report,
     write_report,
@@ -27,7 +28,7 @@ MODEL = ModelIdentity("model", "1", key="key", digest=None, run_id=None)
 class TestAssignment:
     @pytest.mark.parametrize("source", [None, {"type": "files", "first": 3}])
     def test_it_comes_out_as_it_went_in(self, source: dict | None) -> None:
-        assignment = Assignment(MODEL, {"top": 3}, [3, 5], b'["\xc3\xa4", 1]', source, "split", "tenant", "job")
+        assignment = Assignment(MODEL, {"top": 3}, [3, 5], b'["\xc3\xa4", 1]', source, "split", "tenant", "job", 0.5)
         assert Assignment.read(assignment.write()) == assignment
 
 
@@ -38,7 +39,7 @@ class TestReport:
             Split([ChunkSpec({"key": "a"}, 3), ChunkSpec({"key": "b"}, kind="split")]),
             Split([]),
             Scored([ItemResult(3, "succeeded", "1", None), ItemResult(4, "failed", None, "{}")], 2),
-            Written("key", 2, [ItemResult(4, "failed", None, "{}")], 7),
+            Written("key", 2, [ItemResult(4, "failed", None, "{}")], 7, [UnsureRow(3, "{}", "[0.5, 0.5]", 0.5)]),
             Finished({"items": 3}),
             Unreadable("no zip"),
             Unloadable("no model"),

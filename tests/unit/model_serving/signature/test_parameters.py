@@ -28,4 +28,4 @@ class TestParameters:
     def test_an_unknown_one_is_refused_with_the_known_ones(self) -> None:
         with pytest.raises(InvalidInputs) as caught:
             SIGNATURE.parameters.read({"other": 1})
-        assert "horizon, levels" in by_field(caught.value.errors)["body.params"]
+        assert "horizon, levels" in by_field(caught.value.errors)["body.params.other"]

@@ -10,6 +10,7 @@ import pytest
 from services.model_serving.batch.scoring.turn import Pace, Turn
 from services.model_serving.batch.tables.block import Block
 from services.model_serving.batch.tables.columns import Columns
+from services.model_serving.batch.tables.doubts import MOST, Doubts
 from services.model_serving.batch.tables.scoring import CALL_ROWS, score_block
 from services.model_serving.engine.loaded_model import LoadedModel
 from services.model_serving.signature import ModelInput
@@ -140,3 +141,58 @@ class TestTurn:
         turn = Turn(1.0, Pace()).cut
         found = score_block(model, block, Columns.of(model.declared), {}, lambda: None, cut=turn)
         assert found.column("error").to_pylist() == ["a", "b"]
+
+
+def doubted(predict: Any, values: Any, below: float = 0.8, first: int = 100) -> tuple[pa.Table, Doubts]:
+    """Score rows of a chunk that begins with an item of this number."""
+    model = model_with(predict)
+    columns = Columns.of(model.declared)
+    doubts = Doubts(below, columns, first)
+    block = Block(len(values), pa.table({"x": pa.array(values, pa.float64())}))
+    return score_block(model, block, columns, {}, lambda: None, doubts=doubts), doubts
+
+
+def shares(given: ModelInput, _: Any) -> Any:
+    values = given.matrix[:, 0]
+    return np.column_stack([values, 1 - values])
+
+
+SHAPES = {
+    "a matrix of probabilities": shares,
+    "a table with labels": lambda given, _: pd.DataFrame({"label": "a", "score": given.matrix[:, 0]}),
+    "columns with labels": lambda given, _: {
+        "label": ["a"] * len(given.matrix),
+        "confidence": pd.Series(given.matrix[:, 0]),
+    },
+    "objects": lambda given, _: [{"label": "a", "probability": value} for value in given.matrix[:, 0]],
+}
+
+
+class TestDoubts:
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_rows_that_are_unsure_are_collected_with_what_was_asked_and_answered(self, shape: str) -> None:
+        found, doubts = doubted(SHAPES[shape], [0.9, 0.75, 1.0, 0.6])
+        assert found.num_rows == 4
+        assert [(one.item, one.input, one.confidence) for one in doubts.rows] == [
+            (101, '{"x":0.75}', 0.75),
+            (103, '{"x":0.6}', 0.6),
+        ]
+        assert all("0.75" in one.output for one in doubts.rows[:1])
+
+    def test_the_places_are_those_among_rows_that_fail_too(self) -> None:
+        def predict(given: ModelInput, _: Any) -> Any:
+            if BAD in given.matrix[:, 0]:
+                raise ValueError
+            return shares(given, _)
+
+        found, doubts = doubted(predict, [BAD, 0.5, 1.0, BAD, 0.5])
+        assert found.column("code").to_pylist() == ["inputs_refused", None, None, "inputs_refused", None]
+        assert sorted(one.item for one in doubts.rows) == [101, 104]
+
+    def test_what_does_not_say_how_sure_it_is_is_passed_over(self) -> None:
+        _, doubts = doubted(lambda given, _: given.matrix[:, 0], [0.1, 0.2])
+        assert doubts.rows == []
+
+    def test_when_there_are_many_the_other_rows_are_left_for_another_turn(self) -> None:
+        found, doubts = doubted(shares, np.full(3 * CALL_ROWS, 0.5))
+        assert found.num_rows == len(doubts.rows) == CALL_ROWS >= MOST
