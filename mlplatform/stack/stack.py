@@ -118,9 +118,7 @@ class Stack:
         if not self.home.state_file.is_file():
             return []
         state = State.load(self.home)
-        supervisor = Supervisor(self.home, Path(state.socket))
-        pids = [process.pid for name, process in find_orphans(self.home) if name == NAME]
-        return read_status(self._plan(state), supervisor, pids[0] if pids else None)
+        return read_status(self._plan(state), Supervisor(self.home, Path(state.socket)))
 
     def _lock(self, report: Report) -> AbstractContextManager[None]:
         def waiting() -> None:

@@ -1,7 +1,7 @@
 """What runs, and how it fares."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -38,20 +38,28 @@ class ProcessStatus:
     reason: str
 
 
-def read_status(plan: Plan, supervisor: Supervisor, supervisor_pid: int | None) -> list[ProcessStatus]:
+def read_status(plan: Plan, supervisor: Supervisor) -> list[ProcessStatus]:
     """Return how every part fares, the supervisor last."""
     infos = {info.name: info for info in supervisor.processes()}
     failures = failures_of(plan.programs[name] for name, info in infos.items() if info.pid and name in plan.programs)
-    found = [part_status(name, program.url, infos.get(name), failures) for name, program in plan.programs.items()]
-    if infos and supervisor_pid:
-        own = psutil.Process(supervisor_pid)
+    resident = memory([info.pid for info in infos.values() if info.pid])
+    found = [
+        part_status(name, program.url, infos.get(name), failures, resident) for name, program in plan.programs.items()
+    ]
+    pid = supervisor.pid()
+    if infos and pid:
+        own = psutil.Process(pid)
         uptime = time.time() - own.create_time()
         found.append(ProcessStatus(NAME, HEALTHY, own.pid, own.memory_info().rss, uptime, None, ""))
     return found
 
 
 def part_status(
-    name: str, url: str | None, info: ProcessInfo | None, failures: Mapping[str, str | None]
+    name: str,
+    url: str | None,
+    info: ProcessInfo | None,
+    failures: Mapping[str, str | None],
+    resident: Mapping[int, int],
 ) -> ProcessStatus:
     """Return how one part fares."""
     if info is None or info.pid is None:
@@ -60,23 +68,34 @@ def part_status(
         return ProcessStatus(name, UNHEALTHY if waiting else STOPPED, None, 0, 0.0, url, reason)
     reason = failures.get(name) or ""
     health = UNHEALTHY if reason else HEALTHY
-    return ProcessStatus(name, health, info.pid, memory(info.pid), time.time() - info.started, url, reason)
+    return ProcessStatus(name, health, info.pid, resident.get(info.pid, 0), time.time() - info.started, url, reason)
 
 
-def memory(pid: int) -> int:
-    """Return the resident bytes of a process and its children; 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    total = 0
-    for member in family:
+def memory(pids: Sequence[int]) -> dict[int, int]:
+    """Return for each of these processes the resident bytes of it and its children; without those that are gone.
+
+    All processes of the machine are looked through once, since only a child knows whose child it is.
+    """
+    children: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
         try:
-            total += member.memory_info().rss
+            children.setdefault(process.ppid(), []).append(process)
         except psutil.NoSuchProcess:
             continue
-    return total
+    found: dict[int, int] = {}
+    for pid in pids:
+        try:
+            family = [psutil.Process(pid)]
+        except psutil.NoSuchProcess:
+            continue
+        found[pid] = 0
+        for member in family:
+            family += children.get(member.pid, [])
+            try:
+                found[pid] += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+    return found
 
 
 def listening_ports(infos: list[ProcessInfo]) -> set[int]:

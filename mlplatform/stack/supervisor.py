@@ -89,6 +89,14 @@ class Supervisor:
             return False
         return True
 
+    def pid(self) -> int | None:
+        """Return its process; None when it does not run."""
+        try:
+            with self._calls() as calls:
+                return int(calls.getPID())
+        except (OSError, http.client.HTTPException):
+            return None
+
     def start(self, environment: Mapping[str, str]) -> None:
         """Start the supervisor; it leaves this process and its terminal behind.
 

@@ -22,7 +22,8 @@ from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
 PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search", "batch")
 # Generous: on an idle machine with two cores the slowest part is back in ten seconds.
 RECOVERY_SECONDS = 90.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
+"""Between two looks at the parts, each of which takes what they are killed for."""
 INPUTS = records_of(frame_of(2))
 UPLOADED_OVER = ("embedding", "search", "redis", "postgres")
 """Parts that are killed while items are indexed by the thousand."""
