@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,23 +20,10 @@ from services.embedding.reindexing.options import Options
 from services.embedding.served_model import Target
 from tests.integration.embedding.rows import request, vectors, write
 from tests.integration.embedding.waiting import eventually
-from tests.unit.embedding.encoders import WordEncoder
+from tests.unit.embedding.encoders import HaltingEncoder, WordEncoder
 
 ROOT = Path(__file__).parents[3]
 ITEMS = 40
-
-
-class Halting(WordEncoder):
-    """Encodes one batch, and then nothing until it may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.may = threading.Event()
-
-    def forward(self, tokens):
-        if self.forwarded:
-            self.may.wait(60)
-        return super().forward(tokens)
 
 
 @pytest.fixture
@@ -95,7 +81,7 @@ class TestProgram:
         async def some_are_stored() -> bool:
             return await stored(kernel, building) > 0
 
-        encoder = Halting()
+        encoder = HaltingEncoder()
         async with node(kernel, building, encoder):
             killed = await start("--batch-size", "4", "--backlog", "8")
             await eventually(some_are_stored)

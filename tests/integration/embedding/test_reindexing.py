@@ -1,7 +1,6 @@
 """Reindexing through the stream, and range by range."""
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -21,7 +20,7 @@ from services.embedding.reindexing.stream import StreamReindex
 from services.embedding.served_model import Target
 from tests.integration.embedding.rows import outbox, request, vectors, write
 from tests.integration.embedding.waiting import eventually
-from tests.unit.embedding.encoders import POISON, WordEncoder
+from tests.unit.embedding.encoders import POISON, HaltingEncoder, WordEncoder
 
 JOB = "space-2-all"
 
@@ -101,23 +100,20 @@ class TestShards:
 
     @pytest.mark.usefixtures("items")
     async def test_work_that_was_broken_off_goes_on_from_its_checkpoint(self, kernel, building):
-        class Slow(WordEncoder):
-            def forward(self, tokens):
-                time.sleep(0.05)
-                return super().forward(tokens)
-
         (shard,) = await plan(kernel, building, "acme", 100)
 
         async def has_begun() -> bool:
             return (await plan_left(kernel, "acme"))[0]["stored"] > 0
 
-        batcher = Batcher(Slow(), max_queued_texts=100)
+        halting = HaltingEncoder()
+        batcher = Batcher(halting, max_queued_texts=100)
         async with running(batcher, "encoder"):
             worker = ShardWorker(kernel.database, batcher, building, batch=2)
             work = asyncio.create_task(worker.work("acme", JOB, shard["shard"]))
             await eventually(has_begun)
             work.cancel()  # as the loss of its actor does
             await asyncio.gather(work, return_exceptions=True)
+            halting.may.set()
         before = len(await vectors(kernel.database, "acme", building.id))
 
         encoder = WordEncoder()

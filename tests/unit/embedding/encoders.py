@@ -78,6 +78,19 @@ class WordEncoder:
         return self.forward(self.tokenise(texts))
 
 
+class HaltingEncoder(WordEncoder):
+    """Encodes one batch, and then nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+
+    def forward(self, tokens: Sequence[Tokens]) -> Vectors:
+        if self.forwarded:
+            self.may.wait(60)
+        return super().forward(tokens)
+
+
 class HeldEncoder(WordEncoder):
     """Encodes only while the gate is open, so that a test decides what waits meanwhile."""
 
