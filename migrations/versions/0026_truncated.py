@@ -16,12 +16,15 @@ depends_on = None
 MAKE_TABLE = Path(__file__).parents[1] / "spaces" / "truncated.sql"
 COLUMN = "truncated boolean NOT NULL DEFAULT false"
 
+# No space is made meanwhile, which would lack the column; items are locked before vectors, as by all who write both.
 CHANGE_TABLES = """
 DO $$
 DECLARE
     space integer;
 BEGIN
-    FOR space IN SELECT s.id FROM embedding_spaces s WHERE s.state NOT IN ('planned', 'retired') LOOP
+    PERFORM pg_advisory_xact_lock(embedding_spaces_lock());
+    LOCK TABLE search_items IN ACCESS EXCLUSIVE MODE;
+    FOR space IN SELECT s.id FROM embedding_spaces s WHERE s.state NOT IN ('planned', 'retired') ORDER BY s.id LOOP
         EXECUTE format('ALTER TABLE public.%I {change}', format('embeddings_%s', space));
     END LOOP;
 END

@@ -106,7 +106,10 @@ class ItemAnswer(BaseModel):
     error: Annotated[str | None, Field(description="Why the item could not be embedded.")]
     truncated: Annotated[
         bool,
-        Field(description="Whether its text is longer than the model reads, so that its vector is of a part of it."),
+        Field(
+            description="Whether its text is longer than the model reads, so that its vector is of a part of it. Of "
+            "vectors from before this was noted, false."
+        ),
     ]
     generation: Annotated[int, Field(description="How often the item was written.")]
     updated_at: datetime

@@ -20,6 +20,8 @@ from services.search.query.state import State
 from services.search.query.steps import Steps
 from services.search.spaces import space_of
 
+PARTIAL = "partial"
+"""Ends the key of a ranking that lacks some similarities."""
 EVEN_WEIGHT = 0.5
 """Of ranks, which unlike scores are alike in both legs."""
 
@@ -92,10 +94,10 @@ class Searcher:
                 await course.last.close()
                 reranked = await self._reranking.apply(principal, wanted, ranked.ranking, course.steps)
                 ranked = replace(ranked, ranking=reranked)
-            if not query.explain and not ranked.ranking.degraded:
+            if not query.explain and not ranked.ranking.degraded and ranked.lasting:
                 await self._cache.keep(principal.tenant, key, ranked.ranking)
             # What a part is missing from is another ranking: the part may be back, or gone, when the next page is made.
-            key = current = key + "".join(sorted(ranked.ranking.degraded))
+            key = current = key + "".join(sorted(ranked.ranking.degraded)) + ("" if ranked.lasting else PARTIAL)
         course.hand_over()
         await course.first.close()
         position = query.position if begin is None else begin.position

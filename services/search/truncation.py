@@ -36,7 +36,7 @@ async def count_truncated(connection: AsyncConnection[DictRow], versions: Sequen
             FROM unnest(%s::text[], %s::text[], %s::text[]) AS v (entity_type, entity_id, content_sha256)
             JOIN search_items i ON i.tenant_id = current_setting('ml.tenant') AND i.entity_type = v.entity_type
                 AND i.entity_id = v.entity_id AND i.content_sha256 = v.content_sha256
-            WHERE {truncated}
+            WHERE i.state = 'embedded' AND {truncated}
             """
         ).format(truncated=await is_truncated(connection)),
         columns,

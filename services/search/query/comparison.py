@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -16,6 +16,21 @@ from services.search.query.proposal import Proposal
 from services.search.query.vector_leg import VectorLeg
 
 FAILURES = (psycopg.Error, DependencyUnavailable, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What both legs say together.
+
+    Attributes:
+        words: What words propose, named.
+        similarities: Of what vectors do not propose, as far as it is embedded.
+        whole: Whether all was compared.
+    """
+
+    words: Proposal
+    similarities: Mapping[Key, float]
+    whole: bool
 
 
 class Comparison:
@@ -32,10 +47,8 @@ class Comparison:
         self._words = words
         self._patience = patience
 
-    async def complete(
-        self, vectors: Proposal, words: Proposal, course: Course
-    ) -> tuple[Proposal, Mapping[Key, float]]:
-        """Return what words propose, named, and the similarities of what vectors do not propose.
+    async def complete(self, vectors: Proposal, words: Proposal, course: Course) -> Completed:
+        """Name what words propose, and compare the query with what of it vectors do not propose.
 
         Similarities are of use, but no need: without them there are none. Without names words propose nothing.
 
@@ -47,6 +60,7 @@ class Comparison:
         near = {number: key for key, number in vectors.numbers.items()}
         missing = [number for number in words.looked_for if number not in near and number not in vectors.asked]
         compared = list(vectors.compared)
+        whole = True
         if vectors.vector is not None and vectors.space is not None and missing:
             try:
                 async with asyncio.timeout(self._patience):
@@ -56,6 +70,7 @@ class Comparison:
                 missing = []
             except FAILURES as error:
                 unavailable("vector", error)
+                whole = False
         proposed = {(kind, own) for kind, own, _ in vectors.hits}
         similarities = {
             (one.entity_type, one.entity_id): one.similarity
@@ -63,11 +78,11 @@ class Comparison:
             if one.similarity is not None and (one.entity_type, one.entity_id) not in proposed
         }
         if not words.unnamed:
-            return words, similarities
+            return Completed(words, similarities, whole)
         names = near | {one.number: (one.entity_type, one.entity_id) for one in compared}
         if missing or vectors.vector is None:
-            return await self._name(words, course), similarities
-        return replace(words, hits=_hits(words.unnamed, names), unnamed={}), similarities
+            return Completed(await self._name(words, course), similarities, whole)
+        return Completed(replace(words, hits=_hits(words.unnamed, names), unnamed={}), similarities, whole)
 
     async def _name(self, words: Proposal, course: Course) -> Proposal:
         try:

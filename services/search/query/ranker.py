@@ -42,11 +42,13 @@ class Ranked:
         ranking: The candidates.
         plan: What the strategy was chosen by.
         space: The space that vectors were searched in; None when they were not.
+        lasting: Whether another query would rank the same, so that the ranking is worth keeping.
     """
 
     ranking: Ranking
     plan: Plan | None = None
     space: Space | None = None
+    lasting: bool = True
 
 
 class Ranker:
@@ -126,7 +128,14 @@ class Ranker:
             await _end(words)  # before the course ends the transaction that it searches in
             raise
         course.hand_over()
-        worded, similarities = await self._comparison.complete(vectors, worded, course)
+        completed = await self._comparison.complete(vectors, worded, course)
+        if len(completed.words.hits) < len(worded.unnamed) and completed.words.failure is None:
+            # An item gets another number when its text changes: words have found some by numbers that are gone by now.
+            await course.last.close()
+            worded = await self._ask_words(principal.tenant, query, course, named=True)
+            course.hand_over()
+            completed = await self._comparison.complete(vectors, worded, course)
+        worded = completed.words
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]
         failure = vectors.failure or worded.failure
@@ -134,9 +143,9 @@ class Ranker:
             raise failure
         for leg in degraded:
             metrics.DEGRADED.labels(leg).inc()
-        ranking = self._fuse(query, vectors, worded, similarities, weight)
+        ranking = self._fuse(query, vectors, worded, completed.similarities, weight)
         ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
-        return Ranked(ranking, vectors.plan, vectors.space)
+        return Ranked(ranking, vectors.plan, vectors.space, completed.whole)
 
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
@@ -288,7 +297,7 @@ class Ranker:
             numbers=found.numbers,
         )
 
-    async def _ask_words(self, tenant: str, query: Query, course: Course) -> Proposal:
+    async def _ask_words(self, tenant: str, query: Query, course: Course, *, named: bool = False) -> Proposal:
         if query.mode == "vector":
             course.rest()
             return NOTHING
@@ -302,7 +311,7 @@ class Ranker:
                         query.filters,
                         query.depth,
                         strict=query.mode == "lexical",
-                        named=query.mode == "lexical",
+                        named=named or query.mode == "lexical",
                     )
         except BaseException as error:
             await course.first.abandon(error)

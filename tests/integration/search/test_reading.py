@@ -108,6 +108,39 @@ class TestTwoTransactions:
         by_words = [one for one in answer["results"] if one["explain"]["lexical"]["rank"]]
         assert (answer["degraded"], by_words[0]["entity_id"]) == ([], "007")
 
+    @pytest.mark.usefixtures("slow_words")
+    async def test_a_ranking_without_all_similarities_is_not_kept(self, many, monkeypatch):
+        compare = vector_repository.compare
+
+        async def fail_once(connection, *_):
+            monkeypatch.setattr(vector_repository, "compare", compare)
+            await connection.execute("SELECT 1 / 0")
+
+        async def scores(**more):
+            answer = (await many.search("number7 fruit", limit=10, **more)).json()
+            return [(one["entity_id"], one["score"]) for one in answer["results"]]
+
+        monkeypatch.setattr(vector_repository, "compare", fail_once)
+        without = await scores()
+
+        assert await scores() == await scores(explain=True) != without
+
+    async def test_an_item_that_changes_between_its_words_and_its_name_is_found(self, many, monkeypatch):
+        """With its text it gets another number."""
+        search, changed = vector_repository.search_hnsw_and_compare, []
+
+        async def change_first(*given, **more):
+            if not changed:
+                changed.append(await many.index(item("007", "fruit number7, and it is sweet")))
+            return await search(*given, **more)
+
+        monkeypatch.setattr(vector_repository, "search_hnsw_and_compare", change_first)
+
+        answer = (await many.search("number7", limit=50, explain=True)).json()
+
+        by_words = [one["entity_id"] for one in answer["results"] if one["explain"]["lexical"]["rank"]]
+        assert (changed[0].status_code, by_words) == (202, ["007"])
+
     async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
         """Else they would be searched on a connection that somebody else has by then."""
         searching, ended = asyncio.Event(), []
