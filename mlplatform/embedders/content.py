@@ -6,7 +6,7 @@ NOTHING = "holds only white space and control characters"
 """What is wrong with a text that has no content."""
 
 # Neither white space nor a control character, nor one of the marks that have no width.
-_CONTENT = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_CONTENT = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 def has_content(text: str) -> bool:

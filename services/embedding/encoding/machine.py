@@ -4,11 +4,17 @@ import platform
 from functools import lru_cache
 from pathlib import Path
 
+import structlog
 import torch
 from pydantic import BaseModel, ConfigDict
 
 CPUINFO = Path("/proc/cpuinfo")
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+BF16_CAPABILITY = 8
+"""Generation of Nvidia's GPUs from which they have bf16 in instructions (CUDA C++ Programming Guide, Compute
+Capabilities); all of AMD's that PyTorch runs on have it."""
+
+log = structlog.get_logger(__name__)
 
 
 class Gpu(BaseModel):
@@ -53,14 +59,25 @@ def this_machine() -> Machine:
     return Machine(
         processor=f"{_model_name()} ({' '.join(able)})",
         bf16=any(name in able for name in BF16_INSTRUCTIONS),
-        gpus=tuple(_gpu(number) for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)),
+        gpus=_gpus(),
     )
 
 
+def _gpus() -> tuple[Gpu, ...]:
+    """Return the GPUs; none where the driver fails, so that the processor serves."""
+    if not torch.cuda.is_available():
+        return ()
+    try:
+        return tuple(_gpu(number) for number in range(torch.cuda.device_count()))
+    except RuntimeError as error:
+        log.warning("embedding.gpu_unusable", error=str(error))
+        return ()
+
+
 def _gpu(number: int) -> Gpu:
-    with torch.cuda.device(number):
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return Gpu(name=torch.cuda.get_device_name(number), bf16=bf16)
+    """Describe a GPU by what its driver says; to make it the current one would take some of its memory."""
+    newest = torch.version.hip is not None or torch.cuda.get_device_capability(number)[0] >= BF16_CAPABILITY
+    return Gpu(name=torch.cuda.get_device_name(number), bf16=newest)
 
 
 def _model_name() -> str:
