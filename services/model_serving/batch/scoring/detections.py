@@ -68,8 +68,8 @@ def _placed(rows: Numbers, image: Sized, labels: Sequence[str], wishes: Wishes) 
 def _by_pipeline(pipeline: Pipeline, images: Sequence[Prepared], wishes: Wishes) -> list[object]:
     """Call the model once: the pipeline itself would take one image at a time."""
     threshold = THRESHOLD if wishes.threshold is None else wishes.threshold
-    sizes = [(image.height, image.width) for image in images]
-    answers = pipeline.image_processor.post_process_object_detection(forward(pipeline, images), threshold, sizes)
+    given = forward(pipeline, images)
+    answers = pipeline.image_processor.post_process_object_detection(given, threshold, given["target_size"])
     labels = pipeline.model.config.id2label
     outputs: list[object] = []
     for image, answer in zip(images, answers, strict=True):

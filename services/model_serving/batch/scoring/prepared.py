@@ -30,26 +30,22 @@ class Prepared:
         tensors: By name, each with a first dimension of one.
         width: Of the original, in pixels.
         height: Of the original.
+        shape: Shapes of all tensors; those of equal ones can be joined.
+        values: Numbers in all tensors.
     """
 
     tensors: dict[str, Any]
     width: int
     height: int
-
-    @property
-    def shape(self) -> Shape:
-        """Shapes of all tensors; those of equal ones can be joined."""
-        return tuple((name, tuple(tensor.shape)) for name, tensor in sorted(self.tensors.items()))
-
-    @property
-    def values(self) -> int:
-        """Numbers in all tensors."""
-        return sum(int(tensor.numel()) for tensor in self.tensors.values())
+    shape: Shape
+    values: int
 
 
 def prepare(pipeline: Pipeline, image: Image) -> Prepared:
     """Have a pipeline prepare an image."""
-    return Prepared(dict(pipeline.preprocess(image)), image.width, image.height)
+    tensors = dict(pipeline.preprocess(image))
+    shape = tuple((name, tuple(tensor.shape)) for name, tensor in sorted(tensors.items()))
+    return Prepared(tensors, image.width, image.height, shape, sum(int(one.numel()) for one in tensors.values()))
 
 
 def forward(pipeline: Pipeline, images: Sequence[Prepared]) -> Any:  # noqa: ANN401 (the library's own form)
