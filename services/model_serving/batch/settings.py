@@ -27,6 +27,8 @@ class BatchSettings(PlatformSettings):
     """Memory of its own above which such a process is replaced after a chunk; the next one loads its models again."""
     batch_max_items: Annotated[int, Field(ge=1)] = 10_000
     """Items that a job submitted as JSON may have; more are answered 422."""
+    batch_max_reviews: Annotated[int, Field(ge=1)] = 10_000
+    """Rows of a table that are reviewed at most, the first scored; each is kept in Postgres with its answer."""
     batch_chunk_items: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Items of a chunk, which is scored and stored as a whole unless that takes longer than a turn."""
     batch_turn: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(seconds=1)

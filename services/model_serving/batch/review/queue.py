@@ -26,7 +26,18 @@ async def add_unsure(
         await repository.add(connection, claimed, job, unsure)
 
 
-async def add_unsure_rows(connection: repository.Connection, job: Job, rows: Sequence[UnsureRow]) -> None:
-    """Queue those rows of a table that were found to be less sure than the job asks for."""
+async def add_unsure_rows(
+    connection: repository.Connection, job: Job, rows: Sequence[UnsureRow], most: int | None
+) -> None:
+    """Queue those rows of a table that were found to be less sure than the job asks for.
+
+    Args:
+        connection: A transaction that has the job locked.
+        job: The job.
+        rows: Of the table.
+        most: Reviews of the job, further rows have none; None for any number.
+    """
+    if rows and most is not None:
+        rows = rows[: max(0, most - await repository.count(connection, job))]
     if rows:
         await repository.add_rows(connection, job, rows)

@@ -91,9 +91,9 @@ async def add_rows(connection: Connection, job: Job, rows: Sequence[UnsureRow]) 
     await connection.execute(
         """
         INSERT INTO batch_reviews (job_id, item, model, version, digest, input, output, confidence)
-        SELECT %(job)s, given.item, %(model)s, %(version)s, %(digest)s, given.input::json, given.output::json,
-            given.confidence
-        FROM unnest(%(items)s::bigint[], %(inputs)s::text[], %(outputs)s::text[], %(confidences)s::float8[])
+        SELECT %(job)s, given.item, %(model)s, %(version)s, %(digest)s, given.input, given.output, given.confidence
+        FROM ROWS FROM (unnest(%(items)s::bigint[]), json_array_elements(%(inputs)s::json),
+            json_array_elements(%(outputs)s::json), unnest(%(confidences)s::float8[]))
             AS given (item, input, output, confidence)
         ON CONFLICT DO NOTHING
         """,
@@ -103,11 +103,18 @@ async def add_rows(connection: Connection, job: Job, rows: Sequence[UnsureRow]) 
             "version": job.model["version"],
             "digest": job.model.get("digest"),
             "items": [one.item for one in rows],
-            "inputs": [one.input for one in rows],
-            "outputs": [one.output for one in rows],
+            "inputs": f"[{','.join(one.input for one in rows)}]",  # psycopg takes long to quote an array of texts
+            "outputs": f"[{','.join(one.output for one in rows)}]",
             "confidences": [one.confidence for one in rows],
         },
     )
+
+
+async def count(connection: Connection, job: Job) -> int:
+    """Return how many reviews of a job there are, decided or not."""
+    cursor = await connection.execute("SELECT count(*) AS reviews FROM batch_reviews WHERE job_id = %s", (job.id,))
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row["reviews"])
 
 
 async def page(connection: Connection, choice: Choice, *, before: int | None, limit: int) -> list[DictRow]:

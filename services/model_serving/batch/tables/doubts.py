@@ -14,8 +14,8 @@ from services.model_serving.batch.scoring.rows import apart
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.engine.plain import render, to_plain
 
-MOST = 4096
-"""Rows of one turn after which the others are left for another one: each is sent with its answer."""
+MOST = 16 * 1024 * 1024
+"""Characters of a turn after which the other rows are left for another one: each is sent with its answer."""
 
 
 class Doubts:
@@ -34,12 +34,13 @@ class Doubts:
         self._below = below
         self._columns = columns
         self._first = first
+        self._length = 0
         self.rows: list[UnsureRow] = []
 
     @property
     def are_many(self) -> bool:
-        """Whether there are so many that no more are to be looked for."""
-        return len(self.rows) >= MOST
+        """Whether there is so much that no more is to be looked for."""
+        return self._length >= MOST
 
     def note(self, table: pa.Table, places: npt.NDArray[np.int64], answer: Any) -> None:  # noqa: ANN401 (any answer)
         """Look at what a model answered, as reviews of other jobs have it.
@@ -58,10 +59,10 @@ class Doubts:
                 unsure.append(row)
                 found.append((text.decode(), judged.confidence))
         inputs = table.take(pa.array(unsure, pa.int64())).to_pylist() if unsure else []
-        self.rows += [
-            UnsureRow(self._first + int(places[row]), render(self._item(given)).decode(), output, confidence)
-            for row, given, (output, confidence) in zip(unsure, inputs, found, strict=True)
-        ]
+        for row, given, (output, confidence) in zip(unsure, inputs, found, strict=True):
+            written = render(self._item(given)).decode()
+            self.rows.append(UnsureRow(self._first + int(places[row]), written, output, confidence))
+            self._length += len(written) + len(output)
 
     def _item(self, row: Mapping[str, Any]) -> object:
         """Return a row as it is written in a job of JSON inputs."""

@@ -40,6 +40,7 @@ class Claims:
         lease: How long a chunk stays with a process that says nothing.
         quota: Of tenants, to which the items of a split input are held.
         earlier: Files that are deleted when there are new ones.
+        most_reviews: Rows of a table that are reviewed at most; None for all.
     """
 
     def __init__(
@@ -49,10 +50,13 @@ class Claims:
         lease: timedelta,
         quota: Quota | None = None,
         earlier: EarlierFiles | None = None,
+        *,
+        most_reviews: int | None = None,
     ) -> None:
         self._database = database
         self._quota = quota
         self._earlier = earlier
+        self._most_reviews = most_reviews
         self._holder = holder
         self._lease = lease
         self._unread: list[Claim] = []
@@ -139,9 +143,10 @@ class Claims:
                 return None
             if await repository.add_results(connection, job, failures) != len(failures):
                 raise TwiceError(f"{job.id} {chunk.claim.number}")
-            await add_unsure_rows(connection, job, written.unsure)
             await repository.close(connection, chunk.claim, written.key, chunk.age)
-            return await repository.count(connection, job, written.succeeded, len(failures))
+            after = await repository.count(connection, job, written.succeeded, len(failures))
+            await add_unsure_rows(connection, job, written.unsure, self._most_reviews)  # the job is locked by now
+            return after
 
     async def _keep(self, connection: repository.Connection, chunk: Chunk, done: int, rest: int) -> bool:
         """Lock a chunk, and queue the items of it that are left as another one; False when the claim is void.

@@ -63,6 +63,7 @@ async def working(kernel: Kernel, settings: ServingSettings, fault: Fault) -> As
                         settings.batch_lease,
                         Quota.of(settings),
                         EarlierFiles(kernel.objects),
+                        most_reviews=settings.batch_max_reviews,
                     ),
                     burial,
                     scorer,
