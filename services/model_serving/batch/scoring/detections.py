@@ -42,7 +42,7 @@ def score_detections(
         InvalidInputs: A parameter is unknown or out of range.
         LoadError: The model does not say what images it takes.
     """
-    wishes = Wishes.read(params, DETECTIONS)
+    wishes = Wishes.accepted(params, DETECTIONS)
     if (pipeline := pipeline_of(model)) is not None:
         return score_prepared(model, files, pipeline, lambda images: _by_pipeline(pipeline, images, wishes), check)
     labels = labels_of(model)

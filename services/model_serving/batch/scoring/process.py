@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from threading import Lock
@@ -18,11 +18,13 @@ from services.model_serving.batch.scoring.assignment import (
     Assignment,
     Phase,
     Report,
+    Stopped,
     Unavailable,
     read_report,
 )
 from services.model_serving.batch.scoring.entry import main
 from services.model_serving.batch.scoring.memory import Ceiling
+from services.model_serving.batch.scoring.watch import Took, Watch
 from services.model_serving.settings import ServingSettings
 
 PRELOAD = ["services.model_serving.batch.scoring.preload"]
@@ -61,7 +63,9 @@ class ScorerProcess:
         self._connection: Connection | None = None
         self._ceiling: Ceiling | None = None
         self._sending = Lock()
+        """Held while something is sent, and while the connection is closed."""
         self._phase = ""
+        self._is_wanted = True
 
     async def start(self) -> None:
         """Start a process unless one runs; the first takes as long as importing MLflow does."""
@@ -78,23 +82,29 @@ class ScorerProcess:
         Raises:
             ScorerDiedError: The process ended over it.
         """
+        self._phase, self._is_wanted = "", True
         return await self._in_thread(lambda: self._score(assignment))
 
     def stop(self) -> None:
         """Have it give up at the next opportunity; nothing comes of it while an assignment is being sent."""
-        if self._connection is None or not self._sending.acquire(blocking=False):
+        self._is_wanted = False
+        if not self._sending.acquire(blocking=False):
             return
         try:
-            self._connection.send_bytes(STOP)
+            connection = self._connection
+            if connection is not None:
+                connection.send_bytes(STOP)
         except OSError:
             return  # it has died, which whoever waits for it learns
         finally:
             self._sending.release()
 
     def kill(self) -> None:
-        """End it now; whoever waits for it learns that it died."""
-        if self._process is not None:
-            self._process.kill()
+        """End it now; whoever waits for it learns that it died, or that it did not begin."""
+        self._is_wanted = False
+        process = self._process  # the thread that scores may forget it meanwhile
+        if process is not None:
+            process.kill()
 
     async def close(self) -> None:
         """End it."""
@@ -103,7 +113,7 @@ class ScorerProcess:
         self._threads.shutdown()
 
     def _start(self) -> None:
-        if self._process is not None and self._process.is_alive():
+        if self._connection is not None and self._process is not None and self._process.is_alive():
             return
         self._forget()
         ours, theirs = self._context.Pipe()
@@ -111,34 +121,39 @@ class ScorerProcess:
         process.start()
         theirs.close()  # so that its death closes the pipe
         self._process, self._connection = process, ours
-        self._ceiling = Ceiling(int(self._settings.batch_scorer_memory), process.pid or 0)
+        settings = self._settings
+        self._ceiling = Ceiling(int(settings.batch_scorer_memory), settings.batch_models, process.pid or 0)
 
     def _score(self, assignment: Assignment) -> Report:
         try:
             self._start()
         except (EOFError, OSError) as error:  # no memory or files are left, or the server of forks has just died
             return Unavailable(f"No process that scores can be started: {type(error).__name__}.")
-        connection, self._phase = self._connection, ""
+        connection, watch = self._connection, Watch()
         if connection is None:
             raise ScorerDiedError("it was closed", loading=False)
         try:
             with self._sending:
+                if not self._is_wanted:
+                    return Stopped()  # it was told to give up while the process before it ended
                 connection.send_bytes(assignment.write())
             while isinstance(report := read_report(connection.recv_bytes()), Phase):
                 self._phase = report.name
+                watch.note(report.name)
         except (EOFError, OSError) as error:
             raise ScorerDiedError(self._cause(), loading=self._phase == LOADING) from error
-        self._recycle()
+        # After this has returned, for it takes seconds when a thread of a model holds the process up.
+        self._threads.submit(self._recycle, watch.took()).add_done_callback(_log_fault)
         return report
 
-    def _recycle(self) -> None:
+    def _recycle(self, took: Took) -> None:
         """End a process between two chunks when it has grown too large; the next chunk has another one."""
-        if self._process is None or self._connection is None or self._ceiling is None:
+        if self._process is None or self._ceiling is None:
             return
-        memory = self._ceiling.passed()
+        memory = self._ceiling.passed(took)
         if memory is None:
             return
-        self._connection.close()  # upon which it ends
+        self._hang_up()  # upon which it ends
         self._process.join(JOIN_SECONDS)
         self._process.kill()  # if a thread of a model holds it up
         self._forget()
@@ -152,13 +167,22 @@ class ScorerProcess:
         code = self._process.exitcode
         return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
 
+    def _hang_up(self) -> None:
+        with self._sending:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
     def _forget(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._hang_up()
         if self._process is not None:
             self._process.join(JOIN_SECONDS)
             self._process = None
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _log_fault(done: "Future[None]") -> None:
+    if (fault := done.exception()) is not None:
+        log.error("batch.not_recycled", exc_info=fault)

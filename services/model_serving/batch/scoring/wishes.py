@@ -46,3 +46,19 @@ class Wishes:
         if findings:
             raise InvalidInputs(findings)
         return cls(top_k, None if threshold is None else float(threshold))
+
+    @classmethod
+    def accepted(cls, params: Mapping[str, Any], task: str) -> "Wishes":
+        """Read the parameters of a job that was accepted, maybe by a release that took a higher `top_k`.
+
+        Args:
+            params: As the caller gave them.
+            task: Of the model.
+
+        Raises:
+            InvalidInputs: One is unknown, or out of range in another way.
+        """
+        top_k = params.get(TOP_K)
+        if type(top_k) is int and top_k > MOST[task]:
+            params = {**params, TOP_K: MOST[task]}
+        return cls.read(params, task)

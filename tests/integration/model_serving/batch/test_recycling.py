@@ -1,4 +1,4 @@
-"""A process that scores is replaced when its model leaks, between two chunks and to nobody's harm."""
+"""A process that scores is replaced when its model leaks, between two chunks, to nobody's harm, and not else."""
 
 import asyncio
 from collections import Counter
@@ -25,6 +25,23 @@ LEAKING = """
                 with open({notes!r}, "a") as notes:
                     notes.write(f"{{os.getpid()}}\\n")
             return model_input["a"] * 2
+
+    set_model(Model())
+"""
+LARGE = """
+    import os
+    import numpy as np
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def load_context(self, context):
+            self.weights = np.ones(30 << 20)  # 240 MiB
+
+        def predict(self, context, model_input, params=None):
+            with open({notes!r}, "a") as notes:
+                notes.write(f"{{os.getpid()}}\\n")
+            return model_input["a"] * self.weights[0]
 
     set_model(Model())
 """
@@ -56,3 +73,23 @@ class TestLeak:
         assert 2 <= len(calls) < 20
         assert max(calls.values()) <= 9  # of 48 MiB each, which one more than 400 MiB
         assert f"ml_jobs_scorers_recycled_total {len(calls) - 1}.0" in metrics
+
+
+class TestVersions:
+    async def test_two_that_take_more_than_a_process_may_have_stay_where_they_are(
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
+    ) -> None:
+        notes = tmp_path / "notes"
+        for _ in range(2):
+            publisher.code(LARGE.format(notes=str(notes)))
+        await asyncio.to_thread(notes.write_text, "")  # MLflow calls what it is given
+        async with (
+            serving(settings_env, publisher, tmp_path / "serving") as service,
+            worker(settings_env, tmp_path, ML_BATCH_SCORER_MEMORY="400MiB") as (client, _),
+        ):
+            for version in (1, 2) * 3:
+                place = await submit(service, publisher, ROWS, version=version, report=False)
+                assert (await ended(service, place))["succeeded"] == 20
+            metrics = (await client.get("/metrics")).text
+        assert len(set(notes.read_text().split())) == 1
+        assert "ml_jobs_scorers_recycled_total 0.0" in metrics

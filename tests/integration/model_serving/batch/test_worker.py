@@ -311,6 +311,36 @@ class TestFault:
         async with worker(settings_env, tmp_path, ML_BATCH_LEASE="1s"):
             assert (await ended(service, place))["succeeded"] == 2
 
+    async def test_one_that_is_told_to_end_while_it_drains_has_failed_all_the_same(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        owner: psycopg.Connection,
+    ) -> None:
+        gates, log = tmp_path / "gates", tmp_path / "worker.log"
+        publisher.gated(gates)
+
+        async def begun() -> bool:
+            return bool((gates / "begun").read_text())
+
+        async def draining() -> bool:
+            return "batch.draining" in log.read_text()
+
+        changes = {"ML_BATCH_PROCESSES": "2", "ML_SHUTDOWN_TIMEOUT": "5m"}
+        async with worker(settings_env, tmp_path, **changes) as (_, process):
+            await submit(service, publisher, [{"a": 100.0, "b": 0.0, "c": 0.0}], version=1)
+            await eventually(begun)
+            owner.execute(SPOIL)
+            await submit(service, publisher, ROWS[:2], version=1)
+            await eventually(draining)
+            process.send_signal(signal.SIGTERM)
+            (gates / "100").touch()
+            async with asyncio.timeout(DEADLINE):
+                assert await process.wait() == EXIT_STATUS
+        assert "service.fault" in log.read_text()
+
 
 async def _running(service: Service, place: str) -> bool:
     return (await service.client.get(place)).json()["state"] == "running"

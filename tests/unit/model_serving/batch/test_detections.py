@@ -69,6 +69,10 @@ class TestScoreDetections:
         assert [(one["label"], one["confidence"]) for one in both] == [("dog", 0.2), ("cat", 0.1)]
         assert len(score(model, contents, threshold=0.05, top_k=1)[0]["detections"]) == 1
 
+    def test_a_job_of_an_earlier_release_that_wants_more_than_there_is_gets_that(self, model):
+        (answer,) = score(model, [picture(16, 16, 51)], threshold=0.05, top_k=1000)
+        assert len(answer["detections"]) == 2
+
     def test_a_file_that_is_no_image(self, model):
         outcomes = score_detections(model, images(b"nothing", picture(9, 9, 255)), {}, lambda: None)
         assert [output is None for output, _ in outcomes] == [True, False]

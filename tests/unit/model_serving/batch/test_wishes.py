@@ -31,3 +31,15 @@ class TestRead:
             Wishes.read({"colour": 1, "size": 1}, DETECTIONS)
         assert [wrong.field for wrong in caught.value.errors] == ["body.params.colour", "body.params.size"]
         assert all("they take top_k and threshold" in wrong.message for wrong in caught.value.errors)
+
+
+class TestAccepted:
+    def test_more_than_there_is_of_an_earlier_release_is_all_there_is(self) -> None:
+        assert Wishes.accepted({"top_k": 1000, "threshold": 0.1}, DETECTIONS) == Wishes(300, 0.1)
+        assert Wishes.accepted({"top_k": 7}, DETECTIONS) == Wishes(7)
+        assert Wishes.accepted({}, DETECTIONS) == Wishes()
+
+    @pytest.mark.parametrize("params", [{"top_k": 0}, {"top_k": True}, {"top_k": 1e9}, {"top_k": 1000, "x": 1}])
+    def test_what_never_made_sense_is_refused(self, params: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInputs):
+            Wishes.accepted(params, DETECTIONS)
