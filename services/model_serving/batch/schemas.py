@@ -118,7 +118,8 @@ class ItemResultPage(BaseModel):
     next_cursor: str | None
     complete: bool = Field(
         description="Whether the pages have a result of every item. False while the job goes on: more may come, also "
-        "before the cursor. False too of a table of which rows succeeded: their answers are in `files` alone."
+        "before the cursor. False too of a cancelled job, and of a table of which rows succeeded: their answers are in "
+        "`files` alone."
     )
     lists: Literal["all", "failed"] = Field(description="Which results the pages have: of a table those that failed.")
     files: dict[str, str] | None = Field(

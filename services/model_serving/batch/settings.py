@@ -68,7 +68,7 @@ class BatchSettings(PlatformSettings):
     batch_upload_lease: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     """How long what an upload under way has reserved counts when its process has died."""
     batch_upload_grace: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=3)
-    """How long files of an upload that did not become a job are left alone; the longest that an upload may take."""
+    """How long files of an upload are left alone that neither became a job nor goes on."""
     batch_webhook_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Of which the keys come that webhooks are signed with, one for each tenant; without it webhooks are off."""
     batch_webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_list)] = ()

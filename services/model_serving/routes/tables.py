@@ -101,27 +101,32 @@ async def submit_table(
     if key is not None and not await is_empty(body, declared):
         raise _both()
     given = _params(params)
-    identity = await batch.freezer.freeze(model, version=version, alias=alias)
-    await _check(batch.freezer, identity, given)
-    order = TableOrder(identity, alias, list(dict.fromkeys(results)), given, threshold, webhook, report)
     target = f"{request.url.path}?{request.url.query}\0".encode()
 
     def repeatable(sha256: bytes) -> RepeatableRequest:
         return RepeatableRequest(f"POST {PATH}", idempotency, hashlib.sha256(target + sha256).digest())
 
+    async def order() -> TableOrder:
+        identity = await batch.freezer.freeze(model, version=version, alias=alias)
+        await _check(batch.freezer, identity, given)
+        return TableOrder(identity, alias, list(dict.fromkeys(results)), given, threshold, webhook, report)
+
     if key is not None:
         once = repeatable(hashlib.sha256().digest())
         if (answered := await batch.jobs.replay(tenant, once)) is not None:
             return _answer(answered)
+        wanted = await order()
         await tables.check_key(tenant, key)
-        return _answer(await tables.submit(principal, order, TableFile(key, form, delimiter), once, request_id=number))
+        return _answer(await tables.submit(principal, wanted, TableFile(key, form, delimiter), once, request_id=number))
     is_repeat = await batch.jobs.is_answered(tenant, repeatable(b""))
+    ready = None if is_repeat else await order()  # before the table is read, which may be for nothing
     async with tables.receiving(tenant, body, declared=declared, is_repeat=is_repeat) as upload:
         once = repeatable(upload.sha256)
         if (answered := await batch.jobs.replay(tenant, once)) is not None:
             return _answer(answered)
+        wanted = ready or await order()
         file = await tables.store(upload, form, delimiter)
-        return _answer(await tables.submit(principal, order, file, once, request_id=number, upload=upload))
+        return _answer(await tables.submit(principal, wanted, file, once, request_id=number, upload=upload))
 
 
 def _answer(submitted: Job | StoredResponse) -> Response:

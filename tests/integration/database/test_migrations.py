@@ -69,6 +69,13 @@ class TestUpgrade:
         with psycopg.connect(empty_database.owner) as connection:
             assert connection.execute("SELECT number, input FROM batch_chunks").fetchall() == [(0, b"[1]")]
 
+    def test_a_downgrade_of_reservations_restores_what_was(self, empty_database: DatabaseUrls) -> None:
+        migrate.upgrade(empty_database.owner, "0024")
+        before = catalog(empty_database.owner)
+        migrate.upgrade(empty_database.owner, "0025")
+        migrate.downgrade(empty_database.owner, "0024")
+        assert catalog(empty_database.owner) == before
+
     async def test_concurrent_upgrades_wait_for_each_other(self, empty_database: DatabaseUrls) -> None:
         program = "import sys; from mlplatform.database import migrate; migrate.upgrade(sys.stdin.read())"
         processes = [

@@ -45,7 +45,7 @@ class ResultPage:
             "version": self.job.model["version"],
             "results": [self._result(row) for row in self.rows],
             "next_cursor": self.following,
-            "complete": self.job.has_ended and not (is_table and self.job.succeeded),
+            "complete": self.job.has_ended and self.job.state != "cancelled" and not (is_table and self.job.succeeded),
             "lists": "failed" if is_table else "all",
             "files": {form: f"{place}/results.{form}" for form in TYPES} if self.job.has_ended else None,
         }

@@ -25,12 +25,10 @@ from services.model_serving.batch.tables.tasks import HEAD
 from services.model_serving.batch.uploads import repository as uploads
 from services.model_serving.batch.uploads.arrival import Arrival, Arrivals, to_the_end
 from services.model_serving.batch.uploads.removal import key_of
-from services.model_serving.batch.uploads.room import CLOSE, TOO_LATE, Demand
+from services.model_serving.batch.uploads.room import CLOSE, IN_MEMORY, TOO_LATE, Demand
 from services.model_serving.engine.identity import ModelIdentity
 
 KIND = "table"
-SPOOL = 1024 * 1024
-"""Bytes of an upload that are kept in memory; of more, all are in a file without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +114,13 @@ class Tables:
         digest = hashlib.sha256()
         size = 0
         demand = Demand(self.most, declared, is_repeat=is_repeat)
-        async with self._arrivals.arriving(tenant, 1, demand) as arrival:
-            with tempfile.SpooledTemporaryFile(SPOOL) as file:
+        async with self._arrivals.arriving(tenant, demand) as arrival:
+            with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 async for part in stream:
                     size += len(part)
                     if size > self.most:
                         raise self._too_large()
-                    await arrival.cover(size)
+                    await arrival.cover(size, size)
                     digest.update(part)
                     file.write(part)
                 yield Upload(arrival, cast("BinaryIO", file), size, digest.digest())

@@ -10,10 +10,11 @@ import psycopg
 import structlog
 
 from mlplatform.database import Database
-from mlplatform.errors import PlatformError
+from mlplatform.errors import Conflict, Overloaded, PlatformError
+from services.model_serving.batch.quota.quota import QuotaExceeded
 from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.removal import Removal
-from services.model_serving.batch.uploads.room import Demand, Room
+from services.model_serving.batch.uploads.room import Demand, Reserved, Room
 
 RENEWALS = 4
 """In the time of a lease."""
@@ -44,16 +45,24 @@ class Arrival:
         self._room = room
         self._tenant = tenant
         self._demand = demand
-        self._reserved = 0
+        self._reserved = Reserved()
+        self._size = 0
+        self._file = 0
+        self._refusal: PlatformError | None = None
+        self._reserving = asyncio.Lock()
 
-    async def begin(self, objects: int) -> None:
+    async def begin(self) -> None:
         """Note it before anything of it is read, and reserve what it is sure to come to."""
         async with self._database.transaction(self._tenant) as connection:
-            await repository.begin(connection, self.id, objects)
-            self._reserved = await self._room.reserve(connection, self.id, self._demand.least, self._demand)
+            await repository.begin(connection, self.id, self._demand.files)
+            await self._reserve(connection)
 
-    async def cover(self, size: int) -> None:
-        """Make sure that room is reserved for so many bytes in all, before they are written anywhere.
+    async def cover(self, size: int, file: int) -> None:
+        """Make sure that room is reserved for bytes before they are written anywhere.
+
+        Args:
+            size: How many it has in all.
+            file: How many of these are in the file that comes now.
 
         Raises:
             QuotaExceeded: The tenant would have more than it may.
@@ -61,19 +70,32 @@ class Arrival:
             PayloadTooLarge: There never is.
             Conflict: It took so long that it was taken for broken off.
         """
-        if size > self._reserved:
-            async with self._database.transaction(self._tenant) as connection:
-                self._reserved = await self._room.reserve(connection, self.id, size, self._demand)
+        if self._refusal is not None:
+            raise self._refusal
+        self._size, self._file = size, file
+        if not self._reserved.covers(size, file):
+            async with self._reserving, self._database.transaction(self._tenant) as connection:
+                await self._reserve(connection)
 
     async def renew(self) -> None:
-        """Keep what is reserved until this is cancelled, also where no byte comes for long or S3 is slow."""
+        """Keep what is reserved until this is cancelled, also where no byte comes for long or S3 is slow.
+
+        What lapsed, for Postgres was away, is reserved anew; where others have the room by now, `cover` says so.
+        """
         while True:
             await asyncio.sleep(self._room.lease.total_seconds() / RENEWALS)
             try:
-                async with self._database.transaction(self._tenant) as connection:
-                    await repository.renew(connection, self.id, self._room.lease)
+                async with self._reserving, self._database.transaction(self._tenant) as connection:
+                    if not await repository.renew(connection, self.id, self._room.lease):
+                        await self._reserve(connection)
+                self._refusal = None
+            except (Conflict, Overloaded, QuotaExceeded) as error:
+                self._refusal = error
             except (psycopg.Error, PlatformError) as error:  # next time, or when it is to become a job
                 log.warning("batch.upload_not_renewed", upload=str(self.id), reason=type(error).__name__)
+
+    async def _reserve(self, connection: repository.Connection) -> None:
+        self._reserved = await self._room.reserve(connection, self.id, self._demand, size=self._size, file=self._file)
 
 
 class Arrivals:
@@ -91,12 +113,11 @@ class Arrivals:
         self._removal = removal
 
     @asynccontextmanager
-    async def arriving(self, tenant: str, objects: int, demand: Demand) -> AsyncIterator[Arrival]:
+    async def arriving(self, tenant: str, demand: Demand) -> AsyncIterator[Arrival]:
         """Let an upload in for the time of the block; nothing of it stays unless `kept` is set when that ends.
 
         Args:
             tenant: Whose it is.
-            objects: How many keys it may come to.
             demand: What room it needs.
 
         Raises:
@@ -106,7 +127,7 @@ class Arrivals:
             DependencyUnavailable: Postgres does not answer.
         """
         arrival = Arrival(self._database, self._room, tenant, demand)
-        await arrival.begin(objects)
+        await arrival.begin()
         renewing = asyncio.create_task(arrival.renew())
         try:
             yield arrival

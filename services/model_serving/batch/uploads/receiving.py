@@ -16,14 +16,12 @@ from services.model_serving.batch.uploads.archive import list_archive
 from services.model_serving.batch.uploads.arrival import Arrivals, to_the_end
 from services.model_serving.batch.uploads.errors import BadArchive, BadForm, UnknownContent, UploadTooLarge
 from services.model_serving.batch.uploads.form import Begin, End, Event, Form
-from services.model_serving.batch.uploads.limits import FRAMING, MIB, Limits, readable
+from services.model_serving.batch.uploads.limits import FRAMING, Limits, readable
 from services.model_serving.batch.uploads.received import Received
 from services.model_serving.batch.uploads.removal import key_of
-from services.model_serving.batch.uploads.room import CLOSE, Demand
+from services.model_serving.batch.uploads.room import CLOSE, IN_MEMORY, Demand
 from services.model_serving.batch.uploads.sniff import HEAD, Media, describe, sniff
 
-IN_MEMORY = MIB
-"""Bytes of a file that are held in memory; the rest of it goes to the disk until it is in S3."""
 FIELD_SIZE = 64 * 1024
 FIELDS = frozenset(FilesRequest.model_fields)
 FILE_FIELD = "files"
@@ -71,10 +69,11 @@ class Receiver:
             BadForm: The form is broken, or has other parts than it should have.
             DependencyUnavailable: S3 or Postgres does not answer.
         """
-        demand = Demand(self._limits.file_size, declared, FRAMING, is_repeat)
-        async with self._arrivals.arriving(tenant, self._limits.files, demand) as arrival:
+        limits = self._limits
+        demand = Demand(limits.file_size, declared, FRAMING, limits.files, is_repeat)
+        async with self._arrivals.arriving(tenant, demand) as arrival:
             received = Received(arrival)
-            await _Reader(received, self._objects, self._limits).read(form, stream)
+            await _Reader(received, self._objects, limits).read(form, stream)
             yield received
 
 
@@ -147,7 +146,7 @@ class _Reader:
         if self._received.size > self._limits.total_size:
             detail = f"The files are larger than {readable(self._limits.total_size)} together."
             raise UploadTooLarge(detail, headers=CLOSE)
-        await self._received.arrival.cover(self._received.size)
+        await self._received.arrival.cover(self._received.size, self._size)
         self._digest.update(data)
         spool.write(data)
 

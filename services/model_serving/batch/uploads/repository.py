@@ -77,13 +77,23 @@ async def reserve(
     return cursor.rowcount == 1
 
 
-async def renew(connection: Connection, upload: UUID, lease: timedelta) -> None:
-    """Keep what is reserved for an upload for another lease; what has a job reserves nothing."""
-    await connection.execute(
-        "UPDATE batch_uploads SET reserved_until = clock_timestamp() + %s "
-        "WHERE id = %s AND NOT removed AND job_id IS NULL",
+async def renew(connection: Connection, upload: UUID, lease: timedelta) -> bool:
+    """Keep what is reserved for an upload for another lease; False when that has ended, or nothing may be reserved.
+
+    What lapsed is locked too, so that whoever reserves it anew waits for a job that is being made of the upload before
+    counting, and not the other way round.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE batch_uploads SET reserved_until =
+            CASE WHEN reserved_until > clock_timestamp() THEN clock_timestamp() + %s ELSE reserved_until END
+        WHERE id = %s AND NOT removed AND job_id IS NULL
+        RETURNING reserved_until > clock_timestamp() AS stands
+        """,
         (lease, upload),
     )
+    row = await cursor.fetchone()
+    return row is not None and bool(row["stands"])
 
 
 async def keep(connection: Connection, upload: UUID, job: UUID, *, files: int, size: int) -> bool:

@@ -1,7 +1,8 @@
 """Room for uploads under way: within the quota of their tenant, and on the disk of the machine that receives them.
 
-It is reserved before bytes are read, in the row of the upload: what the request declares at once, else a portion at a
-time. All processes count the same rows, one after the other.
+It is reserved before bytes are read, in the row of the upload: of the quota what the request declares at once, else a
+portion at a time; of the disk a portion at a time, so that who sends slowly keeps no more of it from others than what
+came. All processes count the same rows, one after the other.
 """
 
 import socket
@@ -17,7 +18,9 @@ from services.model_serving.batch.uploads import repository
 from services.model_serving.batch.uploads.limits import MIB, readable
 
 PORTION = 8 * MIB
-"""Bytes that an upload of unknown length reserves beyond what it has."""
+"""Bytes that an upload reserves beyond what it has: of the disk, and when its length is unknown of the quota."""
+IN_MEMORY = MIB
+"""Bytes of a file that are held in memory; a larger one is on the disk, all of it, until it is in S3."""
 SHARE = 0.75
 """Of the disk, for one tenant that has several uploads under way."""
 CLOSE = {"Connection": "close"}
@@ -30,15 +33,17 @@ class Demand:
     """How much room an upload needs.
 
     Attributes:
-        at_a_time: Most bytes that are on the disk together.
+        file_size: Most bytes of a file; one is on the disk at a time.
         declared: Bytes of the request, when it says how many.
         beside: Of these, how many may be something else than files.
+        files: How many files it may have, each of which may come to a key.
         is_repeat: Whether the answer to the request is known, so that nothing of it will be kept.
     """
 
-    at_a_time: int
+    file_size: int
     declared: int | None = None
     beside: int = 0
+    files: int = 1
     is_repeat: bool = False
 
     @property
@@ -46,9 +51,31 @@ class Demand:
         """Bytes that are sure to come."""
         return max(0, (self.declared or 0) - self.beside)
 
+    @property
+    def least_file(self) -> int:
+        """Bytes that the largest file is sure to have."""
+        return self.least // self.files
+
     def wanted(self, size: int) -> int:
         """Return how many bytes to reserve for an upload that has so many."""
         return size + PORTION if self.declared is None else max(size, self.declared)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What an upload may come to before it has to reserve more.
+
+    Attributes:
+        size: Bytes in all.
+        on_disk: Bytes of a file that is on the disk.
+    """
+
+    size: int = 0
+    on_disk: int = 0
+
+    def covers(self, size: int, file: int) -> bool:
+        """Whether an upload may have so many bytes, and so many in the file that comes now."""
+        return size <= self.size and _on_disk(file) <= self.on_disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +100,17 @@ class Room:
         spool = int(settings.batch_max_spool_size)
         return cls(Quota.of(settings), spool, settings.batch_upload_lease, socket.gethostname())
 
-    async def reserve(self, connection: repository.Connection, upload: UUID, size: int, demand: Demand) -> int:
-        """Reserve room for at least so many bytes of an upload, in the place of what it had; return for how many.
+    async def reserve(
+        self, connection: repository.Connection, upload: UUID, demand: Demand, *, size: int, file: int
+    ) -> Reserved:
+        """Reserve room for an upload, at least for what it has, in the place of what was reserved; return how much.
 
         Args:
             connection: In a transaction of the tenant, which is to end soon.
             upload: Has its row.
-            size: Bytes that it has, or is sure to come to.
             demand: What it needs.
+            size: Bytes that it has.
+            file: Bytes of these in the file that comes now.
 
         Raises:
             QuotaExceeded: The tenant would have more than it may.
@@ -90,21 +120,21 @@ class Room:
         """
         await quotas.lock(connection)
         taken = await repository.taken(connection, upload, self.host)
-        granted = demand.wanted(size)
+        granted, least = demand.wanted(size), max(size, demand.least)
+        counted = 0
         if not demand.is_repeat:
             others = taken.kept + taken.reserved
-            granted = min(granted, max(self.quota.size - others, 0))
-            if granted < size:
-                raise exceeded(BYTES, others + size, self.quota.size, headers=CLOSE)
-        await repository.lock_spool(connection, self.host)
-        least = min(size, demand.at_a_time)
-        free = await self._free(connection, upload, taken.spooled, least)
-        on_disk = min(granted, demand.at_a_time, free)
-        if on_disk < demand.at_a_time:
-            granted = on_disk
-        if not await repository.reserve(connection, upload, self.host, size=granted, on_disk=on_disk, lease=self.lease):
+            granted = counted = min(granted, max(self.quota.size - others, 0))
+            if granted < least:
+                raise exceeded(BYTES, others + least, self.quota.size, headers=CLOSE)
+        on_disk = 0
+        if least_on_disk := _on_disk(max(file, demand.least_file)):
+            await repository.lock_spool(connection, self.host)
+            free = await self._free(connection, upload, taken.spooled, least_on_disk)
+            on_disk = min(file + PORTION, granted, demand.file_size, free)
+        if not await repository.reserve(connection, upload, self.host, size=counted, on_disk=on_disk, lease=self.lease):
             raise Conflict(TOO_LATE, headers=CLOSE)
-        return granted
+        return Reserved(granted, on_disk)
 
     async def _free(self, connection: repository.Connection, upload: UUID, of_tenant: int, least: int) -> int:
         """Return how many bytes an upload may have on the disk.
@@ -125,3 +155,8 @@ class Room:
         if free < least:
             raise Overloaded(FULL, headers=CLOSE)
         return free
+
+
+def _on_disk(file: int) -> int:
+    """Return how many bytes of a file with so many are on the disk."""
+    return file if file > IN_MEMORY else 0

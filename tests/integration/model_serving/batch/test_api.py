@@ -147,6 +147,14 @@ class TestList:
         assert (await service.client.get("/api/v1/jobs", params={"cursor": "x"})).status_code == 422
 
 
+class TestResults:
+    async def test_those_of_a_cancelled_job_are_not_complete(self, service: Service, publisher: Publisher) -> None:
+        place = f"/api/v1/jobs/{(await submitted(service, publisher))['id']}"
+        assert (await service.client.post(f"{place}/cancel")).json()["cancelled"] == 6
+        page = (await service.client.get(f"{place}/results")).json()
+        assert (page["results"], page["next_cursor"], page["complete"]) == ([], None, False)
+
+
 class TestEvents:
     async def test_a_stream_ends_with_the_job(self, service: Service, publisher: Publisher) -> None:
         job = (await submitted(service, publisher))["id"]

@@ -16,6 +16,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.conftest import keys
 from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
+from tests.integration.model_serving.forwarder import free_port
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -233,6 +234,36 @@ class TestRequests:
         assert [answer.status_code for answer in answers] == [202, 202]
         assert answers[0].json()["id"] == answers[1].json()["id"]
         assert len((await service.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+
+    @pytest.mark.parametrize("is_stored", [True, False])
+    async def test_a_repeated_one_gets_its_answer_while_mlflow_is_down(
+        self,
+        settings_env: dict[str, str],
+        settings: ServingSettings,
+        objects: ObjectStore,
+        publisher: Publisher,
+        *,
+        tmp_path: Path,
+        is_stored: bool,
+    ) -> None:
+        publisher.linear(2.0)
+        content, query = b"a,b,c\n1,2,3\n", {"model": publisher.name, "version": "1"}
+        if is_stored:
+            await objects.put("tables/default/1.csv", content)
+            content, query = b"", query | {"key": "tables/default/1.csv"}
+        own = settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
+        away = {"ML_MLFLOW_URL": f"http://127.0.0.1:{free_port()}"}
+
+        async def send(service: Service, key: str) -> httpx.Response:
+            headers = {"content-type": "text/csv", "idempotency-key": key}
+            return await service.client.post("/api/v1/batch/table", content=content, headers=headers, params=query)
+
+        async with serving(own, publisher, tmp_path / "before") as service:
+            first = await send(service, "once")
+        async with serving(own | away, publisher, tmp_path / "after") as service:
+            again, other = await send(service, "once"), await send(service, "another")
+        assert [answer.status_code for answer in (first, again, other)] == [202, 202, 503]
+        assert again.json() == first.json()
 
 
 class TestDeaths:

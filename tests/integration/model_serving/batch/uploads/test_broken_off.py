@@ -80,7 +80,9 @@ class TestBrokenOff:
 
         async def body() -> AsyncIterator[bytes]:
             yield BEGIN + TEXT + b"\r\n"
-            owner.execute("UPDATE batch_uploads SET created_at = now() - interval '2 h'")
+            owner.execute(
+                "UPDATE batch_uploads SET created_at = now() - interval '2 h', reserved_until = now() - interval '1 s'"
+            )
             assert await removal.sweep() == 1
             yield BEGIN + TEXT + b"\r\n--x--\r\n"
 
@@ -92,6 +94,23 @@ class TestBrokenOff:
         with pytest.raises(Conflict):
             await receive()
         assert (bucket.listed(), rows(owner)) == (set(), [])
+
+    async def test_one_that_takes_long_is_not_taken_for_broken_off_while_it_goes_on(
+        self, bucket: Bucket, database: Database, owner: psycopg.Connection
+    ) -> None:
+        removal = Removal(database, bucket.objects, HOUR)
+        receiver = receiver_of(database, bucket.objects)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield BEGIN + TEXT + b"\r\n"
+            owner.execute("UPDATE batch_uploads SET created_at = now() - interval '1 day'")
+            assert await removal.sweep() == 0
+            yield BEGIN + TEXT + b"\r\n--x--\r\n"
+
+        async with receiver.receiving("a", form(), body()) as received:
+            async with database.transaction("a") as connection:
+                assert await repository.keep(connection, received.arrival.id, uuid4(), files=2, size=received.size)
+            assert len(bucket.listed()) == 2
 
     async def test_what_comes_behind_the_form_is_not_read_for_ever(
         self, bucket: Bucket, database: Database, owner: psycopg.Connection

@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.integration.model_serving.batch.uploads.conftest import KIB, Bucket, rows
+from tests.integration.model_serving.batch.uploads.conftest import KIB, Bucket, rows, send
 from tests.integration.model_serving.batch.uploads.slow import SlowBody, spooled_files
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, serving
@@ -200,3 +200,18 @@ class TestDisk:
             assert (never.status_code, large.taken) == (413, 0)
             assert "ML_BATCH_MAX_SPOOL_SIZE" in never.json()["detail"]
         assert len(bucket.listed()) == 2
+
+    async def test_a_form_needs_as_much_of_it_as_its_largest_file(
+        self, environment: dict[str, str], bucket: Bucket, publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.linear(2.0)
+        limits = {
+            "ML_BATCH_MAX_SPOOL_SIZE": str(2 * MIB),
+            "ML_MAX_FILE_SIZE": str(4 * MIB),
+            "ML_MAX_TOTAL_UPLOAD_SIZE": str(8 * MIB),
+        }
+        async with serving(environment, publisher, tmp_path, **limits) as service:
+            fitting = await send(service, publisher, *(ROWS for _ in range(4)))
+            large = await send(service, publisher, 2 * ROWS)
+        assert (fitting.status_code, large.status_code) == (202, 413), (fitting.text, large.text)
+        assert len(bucket.listed()) == 4
