@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.search.errors import LanguageRefused
-from services.search.lexical import repository
+from services.search.lexical import language_repository as repository
 from services.search.lexical.repository import Connection
 
 ENGLISH = "english"

@@ -6,8 +6,8 @@ from typing import Any
 from mlplatform.audit import AuditLog
 from mlplatform.auth import Principal
 from mlplatform.database import Database
+from services.search.lexical.language_repository import raise_generation
 from services.search.lexical.languages import ENGLISH, change_language, read_languages
-from services.search.lexical.repository import raise_generation
 from services.search.query import repository
 from services.search.query.change import Change
 from services.search.query.repository import Connection

@@ -1,6 +1,5 @@
 """Parameters of jobs: what a model does not declare is refused at once, and not by each item."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -13,21 +12,10 @@ from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.conftest import keys
 from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import Service, eventually, serving
+from tests.integration.model_serving.running import Service, eventually
 
 ROW = {"a": 0.25, "b": 0.0, "c": 0.0}
 CSV = b"a,b,c\n0.25,0,0\n"
-
-
-@pytest.fixture
-def environment(settings_env: dict[str, str], settings: ServingSettings, objects: ObjectStore) -> dict[str, str]:
-    return settings_env | {"ML_S3_BUCKET": settings.s3_bucket}
-
-
-@pytest.fixture
-async def service(environment: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    async with serving(environment, publisher, tmp_path / "serving") as running:
-        yield running
 
 
 async def submit(service: Service, publisher: Publisher, way: str, params: dict[str, object]) -> httpx.Response:

@@ -3,7 +3,7 @@ import pytest
 
 from services.search.filters import Filters, equal_to
 from services.search.items import Item
-from services.search.lexical import Reason, leg, repository
+from services.search.lexical import Reason, language_repository, leg, repository
 from tests.integration.search.lexical.shelf import Shelf
 
 
@@ -220,7 +220,7 @@ class TestBounds:
 class TestLanguages:
     async def set(self, shelf: Shelf, entity_type: str, language: str) -> None:
         async with shelf.database.transaction(shelf.tenant) as connection:
-            await repository.set_language(connection, entity_type, language)
+            await language_repository.set_language(connection, entity_type, language)
 
     async def test_a_type_is_indexed_in_its_own(self, shelf):
         await self.set(shelf, "buch", "german")
