@@ -79,16 +79,20 @@ def database(settings: Mapping[str, str], name: str, *, keep: bool, migrated: bo
         # Held by this session: a run that is killed holds nothing, and what it left unfinished is made anew.
         if not server.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (MARK + name,)).fetchone()[0]:
             raise DatabaseTakenError(f"another run is using the database {name}")
-        kept = _is_kept(server, name)
-        if not kept:
-            _create(server, found)
-        if migrated:
-            migrate.upgrade(found.owner)
         try:
-            yield found
+            kept = _is_kept(server, name)
+            if not kept:
+                _create(server, found)
+            if migrated:
+                migrate.upgrade(found.owner)
+            try:
+                yield found
+            finally:
+                if not (keep or kept):
+                    _drop(server, name)
         finally:
-            if not (keep or kept):
-                _drop(server, name)
+            # Not left to the end of the session, which the server notices only after the next run has asked.
+            server.execute("SELECT pg_advisory_unlock(hashtext(%s))", (MARK + name,))
 
 
 @contextmanager
