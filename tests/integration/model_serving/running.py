@@ -52,7 +52,7 @@ async def serving(
     values = {
         "ML_SERVING_CACHE": str(cache),
         "ML_SERVING_MODELS": f"{publisher.name}*",
-        "ML_SERVING_POLL_INTERVAL": "100ms",
+        "ML_SERVING_POLL_INTERVAL": "250ms",
         "ML_RATE_LIMIT_ENABLED": "false",
     }
     with mock.patch.dict(os.environ, environment | values | changes):

@@ -48,13 +48,12 @@ def url_of(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-async def has_chosen(url: str) -> bool:
+async def has_chosen(client: httpx.AsyncClient) -> bool:
     """Whether the embedding service is up, and computes with what it is to compute with."""
-    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
-        try:
-            answer = await client.get("/info")
-        except httpx.TransportError:
-            return False
+    try:
+        answer = await client.get("/info")
+    except httpx.TransportError:
+        return False
     return answer.status_code == 200 and bool(answer.json()["encoder"]["choice"]["complete"])
 
 
@@ -75,8 +74,12 @@ async def search_url(module_env: dict[str, str], tmp_path_factory: pytest.TempPa
         }
         with mock.patch.dict(os.environ, module_env | own):
             embedding, search = create_embedding(EmbeddingSettings()), create_search(SearchSettings())
-        async with listening(embedding, embedding_port), listening(search, search_port):
-            await eventually(lambda: has_chosen(url_of(embedding_port)), SECONDS)
+        async with (
+            listening(embedding, embedding_port),
+            listening(search, search_port),
+            httpx.AsyncClient(base_url=url_of(embedding_port), timeout=60, trust_env=False) as client,
+        ):
+            await eventually(lambda: has_chosen(client), SECONDS)
             yield url_of(search_port)
 
 
