@@ -79,8 +79,8 @@ class Ranker:
         self._embedder = QueryEmbedder(database, embedding)
         self._vectors = vectors
         self._words = words
-        self._comparison = Comparison(vectors, words, patience=patience)
-        self._patience = patience
+        self._comparison = Comparison(vectors, words)
+        self.patience = patience
         self.window = window
         self._few = min(few, window)
 
@@ -171,7 +171,7 @@ class Ranker:
             return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
 
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 return await self._embedder.go_on(principal.tenant, state, search)
         except (psycopg.Error, TimeoutError) as error:
             raise unavailable(ranking.more or "vector", error) from error
@@ -269,7 +269,7 @@ class Ranker:
             return await self._search_vectors(principal, query, state, planning, words=words, course=course)
 
         try:
-            async with asyncio.timeout(self._patience):
+            async with course.limit():
                 return await self._embedder.go_on(principal.tenant, state, search)
         except (DependencyUnavailable, SpaceMismatchError) as error:
             return Proposal(failure=error)
@@ -322,7 +322,7 @@ class Ranker:
             course.rest()
             return NOTHING
         try:
-            async with asyncio.timeout(self._patience):
+            async with course.limit():
                 with course.steps.step("lexical"):
                     found = await self._words.search(
                         await course.first.connection(),
