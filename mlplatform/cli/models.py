@@ -41,6 +41,7 @@ def register_embedder(
     with installed("embedding"):
         from mlplatform.embedders.folder import check_folder  # noqa: PLC0415 - `mlp --help` must answer at once
         from mlplatform.embedders.publishing import publish  # noqa: PLC0415 - loads PyTorch and MLflow
+        from mlplatform.embedders.registering import KIND  # noqa: PLC0415 - the same
 
     version, dimension, weights = register_from(
         source,
@@ -51,6 +52,7 @@ def register_embedder(
         ),
         name=name,
         service=EMBEDDING,
+        kind=KIND,
     )
     facts = {"dimension": dimension, "weights": weights}
     tell(version, facts, f"{dimension} dimensions, weights {weights[:SHOWN]}", as_json=as_json)
@@ -70,7 +72,7 @@ def register_reranker(
     """Register a cross-encoder that re-ranks. Its weights must be safetensors, and no code of its own is ever run."""
     with installed("embedding"):
         from mlplatform.rerankers.folder import check_folder  # noqa: PLC0415 - `mlp --help` must answer at once
-        from mlplatform.rerankers.publishing import publish  # noqa: PLC0415 - loads PyTorch and MLflow
+        from mlplatform.rerankers.publishing import KIND, publish  # noqa: PLC0415 - loads PyTorch and MLflow
 
     version, weights = register_from(
         source,
@@ -81,6 +83,7 @@ def register_reranker(
         ),
         name=name,
         service=EMBEDDING,
+        kind=KIND,
     )
     tell(version, {"weights": weights}, f"weights {weights[:SHOWN]}", as_json=as_json)
 

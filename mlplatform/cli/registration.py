@@ -56,6 +56,7 @@ def register_from(
     *,
     name: str,
     service: str,
+    kind: str | None = None,
 ) -> T:
     """Register what a folder or a hub has; end the command with a message when it is refused.
 
@@ -66,6 +67,7 @@ def register_from(
         publish: Registers a folder, given what is known of where it comes from.
         name: Of the registered model.
         service: Which is to serve it.
+        kind: What that service has it for; None where it has models for one thing only.
     """
     from mlplatform.embedders.errors import EmbedderError  # noqa: PLC0415 - see the module
     from mlplatform.embedders.source import opened  # noqa: PLC0415 - see the module
@@ -75,7 +77,7 @@ def register_from(
 
     def register(folder: Path) -> T:
         registry = Registry(load_settings().mlflow_url)
-        check_owner(registry, name, service)
+        check_owner(registry, name, service, kind)
         return publish(registry, folder, metadata)
 
     hide_bars()

@@ -188,6 +188,18 @@ class Registry:
                     return {metric.key: metric.value for metric in latest}
             return dict(self._client.get_run(version.run_id).data.metrics) if version.run_id else {}
 
+    def kind_of(self, version: ModelVersion) -> str | None:
+        """Say what a version is for, as its logged model has it; None when nobody said."""
+        if version.model_id is None:
+            return None
+        try:
+            with self._errors():
+                return self._client.get_logged_model(version.model_id).model_type or None
+        except RegistryRefused as refusal:
+            if not is_missing(refusal):
+                raise
+            return None  # the logged model was deleted for good
+
     def run_tags(self, version: ModelVersion) -> dict[str, str]:
         """Give the tags of the run that made a version."""
         with self._errors():

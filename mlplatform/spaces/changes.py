@@ -100,6 +100,7 @@ async def _switch(database: Database, space_id: int, actor: str, *, accept_failu
         done = await repository.switch_space(connection, space_id, accept_failures=accept_failures)
         if not done["switched"]:
             raise SpaceLacksItemsError(space_id, done["lacking"], done["failed"])
+        await repository.forget_problem(connection, space_id)  # as why it was not switched to before
         detail = {"from": done["former"], "to": space_id, "lost": done["failed"]}
         await AuditLog(database).record(
             action="space.switched",

@@ -103,6 +103,13 @@ async def reopen_fill(connection: Connection, space_id: int) -> None:
     )
 
 
+async def forget_problem(connection: Connection, space_id: int) -> None:
+    """Take back why nothing happened with a space."""
+    await connection.execute(
+        "UPDATE embedding_fills SET problem = NULL WHERE space_id = %s AND problem IS NOT NULL", (space_id,)
+    )
+
+
 async def set_patience(connection: Connection, limit: timedelta) -> None:
     """Let each statement of this transaction run for so long."""
     await connection.execute(

@@ -127,8 +127,14 @@ async def count_states(connection: Connection, versions: Sequence[tuple[str, str
 
 
 async def find_active_space(connection: Connection) -> DictRow | None:
-    """Return id, model, model_version, digest and dim of the space to search."""
+    """Return id, model, model_version, digest and dim of the space to search, whose table is there in this transaction.
+
+    It names the items, and reads none: a space is retired by one who has them alone.
+    """
     cursor = await connection.execute(
-        "SELECT id, model, model_version, digest, dim FROM embedding_spaces WHERE state = 'active'"
+        """
+        SELECT id, model, model_version, digest, dim FROM embedding_spaces
+        WHERE state = 'active' AND NOT EXISTS (SELECT FROM search_items LIMIT 0)
+        """
     )
     return await cursor.fetchone()

@@ -74,7 +74,7 @@ class Searcher:
         """
         begin = None if cursor is None else Cursor.read(cursor, query.fingerprint())
         settings = self._ranker.expected_settings(query)
-        async with Course(self._database, principal.tenant, settings) as course:
+        async with Course(self._database, principal.tenant, settings, patience=self._ranker.patience) as course:
             return await self._answer(principal, query, begin, course)
 
     async def _answer(self, principal: Principal, query: Query, begin: Cursor | None, course: Course) -> Answer:

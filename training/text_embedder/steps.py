@@ -8,9 +8,11 @@ from mlplatform.cli.serving_api import credential
 from mlplatform.embedders.artifacts import MODEL_FOLDER
 from mlplatform.embedders.errors import EmbedderError
 from mlplatform.embedders.folder import check_folder
+from mlplatform.embedders.registering import KIND, SERVICE
 from mlplatform.errors import PlatformError
 from mlplatform.registry.errors import AliasNotFound, ModelNotFound, RegistryUnavailable, VersionNotFound
 from mlplatform.registry.model_version import ModelVersion
+from mlplatform.registry.ownership import check_owner
 from mlplatform.registry.registry import Registry
 from mlplatform.retrieval.client import SearchClient
 from mlplatform.settings import PlatformSettings, SettingsError
@@ -48,6 +50,8 @@ def run(asked: Arguments) -> int:
     registry = Registry(settings.mlflow_url)
     try:
         registry.ping()
+        if not asked.dry_run:
+            check_owner(registry, asked.registered_name, SERVICE, KIND)
         start, model = open_model(registry, settings, asked)
         found.show_data(console, start, judged)
         outcome = train(asked, settings, start=start, model=model, judged=judged, console=console)

@@ -42,7 +42,8 @@ class Backend(Protocol):
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:
-    """Scale rows to length 1; a row of zeros stays one."""
+    """Scale rows to length 1; a row of zeros stays one, and one with values that are no numbers keeps some."""
     single = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(single, axis=1, keepdims=True)
-    return np.asarray(single / np.maximum(norms, SMALLEST_NORM), dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # of what is not finite; callers look for that
+        return np.asarray(single / np.maximum(norms, SMALLEST_NORM), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How fast a backend is, in a second or two, and how near to fp32."""
+"""How fast a backend is, in a second or two."""
 
 import statistics
 import time
@@ -72,9 +72,3 @@ def query_milliseconds(backend: Backend, tokeniser: Tokeniser) -> float:
         backend.forward(tokeniser.pad(tokens, step=backend.step))
         took.append(time.perf_counter() - started)
     return statistics.median(took) * MILLISECONDS
-
-
-def similarities(vectors: Vectors, reference: Vectors) -> Vectors:
-    """Return the cosine of each pair of unit rows; 0 where a row is not finite."""
-    products = np.sum(vectors * reference, axis=1)
-    return np.where(np.isfinite(products), products, np.float32(0))

@@ -15,7 +15,8 @@ from sentence_transformers import SentenceTransformer
 
 from services.embedding.encoding.backend import OutOfMemory, Vectors
 from services.embedding.encoding.graph import NotExpressibleError, check_expressible
-from services.embedding.encoding.measuring import encode, query_milliseconds, similarities, texts_per_second
+from services.embedding.encoding.likeness import objection, similarities
+from services.embedding.encoding.measuring import encode, query_milliseconds, texts_per_second
 from services.embedding.encoding.names import REFERENCE, BackendName
 from services.embedding.encoding.opening import make_export, open_backend, trial_texts
 from services.embedding.encoding.selection import Selection, obstacle
@@ -23,7 +24,6 @@ from services.embedding.encoding.tokens import Tokeniser, Tokens
 from services.embedding.encoding.torch_backend import DEVICES, TorchBackend, load_model
 from services.embedding.encoding.trials import Trial
 
-LEAST_COSINE = 0.995
 MOST_ATTEMPTS = 2
 NICE = 10
 
@@ -89,20 +89,17 @@ class Preparation:
         make_export(name, selection, self._exports)
         backend = reference if name == REFERENCE else open_backend(name, selection, self._exports)
         budget = selection.budget(name)
-        cosines = similarities(encode(backend, tokeniser, tokens, budget), expected)
+        vectors = encode(backend, tokeniser, tokens, budget)
+        cosines = similarities(vectors, expected)
         rate = texts_per_second(backend, tokeniser, tokens, budget=budget, threads=selection.threads)
-        mean, lowest = float(cosines.mean()), float(cosines.min())
-        trial = Trial(
+        return Trial(
             backend=name,
             texts_per_second=round(rate, 1),
             query_milliseconds=round(query_milliseconds(backend, tokeniser), 2),
-            cosine=round(mean, 5),
-            lowest_cosine=round(lowest, 5),
+            cosine=round(float(cosines.mean()), 5),
+            lowest_cosine=round(float(cosines.min()), 5),
+            refused=objection(vectors, cosines),
         )
-        if mean < LEAST_COSINE:
-            reason = f"its similarity to fp32 is {mean:.4f}, below {LEAST_COSINE}"
-            return trial.model_copy(update={"refused": reason})
-        return trial
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from services.embedding.encoding.exports import library_versions
 from services.embedding.encoding.machine import Machine
 from services.embedding.encoding.names import AUTO, REFERENCE, BackendName, stand_ins
 
-METHOD = "1"
-"""Changes when backends are measured in another way."""
+METHOD = "2"
+"""Changes when backends are measured or refused in another way."""
 
 
 class Trial(BaseModel):

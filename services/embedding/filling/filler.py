@@ -128,9 +128,14 @@ class Filler:
 
         Returns:
             Whether there were any.
+
+        Raises:
+            FillLostError: The space is gone.
         """
         space_id = target.space.id
         async with self._database.transaction(tenant) as connection:
+            if space_id not in await hold_spaces(connection):
+                raise FillLostError
             page = await repository.read_page(connection, after, PAGE)
             if not page:
                 return False

@@ -12,6 +12,7 @@ from services.embedding.indexing.encoding import encode
 from services.embedding.indexing.pending import PendingItem
 from services.embedding.reindexing import repository
 from services.embedding.reindexing.errors import ReindexError
+from services.embedding.reindexing.repository import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class ShardWorker:
         entity_type, after, last = found["entity_type"], found["after_id"], found["last_id"]
         while not found["done"]:
             async with self._database.transaction(tenant) as connection:
+                await self._hold(connection)
                 rows = await read_lacking(
                     connection, self._space.id, (entity_type, after), (entity_type, last), self._batch
                 )
@@ -68,11 +70,15 @@ class ShardWorker:
             outcome = await encode(self._batcher, [item.text for item in items])
             after = items[-1].entity_id
             async with self._database.transaction(tenant) as connection:
-                if self._space.id not in await hold_spaces(connection):
-                    raise ReindexError(f"space {self._space.id} is gone: see mlp spaces list --all")
+                await self._hold(connection)
                 done = await store(connection, self._space.id, items, range(len(items)), outcome)
                 await repository.save_checkpoint(
                     connection, job, shard, after_id=after, stored=done.stored, failed=done.failed
                 )
             stored, failed = stored + done.stored, failed + done.failed
         return ShardDone(stored, failed)
+
+    async def _hold(self, connection: Connection) -> None:
+        """Keep the space until the transaction ends."""
+        if self._space.id not in await hold_spaces(connection):
+            raise ReindexError(f"space {self._space.id} is gone: see mlp spaces list --all")

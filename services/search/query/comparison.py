@@ -1,6 +1,5 @@
 """What one leg says of the candidates of the other."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -39,13 +38,11 @@ class Comparison:
     Args:
         vectors: The vector leg.
         words: The lexical leg.
-        patience: Seconds that each may take.
     """
 
-    def __init__(self, vectors: VectorLeg, words: WordSearch, *, patience: float) -> None:
+    def __init__(self, vectors: VectorLeg, words: WordSearch) -> None:
         self._vectors = vectors
         self._words = words
-        self._patience = patience
 
     async def complete(self, vectors: Proposal, words: Proposal, course: Course) -> Completed:
         """Name what words propose, and compare the query with what of it vectors do not propose.
@@ -55,7 +52,7 @@ class Comparison:
         Args:
             vectors: What vectors propose.
             words: What words propose.
-            course: Its last transaction is used, or opened.
+            course: Its last transaction is used, or opened. Where its time is over, nothing is compared or named.
         """
         near = {number: key for key, number in vectors.numbers.items()}
         missing = [number for number in words.looked_for if number not in near and number not in vectors.asked]
@@ -63,7 +60,7 @@ class Comparison:
         whole = True
         if vectors.vector is not None and vectors.space is not None and missing:
             try:
-                async with asyncio.timeout(self._patience):
+                async with course.limit():
                     with course.steps.step("compare"):
                         literal = vectors.vector.literal()
                         compared += await self._vectors.compare(course.last, vectors.space, literal, missing)
@@ -86,7 +83,7 @@ class Comparison:
 
     async def _name(self, words: Proposal, course: Course) -> Proposal:
         try:
-            async with asyncio.timeout(self._patience):
+            async with course.limit():
                 hits = await self._words.name(await course.last.connection(), words.unnamed)
         except FAILURES as error:
             await course.last.abandon(error)

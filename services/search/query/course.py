@@ -1,5 +1,6 @@
 """What a query takes along from step to step."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -26,12 +27,17 @@ class Course:
         database: Where items are.
         tenant: Whose.
         settings: That the vectors will probably need.
+        patience: Seconds that a step may take; all together may take twice as long.
     """
 
-    def __init__(self, database: Database, tenant: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+    def __init__(
+        self, database: Database, tenant: str, settings: Mapping[str, str] = NO_SETTINGS, *, patience: float
+    ) -> None:
         self.steps = Steps()
         self.first = Reading(database, tenant, settings)
         self.last = Reading(database, tenant)
+        self._patience = patience
+        self._end = asyncio.get_running_loop().time() + 2 * patience
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -44,6 +50,10 @@ class Course:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    def limit(self) -> asyncio.Timeout:
+        """Bound a step: to its own time, and to what is left of that of all."""
+        return asyncio.timeout_at(min(asyncio.get_running_loop().time() + self._patience, self._end))
 
     def rest(self) -> None:
         """Let the first transaction wait for what comes next, though not for long, and not for steps that go alone."""

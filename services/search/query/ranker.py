@@ -79,8 +79,8 @@ class Ranker:
         self._embedder = QueryEmbedder(database, embedding)
         self._vectors = vectors
         self._words = words
-        self._comparison = Comparison(vectors, words, patience=patience)
-        self._patience = patience
+        self._comparison = Comparison(vectors, words)
+        self.patience = patience
         self.window = window
         self._few = min(few, window)
 
@@ -166,9 +166,13 @@ class Ranker:
             DependencyUnavailable: The leg failed or took too long.
             SpaceMismatchError: The embedding service serves other weights than the index was made with.
         """
+
+        async def search(state: State) -> list[Fused]:
+            return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
+
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._search_beyond(principal, query, state, ranking, position=position, limit=limit)
+            async with asyncio.timeout(self.patience):
+                return await self._embedder.go_on(principal.tenant, state, search)
         except (psycopg.Error, TimeoutError) as error:
             raise unavailable(ranking.more or "vector", error) from error
 
@@ -260,32 +264,48 @@ class Ranker:
         if query.mode == "lexical":
             return NOTHING
         planning = asyncio.create_task(self._vectors.plan(principal.tenant, state, query.filters))
+
+        async def search(state: State) -> Proposal:
+            return await self._search_vectors(principal, query, state, planning, words=words, course=course)
+
         try:
-            async with asyncio.timeout(self._patience):
-                with course.steps.step("embed"):
-                    vector, space = await self._embedder.embed(principal, query.text, state)
-                plan = await planning
-                with course.steps.step("vector"):
-                    others: Collection[int] = ()
-                    if words.done():  # as mostly, while the query was embedded
-                        others = words.result().looked_for
-                        course.hand_over()
-                    found = await self._vectors.search(
-                        course.last,
-                        space,
-                        plan,
-                        vector.literal(),
-                        query.filters,
-                        limit=query.depth,
-                        others=others,
-                        numbered=query.mode == "hybrid" and query.fusion == "convex",
-                    )
+            async with course.limit():
+                return await self._embedder.go_on(principal.tenant, state, search)
         except (DependencyUnavailable, SpaceMismatchError) as error:
             return Proposal(failure=error)
         except (psycopg.Error, TimeoutError) as error:
             return Proposal(failure=unavailable("vector", error))
         finally:
             await _end(planning)
+
+    async def _search_vectors(
+        self,
+        principal: Principal,
+        query: Query,
+        state: State,
+        planning: "asyncio.Task[Plan]",
+        *,
+        words: "asyncio.Task[Proposal]",
+        course: Course,
+    ) -> Proposal:
+        with course.steps.step("embed"):
+            vector, space = await self._embedder.embed(principal, query.text, state)
+        plan = await planning
+        with course.steps.step("vector"):
+            others: Collection[int] = ()
+            if words.done():  # as mostly, while the query was embedded
+                others = words.result().looked_for
+                course.hand_over()
+            found = await self._vectors.search(
+                course.last,
+                space,
+                plan,
+                vector.literal(),
+                query.filters,
+                limit=query.depth,
+                others=others,
+                numbered=query.mode == "hybrid" and query.fusion == "convex",
+            )
         return Proposal(
             found.hits,
             strategy=found.strategy,
@@ -302,7 +322,7 @@ class Ranker:
             course.rest()
             return NOTHING
         try:
-            async with asyncio.timeout(self._patience):
+            async with course.limit():
                 with course.steps.step("lexical"):
                     found = await self._words.search(
                         await course.first.connection(),

@@ -29,7 +29,8 @@ LANGUAGES = sql.SQL(
 async def read_state(connection: Connection) -> DictRow:
     """Return the active space, the tenant's generation and settings, and whether items wait for an embedding or failed.
 
-    The number of vectors is the planner's estimate, of all tenants.
+    The number of vectors is the planner's estimate, of all tenants. As items are read too, the table of the space is
+    there until the transaction ends.
     """
     cursor = await connection.execute(
         """

@@ -1,5 +1,6 @@
 """What a change of the model goes through, as tests do and await it."""
 
+from mlplatform.database import Database
 from mlplatform.events import enqueue
 from mlplatform.spaces import changes
 from mlplatform.spaces.space import SpaceState
@@ -48,3 +49,13 @@ async def new_space(database) -> int:
 
     await eventually(exists)
     return next(record.id for record in await changes.list_spaces(database) if record.state is SpaceState.BUILDING)
+
+
+async def items_are_awaited(database: Database) -> bool:
+    """Whether somebody waits for the table of items, as a retirement does while they are read."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
+            "WHERE l.relation = 'search_items'::regclass AND NOT l.granted"
+        )
+        return await cursor.fetchone() is not None

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from mlplatform.audit import AuditLog
-from mlplatform.database import Database
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.errors import SpaceNotReadyError
 from mlplatform.spaces.probes import probe_coverage, probe_nodes
@@ -20,7 +19,15 @@ from services.embedding.indexing.pending import PendingItem
 from services.embedding.served_model import Target
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
-from tests.integration.embedding.changing import OPERATOR, complete, embedded, index, new_space, ready
+from tests.integration.embedding.changing import (
+    OPERATOR,
+    complete,
+    embedded,
+    index,
+    items_are_awaited,
+    new_space,
+    ready,
+)
 from tests.integration.embedding.rows import request, states, vectors, write
 from tests.integration.embedding.tiny import serving
 from tests.integration.embedding.waiting import eventually
@@ -263,6 +270,14 @@ class TestFill:
             await slow._fill_slice(target, "acme", await _items(kernel, "acme"))
         assert await vectors(kernel.database, "acme", building.id) == {}
 
+    async def test_of_a_space_that_is_retired_meanwhile_is_lost(self, kernel, owner_database, indexer, building):
+        target = Target(building, indexer.batcher)
+        await indexer.handle([request("acme", await write(kernel.database, "acme", "1", "text"))])
+        await changes.retire(owner_database, building.id, OPERATOR, force=False)
+
+        with pytest.raises(FillLostError):
+            await self.filler(kernel, target)._fill_page(target, "acme", filling.START)
+
     async def test_of_a_complete_space_begins_anew_when_something_is_found_lacking(self, kernel, indexer, building):
         target = Target(building, indexer.batcher)
         filler = self.filler(kernel, target, recheck=timedelta(hours=1))
@@ -380,21 +395,11 @@ class TestRetire:
         async with kernel.database.transaction("acme") as reader:
             await reader.execute("SELECT count(*) FROM search_items")
             retiring = asyncio.create_task(changes.retire(owner_database, building.id, OPERATOR, force=True))
-            await eventually(partial(_waits, owner_database))
+            await eventually(partial(items_are_awaited, owner_database))
             await reader.execute(f"SELECT count(*) FROM embeddings_{building.id}")  # noqa: S608 - a number
         await retiring
 
         assert (await changes.find_space(kernel.database, building.id)).state is SpaceState.RETIRED
-
-
-async def _waits(database: Database) -> bool:
-    """Whether somebody waits for the items."""
-    async with database.transaction() as connection:
-        cursor = await connection.execute(
-            "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
-            "WHERE l.relation = 'search_items'::regclass AND NOT l.granted"
-        )
-        return await cursor.fetchone() is not None
 
 
 class TestRights:

@@ -13,7 +13,7 @@ from services.embedding.batcher import Batcher
 from services.embedding.filling.requests import RequestFiller
 from services.embedding.reindexing import command
 from services.embedding.reindexing import repository as shards
-from services.embedding.reindexing.errors import StalledError
+from services.embedding.reindexing.errors import ReindexError, StalledError
 from services.embedding.reindexing.options import Options
 from services.embedding.reindexing.shards import ShardWorker
 from services.embedding.reindexing.stream import StreamReindex
@@ -148,6 +148,23 @@ class TestShards:
         assert (done.stored, done.failed) == (1, 1)
         assert await plan(kernel, building, "acme", 100) == []
         assert set(await vectors(kernel.database, "acme", space.id)) == {"good"}
+
+    @pytest.mark.usefixtures("items")
+    async def test_of_a_space_that_is_retired_meanwhile_end_the_work(
+        self, kernel, owner_database, indexer, building, monkeypatch
+    ):
+        (shard,) = await plan(kernel, building, "acme", 100)
+        find = shards.find_shard
+
+        async def find_before_the_retirement(connection, *which):
+            found = await find(connection, *which)
+            await changes.retire(owner_database, building.id, "operator:test", force=False)
+            return found
+
+        monkeypatch.setattr(shards, "find_shard", find_before_the_retirement)
+
+        with pytest.raises(ReindexError, match="is gone"):
+            await ShardWorker(kernel.database, indexer.batcher, building, batch=4).work("acme", JOB, shard["shard"])
 
     @pytest.mark.usefixtures("items")
     async def test_of_one_tenant_are_unknown_to_another(self, kernel, building):

@@ -232,7 +232,7 @@ class TestDegradation:
             await connection.execute("SELECT pg_sleep(60)")
 
         app.state.searcher._ranker._words.search = slow
-        app.state.searcher._ranker._patience = 0.5
+        app.state.searcher._ranker.patience = 0.5
 
         found = await answer(fruit, "red apple")
 

@@ -108,7 +108,7 @@ class TestBeyondCandidates:
         def block():
             with monkeypatch.context() as patched:
                 patched.setattr(ranker._vectors, "search_exact", sleep)
-                patched.setattr(ranker, "_patience", 2.0)
+                patched.setattr(ranker, "patience", 2.0)
                 yield
 
         return block

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from psycopg.pq import TransactionStatus
 
 from mlplatform.database import Database
+from services.search import searcher
 from services.search.lexical import repository as lexical_repository
 from services.search.query import vector_repository
 from services.search.query.course import Course
@@ -141,6 +142,27 @@ class TestTwoTransactions:
         by_words = [one["entity_id"] for one in answer["results"] if one["explain"]["lexical"]["rank"]]
         assert (changed[0].status_code, by_words) == (202, ["007"])
 
+    async def test_words_are_not_searched_again_once_the_time_of_the_query_is_over(self, many, monkeypatch):
+        search, courses = vector_repository.search_hnsw_and_compare, []
+
+        class Observed(Course):
+            def __init__(self, *given, **more):
+                super().__init__(*given, **more)
+                courses.append(self)
+
+        async def change_first(*given, **more):
+            await many.index(item("007", "fruit number7, and it is sweet"))
+            courses[-1]._end = 0.0
+            return await search(*given, **more)
+
+        monkeypatch.setattr(searcher, "Course", Observed)
+        monkeypatch.setattr(vector_repository, "search_hnsw_and_compare", change_first)
+
+        answer = (await many.search("number7", limit=5)).json()
+
+        assert (answer["degraded"], len(answer["results"])) == (["lexical"], 5)
+        assert "lexical search took too long" in answer["reason"]
+
     async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
         """Else they would be searched on a connection that somebody else has by then."""
         searching, ended = asyncio.Event(), []
@@ -242,7 +264,7 @@ class TestReading:
 
 class TestCourse:
     async def test_the_last_steps_go_on_in_the_first_transaction(self, database: Database):
-        async with Course(database, "acme") as course:
+        async with Course(database, "acme", patience=60) as course:
             first = await course.first.connection()
             course.rest()
             course.hand_over()
@@ -251,7 +273,7 @@ class TestCourse:
             assert not course.first.is_open
 
     async def test_steps_that_have_their_own_keep_it(self, database: Database):
-        async with Course(database, "acme") as course:
+        async with Course(database, "acme", patience=60) as course:
             first, last = await course.first.connection(), await course.last.connection()
             course.hand_over()
 
@@ -259,7 +281,7 @@ class TestCourse:
             assert await course.first.connection() is first
 
     async def test_one_that_rests_ends_though_the_last_steps_have_their_own(self, database: Database):
-        async with Course(database, "acme") as course:
+        async with Course(database, "acme", patience=60) as course:
             await course.first.connection()
             await course.last.connection()
             course.rest()
@@ -271,7 +293,7 @@ class TestCourse:
     async def test_the_first_does_not_rest_while_the_last_steps_wait_for_a_connection(self, kernel, monkeypatch):
         """There is one, and the first has it."""
         monkeypatch.setattr("services.search.query.course.PATIENCE_SECONDS", 3600)
-        async with Course(kernel.database, "acme") as course:
+        async with Course(kernel.database, "acme", patience=60) as course:
             first = await course.first.connection()
             opening = asyncio.create_task(course.last.connection())
             await asyncio.sleep(0)
@@ -279,8 +301,23 @@ class TestCourse:
 
             assert await opening is first
 
+    async def test_steps_that_follow_each_other_have_twice_the_time_of_one(self, database: Database):
+        ends: list[float] = []
+
+        async def last_forever(course: Course) -> None:
+            async with course.limit() as limit:
+                ends.append(limit.when())
+                await asyncio.Event().wait()
+
+        async with Course(database, "acme", patience=0.1) as course:
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    await last_forever(course)
+
+        assert ends[1] == ends[2] <= ends[0] + 0.1
+
     async def test_afterwards_no_connection_is_left(self, database: Database):
         for _ in range(30):  # more than the pool has
-            async with Course(database, "acme") as course:
+            async with Course(database, "acme", patience=60) as course:
                 await course.first.connection()
                 course.rest()

@@ -1,6 +1,8 @@
 """A switch that recall or nDCG forbids, and the space that is searched on."""
 
+import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -8,11 +10,15 @@ import pytest
 from psycopg import sql
 
 from mlplatform.database import Database
+from mlplatform.events import running
 from mlplatform.spaces import changes
 from mlplatform.spaces.probes import COMPARED_ROWS
 from mlplatform.spaces.space import SpaceState
+from services.embedding import following
+from services.embedding.following import Follower
 from tests.fixtures.programs import run_mlp
 from tests.integration.embedding.tiny import write_model
+from tests.integration.embedding.waiting import eventually
 from tests.integration.spaces.conftest import Platform
 from tests.integration.spaces.indexes.filling import add_items, add_vectors, make_space
 from tests.integration.spaces.test_command import json_of, type_in
@@ -43,7 +49,8 @@ class TestRecall:
             owner.execute("SET LOCAL maintenance_work_mem = '64MB'")
             owner.execute(
                 sql.SQL(
-                    "CREATE INDEX ON {} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 2, ef_construction = 4)"
+                    "CREATE INDEX sparse_hnsw ON {} USING hnsw (embedding halfvec_cosine_ops) "
+                    "WITH (m = 2, ef_construction = 4)"
                 ).format(table)
             )
             nodes = "INSERT INTO embedding_nodes VALUES ('a node', %s, now())"
@@ -67,6 +74,37 @@ class TestRecall:
 
         assert accepted.returncode == 0, accepted.stdout + accepted.stderr
         assert await states(database) == [SpaceState.STANDBY, SpaceState.ACTIVE]
+
+    async def test_no_node_switches_to_it_by_itself_until_its_index_is_mended(
+        self, database, owner, sparse, settings_env, monkeypatch
+    ):
+        monkeypatch.setattr(following, "AGAIN_SECONDS", 0.1)
+        promoted = "INSERT INTO embedding_production (model, version, follow) VALUES ('text-embedder', '2', %s)"
+        owner.execute(promoted, (sparse,))
+        owner.execute("UPDATE embedding_fills SET complete_at = now() WHERE space_id = %s", (sparse,))
+
+        async def says_why() -> bool:
+            problem = (await changes.find_space(database, sparse)).fill.problem or ""
+            return problem.startswith("not switched to: recall@10 of the index is 0.")
+
+        async with running(Follower(database, recall=0.95, interval=timedelta(milliseconds=50)), "space follower"):
+            for _ in range(2):  # it looks again
+                await eventually(says_why)
+                assert await states(database) == [SpaceState.ACTIVE, SpaceState.BUILDING]
+                owner.execute("UPDATE embedding_fills SET problem = NULL WHERE space_id = %s", (sparse,))
+            await eventually(says_why)
+            listed = await asyncio.to_thread(run_mlp, "spaces", "list", "--json", environment=settings_env)
+            assert "not switched to: recall@10" in json.loads(listed.stdout)[1]["fill"]["problem"]
+
+            owner.execute("DROP INDEX sparse_hnsw")
+            built = await asyncio.to_thread(run_mlp, "spaces", "reindex", str(sparse), environment=settings_env)
+            assert built.returncode == 0, built.stdout + built.stderr
+
+            async def is_switched() -> bool:
+                return await states(database) == [SpaceState.STANDBY, SpaceState.ACTIVE]
+
+            await eventually(is_switched)
+        assert (await changes.find_space(database, sparse)).fill.problem is None
 
 
 class TestJudged:

@@ -104,7 +104,9 @@ class TestChangeOfModel:
         gone = State(Space(99, "text-embedder", "9", "f" * 64, 7, 0), generation=1, pending=False)
         principal = Principal("tester", "acme", frozenset({Role.USER}), "anonymous")
 
-        vector, space = await platform.embedder.embed(principal, "words", gone)
+        vector, space = await platform.embedder.go_on(
+            principal.tenant, gone, lambda state: platform.embedder.embed(principal, "words", state)
+        )
 
         assert (space.id, vector.digest) == (platform.node.space.id, platform.node.space.digest)
 

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
+from tests.integration.embedding.cross_encoders import rerankers
 from tests.integration.embedding.tiny import embedders
 
-__all__ = ["embedders"]
+__all__ = ["embedders", "rerankers"]
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "training" / "text_embedder"))

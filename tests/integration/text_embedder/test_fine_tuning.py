@@ -90,6 +90,14 @@ class TestFineTuning:
         assert "does not answer" in capsys.readouterr().err
         assert versions_of(given) == ["2", "1"]
 
+    def test_a_name_of_a_re_ranker_is_refused_before_any_work(self, given, rerankers, capsys):
+        rerankers.add(1)
+
+        assert main([*given.options, "--model-name", rerankers.name]) == 1
+
+        assert "is the name of a text-reranker" in capsys.readouterr().err
+        assert given.client.get_experiment_by_name(given.experiment) is None
+
     def test_a_model_that_is_not_registered(self, given, capsys):
         assert main([*given.options, "--model", f"{given.name}-other"]) == 2
 

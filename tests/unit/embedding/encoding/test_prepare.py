@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
 from services.embedding.encoding.encoder import Encoder
+from services.embedding.encoding.machine import Gpu, Machine
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.opening import make_export, open_backend, trial_texts
 from services.embedding.encoding.prepare import Preparation
 from services.embedding.encoding.selection import Selection
+from services.embedding.encoding.torch_backend import DEVICES
 from services.embedding.encoding.trials import Record, Trial
 from tests.unit.embedding import models
 from tests.unit.embedding.encoding.test_encoder import KINDS
@@ -29,6 +32,14 @@ def selection_of(model: SentenceTransformer, tmp_path: Path, **changes: object) 
 @pytest.fixture
 def selection(tmp_path) -> Selection:
     return selection_of(models.projected(tmp_path / "bert"), tmp_path)
+
+
+def rescale_words(model: SentenceTransformer, factor: float, *words: str) -> SentenceTransformer:
+    """Multiply the weights of some words, and return the model."""
+    weights = model[0].auto_model.embeddings.word_embeddings.weight
+    with torch.no_grad():
+        weights[model.tokenizer.convert_tokens_to_ids(list(words))] *= factor
+    return model
 
 
 def encode(selection: Selection, name: BackendName, texts: list[str]) -> np.ndarray:
@@ -119,6 +130,37 @@ class TestRun:
         trial = right.records().read().find("onnx-int8")
         assert "similarity" in trial.refused
         assert right.records().read().choose("onnx-int8") == "torch-fp32"
+
+    def test_one_text_that_is_unlike_is_enough(self, tmp_path):
+        healthy = models.pooled(tmp_path / "bert")
+        right = selection_of(healthy, tmp_path, wanted="openvino-fp32")
+        broken = rescale_words(models.pooled(tmp_path / "bert"), -1.0, "central", "bank", "raises", "interest", "rates")
+        wrong = right.model_copy(update={"folder": models.save(broken, tmp_path / "broken")})
+        make_export("openvino-fp32", wrong, wrong.exports())  # under the digest of the right one
+
+        Preparation(right).run()
+
+        trial = right.records().read().find("openvino-fp32")
+        assert trial.cosine > 0.995
+        assert trial.lowest_cosine < 0.9
+        assert f"{trial.lowest_cosine:.4f} for one text" in trial.refused
+
+    def test_half_precision_is_refused_where_it_overflows(self, tmp_path, monkeypatch):
+        for name in ("fp16", "fp32"):  # in the precision of the GPU, on the processor
+            monkeypatch.setitem(DEVICES, f"torch-cuda-{name}", ("cpu", getattr(torch, f"float{name[2:]}")))
+        old = Machine(processor="a processor", bf16=False, gpus=(Gpu(name="Tesla T4", bf16=False),))
+        wanted = {"wanted": "torch-cuda-fp16", "machine": old}
+        sound = selection_of(models.pooled(tmp_path / "bert"), tmp_path, **wanted)
+        loud = rescale_words(models.pooled(tmp_path / "bert"), 1e7, "basil")
+        overflowing = selection_of(loud, tmp_path / "loud", **wanted)
+
+        Preparation(sound).run()
+        Preparation(overflowing).run()
+
+        assert sound.records().read().choose("torch-cuda-fp16") == "torch-cuda-fp16"
+        record = overflowing.records().read()
+        assert record.find("torch-cuda-fp16").refused == "the values of 1 of 57 vectors are no numbers"
+        assert record.choose("torch-cuda-fp16") == "torch-cuda-fp32"
 
     def test_a_backend_that_ended_the_process_twice_is_not_tried_again(self, selection):
         wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
