@@ -190,6 +190,23 @@ class TestLoads:
         assert 1 <= len(loads) <= 2
         assert len(calls) > 20  # there are twenty chunks
 
+    async def test_one_that_cannot_be_loaded_has_no_other_loaded_again(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        noted: Noted,
+    ) -> None:
+        publisher.linear(2.0, serialization_format="cloudpickle")
+        async with worker(settings_env, tmp_path, ML_BATCH_MODELS="1"):
+            jobs = [
+                await ended(service, await submit(service, publisher, ROWS[:2], version=version, report=False))
+                for version in (1, 2, 1)
+            ]
+        assert [job["state"] for job in jobs] == ["completed", "failed", "completed"]
+        assert [what for what, _ in noted()].count("load") == 1
+
 
 class TestRedelivery:
     async def test_a_message_that_comes_again_while_its_chunk_is_scored_has_it_scored_once(
