@@ -9,7 +9,7 @@ import pytest
 from mlplatform.objects import ObjectStore
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.conftest import keys
-from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
+from tests.integration.model_serving.batch.workers import ended, fetch, results, submit_table, worker
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -26,10 +26,7 @@ ROWS = """
 
 async def submitted(service: Service, publisher: Publisher) -> str:
     """Submit a table, and return where its job is when all of its results are stored."""
-    query = {"model": publisher.name, "version": "1"}
-    headers = {"content-type": "text/csv"}
-    answer = await service.client.post("/api/v1/batch/table", content=TABLE, headers=headers, params=query)
-    place = str(answer.headers["location"])
+    place = await submit_table(service, publisher, TABLE)
     assert (await ended(service, place))["succeeded"] == 2
     assert await fetch(service, place, "csv")
     return place
