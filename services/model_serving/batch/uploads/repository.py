@@ -107,6 +107,20 @@ async def keep(connection: Connection, upload: UUID, job: UUID, *, files: int, s
     return cursor.rowcount == 1
 
 
+async def release(connection: Connection, job: UUID) -> None:
+    """Mark the upload of a job that is about to be deleted, so that it counts no more from then on.
+
+    It stays while a result of the job is to be reviewed.
+    """
+    await connection.execute(
+        """
+        UPDATE batch_uploads u SET removed = true WHERE u.job_id = %s
+            AND NOT EXISTS (SELECT FROM batch_reviews r WHERE r.job_id = u.job_id AND r.state = 'pending')
+        """,
+        (job,),
+    )
+
+
 async def remove(connection: Connection, upload: UUID) -> int:
     """Mark an upload without a job as one whose objects are about to be deleted; return how many it may have.
 

@@ -1,14 +1,26 @@
 """Old jobs are deleted when beat says so, with all that was stored for them, and no others."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from mlplatform.database import Database
 from mlplatform.objects import ObjectStore
+from services.model_serving.batch.jobs import repository as jobs
+from services.model_serving.batch.quota.repository import used
+from services.model_serving.batch.tables.tables import KIND as TABLES
+from services.model_serving.batch.uploads import repository as uploads
+from services.model_serving.batch.uploads.received import SOURCE as FILES
+from services.model_serving.batch.uploads.removal import Removal, key_of
+from services.model_serving.batch.work.burial import Burial
+from services.model_serving.batch.work.upkeep import Upkeep
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.conftest import keys
+from tests.integration.model_serving.batch.orders import MODEL
 from tests.integration.model_serving.batch.workers import ended, fetch, results, submit_table, worker
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, eventually, serving
@@ -16,7 +28,7 @@ from tests.integration.model_serving.running import Service, eventually, serving
 TABLE = b"a,b,c\n1,0,0\n2,0,0\nx,0,0\n"
 OLD = {"ML_BATCH_RETENTION": "1s", "ML_BATCH_LEASE": "1h"}
 """Leases are looked after too seldom to remind anybody of old jobs: only a message of beat does."""
-
+DAY = timedelta(days=1)
 ROWS = """
     SELECT (SELECT count(*) FROM batch_jobs WHERE id = %(job)s),
         (SELECT count(*) FROM batch_chunks WHERE job_id = %(job)s),
@@ -99,3 +111,69 @@ class TestRetention:
 
             async with worker(environment, tmp_path):  # which looks for uploads without a job as it begins
                 await eventually(uploads_gone)
+
+
+class Kept:
+    """Uploads of a tenant, and what their jobs count for.
+
+    Args:
+        database: Where they are.
+        objects: Where they are as well.
+        owner: Of the database.
+    """
+
+    def __init__(self, database: Database, objects: ObjectStore, owner: psycopg.Connection) -> None:
+        self._database = database
+        self._objects = objects
+        self._owner = owner
+        self._removal = Removal(database, objects, DAY)
+        self._upkeep = Upkeep(database, objects, Burial(database), interval=DAY, retention=DAY)
+
+    async def add(self, kind: str) -> None:
+        """Store a job of an upload."""
+        upload = uuid4()
+        async with self._database.transaction("a") as connection:
+            about = {"model": asdict(MODEL), "params": {}, "items": 1, "subject": "somebody"}
+            job = await jobs.create(connection, uuid4(), kind=kind, **about)
+            await uploads.begin(connection, upload, 1)
+            assert await uploads.keep(connection, upload, job.id, files=1, size=len(TABLE))
+        await self._objects.put(key_of(upload, 0), TABLE)
+
+    async def used(self) -> tuple[int, int]:
+        """Return how many files and bytes count into the quota."""
+        async with self._database.transaction("a") as connection:
+            found = await used(connection)
+        return found["files"], found["bytes"]
+
+    async def retain(self, *, age: timedelta) -> int:
+        """Delete old jobs as a worker does, when all ended so long ago, and return how many that were."""
+        self._owner.execute(
+            "UPDATE batch_jobs SET state = 'completed', succeeded = items - failed, finished_at = now() - %s", (age,)
+        )
+        return await self._upkeep.delete_old()
+
+    async def sweep(self) -> int:
+        """Delete uploads as a worker does, and return how many that were."""
+        return await self._removal.sweep()
+
+
+@pytest.fixture
+def kept(database: Database, objects: ObjectStore, owner: psycopg.Connection) -> Kept:
+    return Kept(database, objects, owner)
+
+
+class TestUploads:
+    async def test_those_of_a_deleted_job_count_no_more_at_once_and_go_with_the_next_sweep(
+        self, kept: Kept, stored: Stored
+    ) -> None:
+        for kind in (FILES, TABLES):
+            await kept.add(kind)
+        assert await kept.used() == (2, 2 * len(TABLE))
+        assert await kept.retain(age=2 * DAY) == 2
+        assert (await kept.used(), stored.uploads()) == ((0, 0), 2)
+        assert (await kept.sweep(), stored.uploads()) == (2, 0)
+
+    async def test_those_of_a_job_that_is_kept_stay(self, kept: Kept, stored: Stored) -> None:
+        await kept.add(FILES)
+        assert (await kept.retain(age=DAY / 2), await kept.sweep()) == (0, 0)
+        assert (await kept.used(), stored.uploads()) == ((1, len(TABLE)), 1)
