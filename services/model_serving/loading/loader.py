@@ -85,6 +85,10 @@ class ModelLoader:
         """Keep artifacts on disk until the lease is released."""
         return self._cache.lease(key)
 
+    def estimate(self, folder: Path) -> int:
+        """Estimate the bytes of memory that the version in a folder would take."""
+        return memory_of(None, _size(folder))
+
     def open(self, folder: Path, identity: ModelIdentity) -> LoadedModel:
         """Load from a folder and predict the input example, so that the first caller finds the model warm.
 

@@ -22,11 +22,12 @@ SMALLEST = 2**15
 """What a model of a few numbers takes, with its description and its signature: 16 kB were measured over 150 loads."""
 
 
-def memory_of(flavor: str, artifacts: int) -> int:
+def memory_of(flavor: str | None, artifacts: int) -> int:
     """Estimate the bytes that a loaded model takes.
 
     Args:
-        flavor: its library.
+        flavor: its library; None while that is not known, of which none takes more.
         artifacts: bytes of its artifacts.
     """
-    return SMALLEST + int(artifacts * FACTORS.get(flavor, UNKNOWN))
+    factor = UNKNOWN if flavor is None else FACTORS.get(flavor, UNKNOWN)
+    return SMALLEST + int(artifacts * factor)

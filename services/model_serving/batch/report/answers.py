@@ -23,22 +23,28 @@ class Answers:
         self._classes: Counter[str] = Counter()
         self._numbers: list[float] = []
         self._confidences = [0] * CONFIDENCE_BINS
-        self._count = self._truncated = 0
+        self._count = self._truncated = self._uncounted = 0
 
     def add(self, output: Any) -> None:  # noqa: ANN401 (a model may answer anything)
-        """Count an output: by its class, by the classes of the objects it found, or as a number."""
+        """Count an output: by its label, by the labels of the objects it found, or as a number."""
         self._count += 1
         self._truncated += isinstance(output, dict) and output.get("truncated") is True
         judged = judge(output)
         if judged is not None:
             self._confidences[min(int(judged.confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
-        answer = output if judged is None else judged.label
+            answer, is_label = judged.label, True
+        else:
+            answer, is_label = _unsure(output)
         if isinstance(answer, list):
-            self._classes.update(_name(one["label"]) for one in answer if isinstance(one, dict) and "label" in one)
-        elif isinstance(answer, str | bool) or (judged is not None and isinstance(answer, int)):
+            labels = [_name(one["label"]) for one in answer if isinstance(one, dict) and "label" in one]
+            self._classes.update(labels)
+            self._uncounted += bool(answer) and not labels
+        elif isinstance(answer, str | bool) or (is_label and isinstance(answer, int)):
             self._classes[_name(answer)] += 1
         elif isinstance(answer, int | float) and abs(answer) <= sys.float_info.max:
             self._numbers.append(float(answer))
+        else:
+            self._uncounted += 1
 
     def summary(self) -> dict[str, Any]:
         """Return what was counted."""
@@ -50,7 +56,18 @@ class Answers:
             "other_classes": self._classes.total() - sum(count for _, count in shown),
             "confidence": self._confidences if any(self._confidences) else None,
             "numbers": _spread(self._numbers),
+            "uncounted": self._uncounted,
         }
+
+
+def _unsure(output: Any) -> tuple[Any, bool]:  # noqa: ANN401 (a model may answer anything)
+    """Return what an output says that does not say how sure it is, and whether that is a label."""
+    match output:
+        case {"detections": list() as found}:
+            return found, False
+        case {"label": label}:
+            return label, True
+    return output, False
 
 
 def _name(label: object) -> str:

@@ -14,6 +14,7 @@ STATUS = {
     **sections.STATUS,
     "too_few_rows": "too few items to compare",
 }
+UNCOUNTED = "answers are neither classes nor numbers, such as objects without a label"
 
 
 def render_report(report: BatchReport) -> str:
@@ -72,9 +73,10 @@ def _answers(report: BatchReport) -> str:
         parts.append(f"<div><h3>Confidence</h3>{_bars(tenths)}</div>")
     if answers.numbers is not None:
         parts.append(f"<div><h3>Values</h3>{_numbers(answers.numbers)}</div>")
+    uncounted = f'<p class="soft">{answers.uncounted:,} {UNCOUNTED}</p>' if answers.uncounted else ""
     if not parts:
-        return '<p class="empty">no answers that could be counted</p>'
-    return f'<div class="pair">{"".join(parts)}</div>'
+        return uncounted or '<p class="empty">no answers that could be counted</p>'
+    return f'<div class="pair">{"".join(parts)}</div>{uncounted}'
 
 
 def _numbers(spread: NumberSpread) -> str:

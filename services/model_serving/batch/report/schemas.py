@@ -65,6 +65,11 @@ class ReportAnswers(BaseModel):
     other_classes: int
     confidence: list[int] | None = Field(description="Answers by their confidence, in tenths.")
     numbers: NumberSpread | None
+    uncounted: int | None = Field(
+        default=None,
+        description="Answers that are neither classes nor numbers, such as objects without a label; null in reports of "
+        "before.",
+    )
 
 
 class ReportDrift(BaseModel):

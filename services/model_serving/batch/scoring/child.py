@@ -134,7 +134,8 @@ def run(connection: Connection, settings: ServingSettings) -> None:
     after_fork()
     configure_logs(settings, NAME)
     registry = Registry(settings.mlflow_url)
-    models = Models(registry, make_loader(registry, settings), settings.batch_models)
+    loader, memory = make_loader(registry, settings), int(settings.batch_scorer_memory)
+    models = Models(registry, loader, settings.batch_models, memory)
     try:
         Scorer(connection, models, settings).run()
     except (BrokenPipeError, ConnectionResetError):

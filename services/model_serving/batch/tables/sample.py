@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+import pyarrow as pa
+
 from mlplatform.errors import NotFound
 from services.model_serving.batch.tables.answers import PREDICTION
 from services.model_serving.batch.tables.columns import Columns
@@ -28,7 +31,7 @@ def read_answers(storage: Storage, keys: Iterable[str], most: int) -> Iterator[A
             return
         table = from_object(storage.get(key)).drop_columns([ITEM]).slice(0, left)
         left -= table.num_rows
-        columns = [column.to_pylist() for column in table.columns]
+        columns = [_read(column) for column in table.columns]
         if table.column_names == [PREDICTION]:
             yield from columns[0]
             continue
@@ -59,3 +62,18 @@ def read_rows(storage: Storage, sources: Iterable[dict[str, Any]], columns: Colu
             continue
         found += block.table.slice(0, most - len(found)).to_pylist()
     return found
+
+
+def _read(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column; what a text of JSON says for objects and lists, which a column has as such."""
+    values = column.to_pylist()
+    return [_read_text(value) for value in values] if pa.types.is_string(column.type) else values
+
+
+def _read_text(text: str | None) -> Any:  # noqa: ANN401 (an object, a list, or the text)
+    if text is None or not text.startswith(("{", "[")):
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

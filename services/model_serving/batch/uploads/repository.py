@@ -9,6 +9,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from services.model_serving.batch.tables.source import TYPE as TABLE
+
 Connection: TypeAlias = AsyncConnection[DictRow]
 
 
@@ -107,15 +109,30 @@ async def keep(connection: Connection, upload: UUID, job: UUID, *, files: int, s
     return cursor.rowcount == 1
 
 
+async def release(connection: Connection, job: UUID) -> None:
+    """Mark the upload of a job that is about to be deleted, so that it counts no more from then on.
+
+    Files stay while a result of the job is to be reviewed; of a table the reviews themselves have the rows.
+    """
+    await connection.execute(
+        """
+        UPDATE batch_uploads u SET removed = true FROM batch_jobs j WHERE j.id = %s AND u.job_id = j.id
+            AND (j.kind = %s OR NOT EXISTS (
+                SELECT FROM batch_reviews r WHERE r.job_id = j.id AND r.state = 'pending'))
+        """,
+        (job, TABLE),
+    )
+
+
 async def remove(connection: Connection, upload: UUID) -> int:
     """Mark an upload without a job as one whose objects are about to be deleted; return how many it may have.
 
-    Nothing of it is deleted while a result of its job is to be reviewed.
+    Nothing of it is deleted while a result of its job is to be reviewed, unless it was marked with the job.
     """
     cursor = await connection.execute(
         """
         UPDATE batch_uploads u SET removed = true, reserved = 0, spooled = 0, reserved_until = NULL WHERE u.id = %s
-            AND (u.job_id IS NULL OR NOT EXISTS (SELECT FROM batch_jobs j WHERE j.id = u.job_id)
+            AND (u.removed OR u.job_id IS NULL OR NOT EXISTS (SELECT FROM batch_jobs j WHERE j.id = u.job_id)
                 AND NOT EXISTS (SELECT FROM batch_reviews r WHERE r.job_id = u.job_id AND r.state = 'pending'))
         RETURNING objects
         """,

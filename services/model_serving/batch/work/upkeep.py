@@ -15,6 +15,7 @@ from mlplatform.objects import ObjectStore
 from services.model_serving.batch.doorbell.celery_app import retain_interval
 from services.model_serving.batch.jobs import repository as jobs
 from services.model_serving.batch.jobs.places import results_folder
+from services.model_serving.batch.uploads import repository as uploads
 from services.model_serving.batch.work import repository
 from services.model_serving.batch.work.burial import Burial
 
@@ -104,10 +105,14 @@ class Upkeep:
         return deleted
 
     async def _delete(self, tenant: str, job: UUID) -> bool:
-        """Delete a job after the objects of its results, which nobody would find any more without it."""
+        """Delete a job after the objects of its results, which nobody would find any more without it.
+
+        Those of its upload, which has a row, are left to the sweep of uploads.
+        """
         async with self._database.transaction(tenant, jobs.PATIENT) as connection:
             if not await jobs.lock_old(connection, job, self._retention):
                 return False
             await self._objects.delete_under(results_folder(tenant, job))
+            await uploads.release(connection, job)
             await jobs.delete(connection, job)
         return True

@@ -33,7 +33,7 @@ from services.model_serving.batch.work.claims import Claims
 from services.model_serving.batch.work.slot import assign
 from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.batch.orders import MODEL, Silence, caller
-from tests.integration.model_serving.batch.workers import ended, report_of, submit, worker
+from tests.integration.model_serving.batch.workers import ended, report_of, submit, submit_table, worker
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import serving
 
@@ -165,3 +165,21 @@ class TestService:
             refused = await submit(service, publisher, rows[:1], version=1, report=False)
             await ended(service, refused)
             assert (await service.client.get(f"{refused}/report")).status_code == 404
+
+    async def test_objects_that_a_table_was_answered_count_by_their_label(
+        self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
+    ) -> None:
+        publisher.classifier()
+        publisher.counter()
+        texts = b"text\n" + b"".join(b"word " * number + b"\n" for number in range(1, 71))
+        tables = {"1": b"a,b,c\n0.1,0,0\n0.9,0,0\n0.95,0,0\n", "2": texts}
+        async with serving(settings_env, publisher, tmp_path) as service, worker(settings_env, tmp_path):
+            found = []
+            for version, table in tables.items():
+                place = await submit_table(service, publisher, table, version=version)
+                assert (await ended(service, place))["state"] == "completed"
+                found.append((await report_of(service, place))["answers"])
+        labelled, others = found
+        assert (labelled["classes"], labelled["uncounted"]) == ({"high": 2, "low": 1}, 0)
+        assert labelled["confidence"] == [0] * 9 + [3]
+        assert (others["answers"], others["classes"], others["other_classes"], others["uncounted"]) == (70, {}, 0, 70)

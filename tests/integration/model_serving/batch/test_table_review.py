@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tests.integration.model_serving.batch.workers import ended, fetch, results, worker
+from tests.integration.model_serving.batch.workers import ended, fetch, results, submit_table, worker
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import Service, serving
 
@@ -23,17 +23,6 @@ UNSURE = {"a": [0.0, 0.45, 1.0, 0.9, 0.7, None, 0.2], "b": [0.0] * 7, "c": [1.5]
 async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
     async with serving(settings_env, publisher, tmp_path / "serving") as running:
         yield running
-
-
-async def submit_table(service: Service, publisher: Publisher, content: bytes, kind: str, **query: Any) -> str:
-    answer = await service.client.post(
-        "/api/v1/batch/table",
-        content=content,
-        headers={"content-type": kind},
-        params={"model": publisher.name, "version": "1", **query},
-    )
-    assert answer.status_code == 202, answer.text
-    return str(answer.headers["location"])
 
 
 async def reviews(service: Service, place: str) -> dict[int, dict[str, Any]]:

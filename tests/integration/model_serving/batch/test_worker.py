@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeAlias
 from unittest import mock
 
 import orjson
@@ -68,10 +69,33 @@ SPOIL = """
 """
 
 
+Noted: TypeAlias = Callable[[], list[tuple[str, str]]]
+"""Says which processes did what."""
+
+
 @pytest.fixture
 async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
     async with serving(settings_env, publisher, tmp_path / "serving", ML_BATCH_CHUNK_ITEMS="64") as running:
         yield running
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """Return an empty file that a model may write to."""
+    file = tmp_path / "notes"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def killer(publisher: Publisher) -> None:
+    """Register a model that kills its process over a row with an `a` of 666, and takes long over one of 777."""
+    publisher.code(KILLER)
+
+
+def rows_of(*values: float) -> list[dict[str, float]]:
+    """Return a row with each of the values as its `a`."""
+    return [{"a": float(value), "b": 0.0, "c": 0.0} for value in values]
 
 
 class TestScores:
@@ -136,34 +160,61 @@ class TestScores:
 
 
 class TestLoads:
-    async def test_each_process_that_scores_loads_a_version_once_for_all_of_its_chunks(
-        self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
-    ) -> None:
-        notes = tmp_path / "notes"
-        await asyncio.to_thread(notes.touch)
+    @pytest.fixture
+    def noted(self, publisher: Publisher, notes: Path) -> Noted:
+        """Register a model that notes its loads and calls; return what says those of workers, with their processes."""
         publisher.code(LOADING.format(notes=str(notes)))
-        inputs = [{"a": 777.0, "b": 0.0, "c": 0.0}] * 640
+
+        def read() -> list[tuple[str, str]]:
+            found = [line.partition(" ") for line in notes.read_text().splitlines()]
+            return [(what, process) for what, _, process in found if process != str(os.getpid())]
+
+        return read
+
+    async def test_each_process_that_scores_loads_a_version_once_for_all_of_its_chunks(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        noted: Noted,
+    ) -> None:
+        inputs = rows_of(777) * 640
         async with worker(settings_env, tmp_path, ML_BATCH_PROCESSES="2"):
             places = [await submit(service, publisher, inputs, version=1) for _ in range(2)]
             jobs = [await ended(service, place) for place in places]
         assert [job["succeeded"] for job in jobs] == [640, 640]
-        ours = str(os.getpid())
-        found = [line.split() for line in notes.read_text().splitlines()]
-        loads = [process for what, process in found if what == "load" and process != ours]
-        calls = [process for what, process in found if what == "call" and process != ours]
+        loads = [process for what, process in noted() if what == "load"]
+        calls = [process for what, process in noted() if what == "call"]
         assert Counter(loads) == dict.fromkeys(calls, 1)
         assert 1 <= len(loads) <= 2
         assert len(calls) > 20  # there are twenty chunks
 
+    async def test_one_that_cannot_be_loaded_has_no_other_loaded_again(
+        self,
+        service: Service,
+        publisher: Publisher,
+        settings_env: dict[str, str],
+        tmp_path: Path,
+        noted: Noted,
+    ) -> None:
+        publisher.linear(2.0, serialization_format="cloudpickle")
+        async with worker(settings_env, tmp_path, ML_BATCH_MODELS="1"):
+            jobs = [
+                await ended(service, await submit(service, publisher, ROWS[:2], version=version, report=False))
+                for version in (1, 2, 1)
+            ]
+        assert [job["state"] for job in jobs] == ["completed", "failed", "completed"]
+        assert [what for what, _ in noted()].count("load") == 1
+
 
 class TestRedelivery:
     async def test_a_message_that_comes_again_while_its_chunk_is_scored_has_it_scored_once(
-        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
+        self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, notes: Path, owner: psycopg.Connection
     ) -> None:
-        notes, visible = tmp_path / "notes", {"ML_BATCH_VISIBILITY_TIMEOUT": "1s", "ML_BATCH_TURN": "1h"}
-        await asyncio.to_thread(notes.touch)
+        visible = {"ML_BATCH_VISIBILITY_TIMEOUT": "1s", "ML_BATCH_TURN": "1h"}
         publisher.noting(notes, seconds=0.2)
-        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(100, 140)]  # eight seconds
+        inputs = rows_of(*range(100, 140))  # eight seconds
         with mock.patch.dict(os.environ, settings_env | visible):
             celery = make_celery(ServingSettings())
         async with (
@@ -192,16 +243,16 @@ class TestRedelivery:
         assert (job["state"], job["succeeded"]) == ("completed", 40)
         assert [one["output"] for one in found] == [2 * item["a"] for item in inputs]
         assert owner.execute("SELECT claim, deaths FROM batch_chunks WHERE kind = 'score'").fetchall() == [(1, 0)]
-        assert sorted(map(float, notes.read_text().split())) == [item["a"] for item in inputs]
+        written = await asyncio.to_thread(notes.read_text)
+        assert sorted(map(float, written.split())) == [item["a"] for item in inputs]
 
 
+@pytest.mark.usefixtures("killer")
 class TestDeath:
     async def test_an_item_that_kills_its_process_is_isolated(
         self, service: Service, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publisher.code(KILLER)
-        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(20)]
-        inputs[13]["a"] = 666.0
+        inputs = rows_of(*range(13), 666, *range(14, 20))
         async with worker(settings_env, tmp_path) as (_, process):
             place = await submit(service, publisher, inputs, version=1)
             job = await ended(service, place)
@@ -214,10 +265,7 @@ class TestDeath:
     async def test_a_killed_worker_loses_and_doubles_nothing(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
     ) -> None:
-        publisher.code(KILLER)
-        inputs = [{"a": float(number), "b": 0.0, "c": 0.0} for number in range(60)]
-        for slow in inputs[::3]:
-            slow["a"] = 777.0
+        inputs = rows_of(*(number if number % 3 else 777 for number in range(60)))
         changes = {"ML_BATCH_CHUNK_ITEMS": "3", "ML_BATCH_LEASE": "1s"}
         async with serving(settings_env, publisher, tmp_path / "serving", **changes) as service:
             place = await submit(service, publisher, inputs, version=1)
@@ -240,8 +288,7 @@ class TestDeath:
     async def test_sigterm_gives_back_what_would_take_too_long(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path, owner: psycopg.Connection
     ) -> None:
-        publisher.code(KILLER)
-        inputs = [{"a": 777.0, "b": 0.0, "c": 0.0}] * 200  # forty seconds
+        inputs = rows_of(777) * 200  # forty seconds
         async with (
             serving(settings_env, publisher, tmp_path / "serving") as service,
             worker(settings_env, tmp_path, ML_SHUTDOWN_TIMEOUT="6s", ML_BATCH_TURN="1h") as (_, process),
@@ -330,7 +377,7 @@ class TestFault:
 
         changes = {"ML_BATCH_PROCESSES": "2", "ML_SHUTDOWN_TIMEOUT": "5m"}
         async with worker(settings_env, tmp_path, **changes) as (_, process):
-            await submit(service, publisher, [{"a": 100.0, "b": 0.0, "c": 0.0}], version=1)
+            await submit(service, publisher, rows_of(100), version=1)
             await eventually(begun)
             owner.execute(SPOIL)
             await submit(service, publisher, ROWS[:2], version=1)

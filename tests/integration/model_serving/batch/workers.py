@@ -54,6 +54,20 @@ async def submit(service: Service, publisher: Publisher, inputs: list[Any], **fi
     return str(answer.headers["location"])
 
 
+async def submit_table(
+    service: Service, publisher: Publisher, content: bytes, kind: str = "text/csv", **query: str
+) -> str:
+    """Submit a table, and return where its job is."""
+    answer = await service.client.post(
+        "/api/v1/batch/table",
+        content=content,
+        headers={"content-type": kind},
+        params={"model": publisher.name, "version": "1", **query},
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
 async def upload(service: Service, publisher: Publisher, *contents: bytes, **fields: str) -> str:
     """Submit files, and return where their job is."""
     answer = await service.client.post(

@@ -22,6 +22,7 @@ PART = HEADER + ROWS
 QUOTA = 3 * MIB
 """Of which an upload of two parts fits, and no second one."""
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+CSV = {"Content-Type": "text/csv"}
 
 
 @pytest.fixture
@@ -38,54 +39,74 @@ async def service(
         yield running
 
 
-async def post_table(
-    service: Service, publisher: Publisher, body: SlowBody, *, is_declared: bool, **headers: str
-) -> httpx.Response:
-    declared = {"Content-Length": str(body.size)} if is_declared else {}
-    return await service.client.post(
-        "/api/v1/batch/table",
-        params={"model": publisher.name, "version": "1"},
-        content=body.parts(),
-        headers={"Content-Type": "text/csv", **declared, **headers},
-    )
+class Sender:
+    """Sends uploads for a model.
+
+    Args:
+        service: To which.
+        publisher: Of the model.
+    """
+
+    def __init__(self, service: Service, publisher: Publisher) -> None:
+        self._service = service
+        self._publisher = publisher
+
+    async def send_table(self, body: SlowBody, *, is_declared: bool = True, **headers: str) -> httpx.Response:
+        """Send a table, which perhaps says how long it is."""
+        query = {"model": self._publisher.name, "version": "1"}
+        return await self._post("table", body, is_declared=is_declared, query=query, **CSV, **headers)
+
+    async def send_form(self, body: SlowBody, *, is_declared: bool = True) -> httpx.Response:
+        """Send a form, which perhaps says how long it is."""
+        return await self._post("files", body, is_declared=is_declared, **FORM)
+
+    async def _post(
+        self, what: str, body: SlowBody, *, is_declared: bool, query: dict[str, str] | None = None, **headers: str
+    ) -> httpx.Response:
+        if is_declared:
+            headers["Content-Length"] = str(body.size)
+        return await self._service.client.post(
+            f"/api/v1/batch/{what}", params=query, content=body.parts(), headers=headers
+        )
 
 
-def table() -> SlowBody:
-    return SlowBody(PART, ROWS)
+@pytest.fixture
+def sender(service: Service, publisher: Publisher) -> Sender:
+    return Sender(service, publisher)
 
 
-def form(publisher: Publisher) -> SlowBody:
+def table(*, waits: bool = True) -> SlowBody:
+    """Return a table that comes in two parts, the second perhaps when it is let go on."""
+    return body_of(PART, ROWS, waits=waits)
+
+
+def form(publisher: Publisher, *, waits: bool = True) -> SlowBody:
     """Return a form with a text that comes in two parts."""
     head = (
         f'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n{publisher.name}\r\n'
         '--x\r\nContent-Disposition: form-data; name="version"\r\n\r\n1\r\n'
         '--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
     )
-    return SlowBody(head.encode() + ROWS, ROWS + b"\r\n--x--\r\n")
+    return body_of(head.encode() + ROWS, ROWS + b"\r\n--x--\r\n", waits=waits)
 
 
-async def post_form(service: Service, body: SlowBody, *, is_declared: bool) -> httpx.Response:
-    declared = {"Content-Length": str(body.size)} if is_declared else {}
-    return await service.client.post("/api/v1/batch/files", content=body.parts(), headers={**FORM, **declared})
+def body_of(*parts: bytes, waits: bool = False) -> SlowBody:
+    body = SlowBody(*parts)
+    if not waits:
+        body.go_on.set()
+    return body
 
 
 class TestTables:
     @pytest.mark.parametrize("is_declared", [True, False])
     async def test_the_second_is_refused_while_the_first_still_comes(
-        self,
-        service: Service,
-        publisher: Publisher,
-        bucket: Bucket,
-        owner: psycopg.Connection,
-        *,
-        is_declared: bool,
+        self, sender: Sender, bucket: Bucket, owner: psycopg.Connection, *, is_declared: bool
     ) -> None:
         before = spooled_files()
-        first, second = table(), table()
-        coming = asyncio.create_task(post_table(service, publisher, first, is_declared=is_declared))
+        first, second = table(), table(waits=False)
+        coming = asyncio.create_task(sender.send_table(first, is_declared=is_declared))
         await first.begun.wait()
-        second.go_on.set()
-        refused = await post_table(service, publisher, second, is_declared=is_declared)
+        refused = await sender.send_table(second, is_declared=is_declared)
         assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded"), refused.text
         assert "uploads under way" in refused.json()["detail"]
         assert second.taken == (0 if is_declared else len(PART))
@@ -99,47 +120,36 @@ class TestTables:
         assert owner.execute("SELECT reserved, spooled, reserved_until FROM batch_uploads").fetchall() == [(0, 0, None)]
 
     async def test_one_that_declares_more_than_there_is_room_for_is_not_read(
-        self, service: Service, publisher: Publisher, owner: psycopg.Connection
+        self, sender: Sender, owner: psycopg.Connection
     ) -> None:
-        body = SlowBody(PART, ROWS, ROWS)
-        body.go_on.set()
-        refused = await post_table(service, publisher, body, is_declared=True)
+        body = body_of(PART, ROWS, ROWS)
+        refused = await sender.send_table(body)
         assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
         assert (body.taken, rows(owner)) == (0, [])
 
-    async def test_what_was_refused_makes_room_at_once(self, service: Service, publisher: Publisher) -> None:
+    async def test_what_was_refused_makes_room_at_once(self, sender: Sender) -> None:
         for _ in range(3):
-            broken = SlowBody(b"no,such,columns\xff\n" + ROWS, ROWS)
-            broken.go_on.set()
-            assert (await post_table(service, publisher, broken, is_declared=True)).status_code == 422
-        body = table()
-        body.go_on.set()
-        assert (await post_table(service, publisher, body, is_declared=True)).status_code == 202
+            assert (await sender.send_table(body_of(b"no,such,columns\xff\n" + ROWS, ROWS))).status_code == 422
+        assert (await sender.send_table(table(waits=False))).status_code == 202
 
     async def test_so_does_one_whose_sender_goes_away(
-        self, service: Service, publisher: Publisher, bucket: Bucket, owner: psycopg.Connection
+        self, sender: Sender, bucket: Bucket, owner: psycopg.Connection
     ) -> None:
         before = spooled_files()
         gone = table()
-        coming = asyncio.create_task(post_table(service, publisher, gone, is_declared=True))
+        coming = asyncio.create_task(sender.send_table(gone))
         await gone.begun.wait()
         coming.cancel()
         with pytest.raises(asyncio.CancelledError):
             await coming
         assert (bucket.listed(), rows(owner), spooled_files()) == (set(), [], before)
-        body = table()
-        body.go_on.set()
-        assert (await post_table(service, publisher, body, is_declared=True)).status_code == 202
+        assert (await sender.send_table(table(waits=False))).status_code == 202
 
     async def test_a_repeated_request_gets_its_answer_though_there_is_no_room(
-        self, service: Service, publisher: Publisher, bucket: Bucket
+        self, sender: Sender, bucket: Bucket
     ) -> None:
         once = {"Idempotency-Key": uuid4().hex}
-        answers = []
-        for _ in range(2):
-            body = table()
-            body.go_on.set()
-            answers.append(await post_table(service, publisher, body, is_declared=True, **once))
+        answers = [await sender.send_table(table(waits=False), **once) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [202, 202]
         assert len({answer.headers["location"] for answer in answers}) == 1
         assert len(bucket.listed()) == 1
@@ -149,7 +159,7 @@ class TestForms:
     @pytest.mark.parametrize("is_declared", [True, False])
     async def test_the_second_is_refused_before_it_was_read_whole(
         self,
-        service: Service,
+        sender: Sender,
         publisher: Publisher,
         bucket: Bucket,
         owner: psycopg.Connection,
@@ -157,11 +167,10 @@ class TestForms:
         is_declared: bool,
     ) -> None:
         before = spooled_files()
-        first, second = form(publisher), form(publisher)
-        coming = asyncio.create_task(post_form(service, first, is_declared=is_declared))
+        first, second = form(publisher), form(publisher, waits=False)
+        coming = asyncio.create_task(sender.send_form(first, is_declared=is_declared))
         await first.begun.wait()
-        second.go_on.set()
-        refused = await post_form(service, second, is_declared=is_declared)
+        refused = await sender.send_form(second, is_declared=is_declared)
         assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded"), refused.text
         assert second.taken < second.size
         assert (bucket.listed(), not coming.done()) == (set(), True)
@@ -171,10 +180,9 @@ class TestForms:
         assert (len(bucket.listed()), rows(owner)) == (1, [(1, 2 * len(ROWS))])
         assert spooled_files() == before
 
-    async def test_one_that_declares_more_than_there_is_room_for_is_not_read(self, service: Service) -> None:
-        body = SlowBody(ROWS, ROWS, ROWS, ROWS)
-        body.go_on.set()
-        refused = await post_form(service, body, is_declared=True)
+    async def test_one_that_declares_more_than_there_is_room_for_is_not_read(self, sender: Sender) -> None:
+        body = body_of(ROWS, ROWS, ROWS, ROWS)
+        refused = await sender.send_form(body)
         assert (refused.status_code, refused.json()["code"], body.taken) == (429, "quota_exceeded", 0)
 
 
@@ -184,19 +192,18 @@ class TestDisk:
     ) -> None:
         publisher.linear(2.0)
         async with serving(environment, publisher, tmp_path, ML_BATCH_MAX_SPOOL_SIZE=str(QUOTA)) as service:
-            first = table()
-            coming = asyncio.create_task(post_table(service, publisher, first, is_declared=True))
+            sender = Sender(service, publisher)
+            first, second = table(), table(waits=False)
+            coming = asyncio.create_task(sender.send_table(first))
             await first.begun.wait()
-            second = table()
-            second.go_on.set()
-            refused = await post_table(service, publisher, second, is_declared=True)
+            refused = await sender.send_table(second)
             assert (refused.status_code, refused.json()["code"]) == (503, "overloaded"), refused.text
             assert (refused.headers["retry-after"], second.taken) == ("1", 0)
             first.go_on.set()
             assert (await coming).status_code == 202
-            assert (await post_table(service, publisher, second, is_declared=True)).status_code == 202
-            large = SlowBody(PART, ROWS, ROWS)
-            never = await post_table(service, publisher, large, is_declared=True)
+            assert (await sender.send_table(second)).status_code == 202
+            large = body_of(PART, ROWS, ROWS)
+            never = await sender.send_table(large)
             assert (never.status_code, large.taken) == (413, 0)
             assert "ML_BATCH_MAX_SPOOL_SIZE" in never.json()["detail"]
         assert len(bucket.listed()) == 2

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from services.model_serving.batch.report.answers import Answers
 from services.model_serving.batch.report.page import render_report
 from services.model_serving.batch.report.schemas import BatchReport, ReportTimes
@@ -60,13 +62,20 @@ class TestRender:
         assert "<b>2</b><span>texts were cut" in render_report(report(answers))
         assert "texts were cut" not in render_report(report(Answers()))
 
+    def test_answers_that_have_no_class_and_are_no_number(self) -> None:
+        answers = Answers()
+        for number in range(1234):
+            answers.add({"length": number, "words": []})
+        assert "1,234 answers are neither classes nor numbers" in render_report(report(answers))
+        assert "neither classes" not in render_report(report(Answers()))
+
     def test_nothing_to_show(self) -> None:
         assert "no answers" in render_report(report(Answers()))
 
-    def test_a_report_of_before_cut_texts_were_counted(self) -> None:
+    def test_a_report_of_before_all_of_that_was_counted(self) -> None:
         earlier = report(Answers())
         content = earlier.model_dump()
-        del content["answers"]["truncated"]
+        del content["answers"]["truncated"], content["answers"]["uncounted"]
         assert "texts were cut" not in render_report(BatchReport.model_validate(content))
 
     def test_a_report_of_before_there_were_percentiles(self) -> None:
@@ -99,6 +108,27 @@ class TestAnswers:
         answers = Answers()
         answers.add([0.25, 0.75])
         assert answers.summary()["classes"] == {"1": 1}
+
+    @pytest.mark.parametrize(("label", "name"), [("cat", "cat"), (3, "3"), (True, "True")])
+    def test_objects_by_their_label(self, label: object, name: str) -> None:
+        answers = Answers()
+        answers.add({"label": label, "confidence": 0.5})
+        answers.add({"label": label, "length": 7})
+        summary = answers.summary()
+        assert (summary["classes"], summary["uncounted"], summary["confidence"][5]) == ({name: 2}, 0, 1)
+
+    @pytest.mark.parametrize("output", [{"length": 7}, {"label": {"length": 7}}, [1.5, 2.5], [{"box": {}}], None])
+    def test_what_has_none_is_said_to_have_none(self, output: object) -> None:
+        answers = Answers()
+        answers.add(output)
+        summary = answers.summary()
+        assert (summary["classes"], summary["numbers"], summary["uncounted"]) == ({}, None, 1)
+
+    @pytest.mark.parametrize("output", [[], {"detections": []}])
+    def test_an_image_in_which_nothing_was_found_is_an_answer(self, output: object) -> None:
+        answers = Answers()
+        answers.add(output)
+        assert answers.summary()["uncounted"] == 0
 
     def test_the_most_frequent_ones(self) -> None:
         answers = Answers()
