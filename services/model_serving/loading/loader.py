@@ -1,6 +1,7 @@
 """From a version in the registry to a model in memory, warm."""
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -167,7 +168,12 @@ def _input_rows(description: Model) -> int | None:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Return the bytes of the files in a folder that others may delete caches from meanwhile."""
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def make_loader(registry: Registry, settings: ServingSettings) -> ModelLoader:

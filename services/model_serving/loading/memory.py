@@ -26,7 +26,7 @@ def memory_of(flavor: str | None, artifacts: int) -> int:
     """Estimate the bytes that a loaded model takes.
 
     Args:
-        flavor: its library; None while that is not known, of which none takes more.
+        flavor: its library; None while that is not known, of which none has a greater factor.
         artifacts: bytes of its artifacts.
     """
     factor = UNKNOWN if flavor is None else FACTORS.get(flavor, UNKNOWN)

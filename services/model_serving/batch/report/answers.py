@@ -14,20 +14,25 @@ MOST_CLASSES = 50
 BINS = 20
 CONFIDENCE_BINS = 10
 LABEL_CHARACTERS = 100
+LABEL = str | bool | int | float
 
 
 class Answers:
-    """Counts outputs, one after the other."""
+    """Counts outputs, one after the other.
+
+    Attributes:
+        count: Of all.
+    """
 
     def __init__(self) -> None:
         self._classes: Counter[str] = Counter()
         self._numbers: list[float] = []
         self._confidences = [0] * CONFIDENCE_BINS
-        self._count = self._truncated = self._uncounted = 0
+        self.count = self._truncated = self._uncounted = 0
 
     def add(self, output: Any) -> None:  # noqa: ANN401 (a model may answer anything)
         """Count an output: by its label, by the labels of the objects it found, or as a number."""
-        self._count += 1
+        self.count += 1
         self._truncated += isinstance(output, dict) and output.get("truncated") is True
         judged = judge(output)
         if judged is not None:
@@ -36,10 +41,10 @@ class Answers:
         else:
             answer, is_label = _unsure(output)
         if isinstance(answer, list):
-            labels = [_name(one["label"]) for one in answer if isinstance(one, dict) and "label" in one]
-            self._classes.update(labels)
+            labels = [one["label"] for one in answer if isinstance(one, dict) and isinstance(one.get("label"), LABEL)]
+            self._classes.update(map(_name, labels))
             self._uncounted += bool(answer) and not labels
-        elif isinstance(answer, str | bool) or (is_label and isinstance(answer, int)):
+        elif isinstance(answer, str | bool) or (is_label and isinstance(answer, LABEL)):
             self._classes[_name(answer)] += 1
         elif isinstance(answer, int | float) and abs(answer) <= sys.float_info.max:
             self._numbers.append(float(answer))
@@ -50,7 +55,7 @@ class Answers:
         """Return what was counted."""
         shown = self._classes.most_common(MOST_CLASSES)
         return {
-            "answers": self._count,
+            "answers": self.count,
             "truncated": self._truncated,
             "classes": dict(shown),
             "other_classes": self._classes.total() - sum(count for _, count in shown),

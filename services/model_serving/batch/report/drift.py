@@ -16,8 +16,15 @@ from services.model_serving.monitoring.references import Reference
 log = get_logger(__name__)
 
 
+def compared_part(reference: Reference, output: Any) -> Any:  # noqa: ANN401 (any answer)
+    """Return of an answer what a profile says something of, which may be little of it."""
+    if reference.profile is None or reference.task == DETECTIONS or not isinstance(output, dict):
+        return output
+    return {name: output[name] for name in reference.profile.predictions if name in output}
+
+
 def drift_of(
-    reference: Reference, items: Sequence[Any], outputs: Sequence[Any], params: Mapping[str, Any]
+    reference: Reference, items: Sequence[Any], outputs: Sequence[Any], params: Mapping[str, Any], *, rows: int = 0
 ) -> dict[str, Any]:
     """Compare with the reference profile of the version.
 
@@ -26,11 +33,12 @@ def drift_of(
         items: Rows, or the rows of a history each; empty when they are files.
         outputs: Answers.
         params: What was asked of the answers.
+        rows: How many answers there are, if none was kept to compare.
 
     Returns:
         Status, number of rows, and the columns as monitoring stores them.
     """
-    rows = max(len(items), len(outputs))
+    rows = max(len(items), len(outputs), rows)
     found: dict[str, Any] = {"status": "compared", "rows": rows, "alarm": False, "columns": []}
     profile = reference.profile
     if profile is None:

@@ -8,7 +8,7 @@ from mlplatform.registry.registry import Registry
 from services.model_serving.batch.report import repository
 from services.model_serving.batch.report.answers import Answers
 from services.model_serving.batch.report.content import open_content
-from services.model_serving.batch.report.drift import drift_of
+from services.model_serving.batch.report.drift import compared_part, drift_of
 from services.model_serving.batch.report.source import TYPE
 from services.model_serving.batch.report.times import times
 from services.model_serving.batch.scoring.assignment import Assignment, Finished, Unreadable
@@ -26,6 +26,10 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
     """Read what a job came to and write its report."""
     settings = bench.settings
     answers, compared = Answers(), list[Any]()
+    reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
+        assignment.model.name, assignment.model.version
+    )
+    bench.check()
     with repository.reading(settings.database_url.get_secret_value(), assignment.tenant) as connection:
         job = repository.job(connection, assignment.job)
         if job is None:
@@ -37,13 +41,10 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
                 if number % repository.PAGE == 0:
                     bench.check()
                 answers.add(output)
-                if number < MOST_ROWS:
-                    compared.append(output)
+                if number < MOST_ROWS and reference.profile is not None:
+                    compared.append(compared_part(reference, output))
             items = content.items(MOST_ROWS) if compared else []
     bench.check()
-    reference = _references(str(settings.mlflow_url), settings.cache_folder).of(
-        assignment.model.name, assignment.model.version
-    )
     counts = {name: job[name] for name in ("items", "succeeded", "failed", "cancelled", "retries")}
     written = {
         "format": FORMAT,
@@ -51,7 +52,7 @@ def report(assignment: Assignment, bench: Bench) -> Finished | Unreadable:
         "errors": errors,
         "times": times(job, chunks),
         "answers": answers.summary(),
-        "drift": drift_of(reference, items, compared, assignment.params),
+        "drift": drift_of(reference, items, compared, assignment.params, rows=min(answers.count, MOST_ROWS)),
     }
     return Finished({TYPE: written})
 

@@ -11,6 +11,9 @@ from services.model_serving.engine.plain import render
 
 PREDICTION = "prediction"
 PLAIN = (str, int, float, bool, type(None))
+JSON = pa.large_string()
+"""The type of a column that has no other: objects, lists, values of several kinds. Texts are `pa.string()`, so that one
+which a model answered is not taken for what JSON in it says."""
 
 
 class NotRowWiseError(Exception):
@@ -55,4 +58,4 @@ def _array(values: Any) -> pa.Array:  # noqa: ANN401 (as above, one-dimensional 
             return pa.array(plain)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             pass  # of several kinds
-    return pa.array([None if value is None else render(value).decode() for value in plain], pa.string())
+    return pa.array([None if value is None else render(value).decode() for value in plain], JSON)

@@ -7,7 +7,7 @@ import orjson
 import pyarrow as pa
 
 from mlplatform.errors import NotFound
-from services.model_serving.batch.tables.answers import PREDICTION
+from services.model_serving.batch.tables.answers import JSON, PREDICTION
 from services.model_serving.batch.tables.columns import Columns
 from services.model_serving.batch.tables.errors import TableRefused
 from services.model_serving.batch.tables.reading import read_part
@@ -15,6 +15,9 @@ from services.model_serving.batch.tables.results import from_object
 from services.model_serving.batch.tables.scoring import ITEM
 from services.model_serving.batch.tables.source import TablePart
 from services.model_serving.batch.tables.storage import Storage
+
+READ_ROWS = 1000
+"""Answers that are in memory at a time, where they are objects."""
 
 
 def read_answers(storage: Storage, keys: Iterable[str], most: int) -> Iterator[Any]:
@@ -31,12 +34,22 @@ def read_answers(storage: Storage, keys: Iterable[str], most: int) -> Iterator[A
             return
         table = from_object(storage.get(key)).drop_columns([ITEM]).slice(0, left)
         left -= table.num_rows
-        columns = [_read(column) for column in table.columns]
+        yield from answers_in(table)
+
+
+def answers_in(table: pa.Table) -> Iterator[Any]:
+    """Yield what was answered for rows.
+
+    Args:
+        table: Columns as `columns_of` makes them.
+    """
+    names = [name.removeprefix(f"{PREDICTION}_") for name in table.column_names]
+    for batch in table.to_batches(max_chunksize=READ_ROWS):
+        columns = [_read(column) for column in batch.columns]
         if table.column_names == [PREDICTION]:
             yield from columns[0]
-            continue
-        names = [name.removeprefix(f"{PREDICTION}_") for name in table.column_names]
-        yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+        else:
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def read_rows(storage: Storage, sources: Iterable[dict[str, Any]], columns: Columns, most: int) -> list[dict[str, Any]]:
@@ -64,16 +77,15 @@ def read_rows(storage: Storage, sources: Iterable[dict[str, Any]], columns: Colu
     return found
 
 
-def _read(column: pa.ChunkedArray) -> list[Any]:
-    """Return the values of a column; what a text of JSON says for objects and lists, which a column has as such."""
+def _read(column: pa.Array) -> list[Any]:
     values = column.to_pylist()
-    return [_read_text(value) for value in values] if pa.types.is_string(column.type) else values
+    return [_read_text(text) for text in values] if column.type == JSON else values
 
 
-def _read_text(text: str | None) -> Any:  # noqa: ANN401 (an object, a list, or the text)
-    if text is None or not text.startswith(("{", "[")):
-        return text
+def _read_text(text: str | None) -> Any:  # noqa: ANN401 (what the JSON says)
+    if text is None:
+        return None
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError:  # of rows whose answer is a text, beside others whose answer is none
         return text

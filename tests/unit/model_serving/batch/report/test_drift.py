@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlplatform.monitoring.objects import object_columns
 from mlplatform.monitoring.profile import Profile, make_profile
-from services.model_serving.batch.report.drift import drift_of
+from services.model_serving.batch.report.drift import compared_part, drift_of
 from services.model_serving.monitoring.references import Reference
 
 DETECTIONS = "object-detection"
@@ -83,6 +83,17 @@ class TestClasses:
             "label": "major",
             "confidence": "none",
         }
+
+    def test_what_the_profile_does_not_have_is_left_out(self) -> None:
+        reference = Reference(make_profile(None, pd.DataFrame({"label": ["cat"] * 300})))
+        assert compared_part(reference, {"label": "cat", "probabilities": {"cat": 0.9}}) == {"label": "cat"}
+        assert compared_part(reference, "cat") == "cat"
+        of_images = Reference(profile(), task=DETECTIONS)
+        answer = outputs(found(1, 4, seed=2))[0]
+        assert compared_part(of_images, answer) == answer
+
+    def test_without_a_profile_the_answers_are_counted(self) -> None:
+        assert drift_of(Reference(None), [], [], {}, rows=300)["rows"] == 300
 
     def test_no_column_in_common(self) -> None:
         compared = drift_of(Reference(make_profile(None, pd.DataFrame({"label": ["cat"] * 300}))), [], [1.5] * 300, {})

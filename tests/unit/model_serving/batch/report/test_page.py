@@ -109,7 +109,7 @@ class TestAnswers:
         answers.add([0.25, 0.75])
         assert answers.summary()["classes"] == {"1": 1}
 
-    @pytest.mark.parametrize(("label", "name"), [("cat", "cat"), (3, "3"), (True, "True")])
+    @pytest.mark.parametrize(("label", "name"), [("cat", "cat"), (3, "3"), (True, "True"), (1.0, "1.0")])
     def test_objects_by_their_label(self, label: object, name: str) -> None:
         answers = Answers()
         answers.add({"label": label, "confidence": 0.5})
@@ -117,7 +117,7 @@ class TestAnswers:
         summary = answers.summary()
         assert (summary["classes"], summary["uncounted"], summary["confidence"][5]) == ({name: 2}, 0, 1)
 
-    @pytest.mark.parametrize("output", [{"length": 7}, {"label": {"length": 7}}, [1.5, 2.5], [{"box": {}}], None])
+    @pytest.mark.parametrize("output", [{"length": 7}, {"label": {"length": 7}}, [1.5, 2.5], [{"box": {}}], [{"label": None}], None])
     def test_what_has_none_is_said_to_have_none(self, output: object) -> None:
         answers = Answers()
         answers.add(output)
