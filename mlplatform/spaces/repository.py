@@ -165,10 +165,16 @@ async def follow_space(connection: Connection, model: str, space_id: int) -> Non
     await connection.execute("UPDATE embedding_production SET follow = %s WHERE model = %s", (space_id, model))
 
 
-async def find_followed(connection: Connection) -> int | None:
-    """Return the space that is to be switched to as soon as it is complete."""
+async def find_followed(connection: Connection, *, locked: bool = False) -> int | None:
+    """Return the space that is to be switched to as soon as it is complete.
+
+    Args:
+        connection: A transaction.
+        locked: Whether it is to stay so until the transaction ends.
+    """
+    lock = sql.SQL(" FOR UPDATE" if locked else "")
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT follow FROM embedding_production WHERE follow IS NOT NULL")
+        await cursor.execute(sql.SQL("SELECT follow FROM embedding_production WHERE follow IS NOT NULL") + lock)
         found: int | None = await cursor.fetchone()
         return found
 

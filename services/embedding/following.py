@@ -89,7 +89,9 @@ class Follower:
         self._look_at = time.monotonic() + AGAIN_SECONDS
         log.warning("embedding.space_not_switched", space=record.id, reason=refusal)
         async with self._database.transaction() as connection:
-            await note_problem(connection, record.id, f"not switched to: {refusal}")
+            # Somebody else may have switched meanwhile, which is not to be taken back: a switch waits for this row.
+            if await repository.find_followed(connection, locked=True) == record.id:
+                await note_problem(connection, record.id, f"not switched to: {refusal}")
 
     async def _refusal(self, space: Space) -> str | None:
         """Switch unless a probe fails; those that cost little come first.
@@ -105,7 +107,7 @@ class Follower:
         if probe.passed:
             probe = await probe_recall(self._database, space, at_least=self._recall)
         if not probe.passed:
-            return probe.finding
+            return f"{probe.name}: {probe.finding}"
         try:
             await changes.switch(self._database, space.id, ACTOR, accept_failures=False)
         except SpaceError as error:

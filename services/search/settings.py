@@ -51,8 +51,9 @@ class SearchSettings(PlatformSettings):
     search_vector_weight: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Weight of the vectors against words, for indexes that `mlp search tune` has not set one for."""
     search_leg_timeout: Duration = timedelta(seconds=5)
-    """How long a leg may take; after that the answer is that of the other leg, and says so. A ranking as a whole, with
-    the comparisons that follow, takes at most twice as long."""
+    """How long a leg may take; after that the answer is that of the other leg, and says so. Both legs and the
+    comparisons that follow take at most twice as long together; re-ranking and pages beyond the candidates have a time
+    of their own."""
     search_rerank: Annotated[int, Field(ge=0, le=200)] = 0
     """Best results that the re-ranker orders anew, for indexes without a setting of their own and queries that do not
     ask; 0 for none. Each costs the embedding service a pass of a model over the query and the text."""

@@ -50,9 +50,9 @@ def run(asked: Arguments) -> int:
     registry = Registry(settings.mlflow_url)
     try:
         registry.ping()
+        start, model = open_model(registry, settings, asked)
         if not asked.dry_run:
             check_owner(registry, asked.registered_name, SERVICE, KIND)
-        start, model = open_model(registry, settings, asked)
         found.show_data(console, start, judged)
         outcome = train(asked, settings, start=start, model=model, judged=judged, console=console)
         found.show_quality(console, outcome)

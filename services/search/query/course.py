@@ -27,7 +27,7 @@ class Course:
         database: Where items are.
         tenant: Whose.
         settings: That the vectors will probably need.
-        patience: Seconds that a step may take; all together may take twice as long.
+        patience: Seconds that a step may take; all that are bounded may take twice as long together.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Course:
         self.first = Reading(database, tenant, settings)
         self.last = Reading(database, tenant)
         self._patience = patience
-        self._end = asyncio.get_running_loop().time() + 2 * patience
+        self._end: float | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -52,8 +52,11 @@ class Course:
         await self._stack.__aexit__(kind, error, trace)
 
     def limit(self) -> asyncio.Timeout:
-        """Bound a step: to its own time, and to what is left of that of all."""
-        return asyncio.timeout_at(min(asyncio.get_running_loop().time() + self._patience, self._end))
+        """Bound a step: to its own time, and to what is left of that of all, which begins with the first of them."""
+        now = asyncio.get_running_loop().time()
+        if self._end is None:
+            self._end = now + 2 * self._patience
+        return asyncio.timeout_at(min(now + self._patience, self._end))
 
     def rest(self) -> None:
         """Let the first transaction wait for what comes next, though not for long, and not for steps that go alone."""

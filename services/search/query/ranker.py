@@ -132,9 +132,13 @@ class Ranker:
         if len(completed.words.hits) < len(worded.unnamed) and completed.words.failure is None:
             # An item gets another number when its text changes: words have found some by numbers that are gone by now.
             await course.last.close()
-            worded = await self._ask_words(principal.tenant, query, course, named=True)
+            again = await self._ask_words(principal.tenant, query, course, named=True)
             course.hand_over()
-            completed = await self._comparison.complete(vectors, worded, course)
+            if again.failure is None:
+                completed = await self._comparison.complete(vectors, again, course)
+            else:  # what was found is better than nothing, though it lacks an item
+                partial = replace(completed.words, complete=False, reason=again.failure.detail)
+                completed = replace(completed, words=partial, whole=False)
         worded = completed.words
         failed = {"vector": vectors.failure, "lexical": worded.failure}
         degraded: list[Leg] = [leg for leg in ("vector", "lexical") if failed[leg] is not None]

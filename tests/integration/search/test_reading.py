@@ -143,6 +143,7 @@ class TestTwoTransactions:
         assert (changed[0].status_code, by_words) == (202, ["007"])
 
     async def test_words_are_not_searched_again_once_the_time_of_the_query_is_over(self, many, monkeypatch):
+        """What they found otherwise counts."""
         search, courses = vector_repository.search_hnsw_and_compare, []
 
         class Observed(Course):
@@ -158,10 +159,11 @@ class TestTwoTransactions:
         monkeypatch.setattr(searcher, "Course", Observed)
         monkeypatch.setattr(vector_repository, "search_hnsw_and_compare", change_first)
 
-        answer = (await many.search("number7", limit=5)).json()
+        answer = (await many.search("number7 number8", limit=5, explain=True)).json()
 
-        assert (answer["degraded"], len(answer["results"])) == (["lexical"], 5)
+        assert (answer["degraded"], answer["complete"], len(answer["results"])) == ([], False, 5)
         assert "lexical search took too long" in answer["reason"]
+        assert [one["entity_id"] for one in answer["results"] if one["explain"]["lexical"]["rank"]] == ["008"]
 
     async def test_nobody_searches_words_any_more_once_the_caller_has_gone(self, many, monkeypatch):
         """Else they would be searched on a connection that somebody else has by then."""

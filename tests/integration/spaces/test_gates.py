@@ -13,7 +13,7 @@ from mlplatform.database import Database
 from mlplatform.events import running
 from mlplatform.spaces import changes
 from mlplatform.spaces.probes import COMPARED_ROWS
-from mlplatform.spaces.space import SpaceState
+from mlplatform.spaces.space import Space, SpaceState
 from services.embedding import following
 from services.embedding.following import Follower
 from tests.fixtures.programs import run_mlp
@@ -53,7 +53,7 @@ class TestRecall:
                     "WITH (m = 2, ef_construction = 4)"
                 ).format(table)
             )
-            nodes = "INSERT INTO embedding_nodes VALUES ('a node', %s, now())"
+            nodes = "INSERT INTO embedding_nodes VALUES ('a node', %s, now() + interval '1 hour')"
             owner.execute(nodes, ([active.id, space_id],))
         return space_id
 
@@ -85,7 +85,7 @@ class TestRecall:
 
         async def says_why() -> bool:
             problem = (await changes.find_space(database, sparse)).fill.problem or ""
-            return problem.startswith("not switched to: recall@10 of the index is 0.")
+            return problem.startswith("not switched to: recall: recall@10 of the index is 0.")
 
         async with running(Follower(database, recall=0.95, interval=timedelta(milliseconds=50)), "space follower"):
             for _ in range(2):  # it looks again
@@ -94,7 +94,7 @@ class TestRecall:
                 owner.execute("UPDATE embedding_fills SET problem = NULL WHERE space_id = %s", (sparse,))
             await eventually(says_why)
             listed = await asyncio.to_thread(run_mlp, "spaces", "list", "--json", environment=settings_env)
-            assert "not switched to: recall@10" in json.loads(listed.stdout)[1]["fill"]["problem"]
+            assert "not switched to: recall: recall@10" in json.loads(listed.stdout)[1]["fill"]["problem"]
 
             owner.execute("DROP INDEX sparse_hnsw")
             built = await asyncio.to_thread(run_mlp, "spaces", "reindex", str(sparse), environment=settings_env)
@@ -104,6 +104,22 @@ class TestRecall:
                 return await states(database) == [SpaceState.STANDBY, SpaceState.ACTIVE]
 
             await eventually(is_switched)
+        assert (await changes.find_space(database, sparse)).fill.problem is None
+
+    async def test_what_a_node_found_before_somebody_switched_is_not_said(self, database, owner, sparse, monkeypatch):
+        promoted = "INSERT INTO embedding_production (model, version, follow) VALUES ('text-embedder', '2', %s)"
+        owner.execute(promoted, (sparse,))
+        owner.execute("UPDATE embedding_fills SET complete_at = now() WHERE space_id = %s", (sparse,))
+        follower = Follower(database, recall=0.95, interval=timedelta(hours=1))
+
+        async def refuse_late(_space: Space) -> str:
+            await changes.switch(database, sparse, "an operator", accept_failures=False)
+            return "it was not good enough a moment ago"
+
+        monkeypatch.setattr(follower, "_refusal", refuse_late)
+        await follower.look(await changes.list_spaces(database))
+
+        assert await states(database) == [SpaceState.STANDBY, SpaceState.ACTIVE]
         assert (await changes.find_space(database, sparse)).fill.problem is None
 
 

@@ -117,7 +117,9 @@ class TestAnswers:
         summary = answers.summary()
         assert (summary["classes"], summary["uncounted"], summary["confidence"][5]) == ({name: 2}, 0, 1)
 
-    @pytest.mark.parametrize("output", [{"length": 7}, {"label": {"length": 7}}, [1.5, 2.5], [{"box": {}}], [{"label": None}], None])
+    @pytest.mark.parametrize(
+        "output", [{"length": 7}, {"label": {"length": 7}}, [1.5, 2.5], [{"box": {}}], [{"label": None}], None]
+    )
     def test_what_has_none_is_said_to_have_none(self, output: object) -> None:
         answers = Answers()
         answers.add(output)
