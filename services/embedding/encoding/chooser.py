@@ -73,7 +73,7 @@ class Chooser:
             self._note(Record(), None)
             return
         records = selection.records()
-        if selection.next_candidate(records.read()) is not None:
+        if selection.is_open(records.read()):
             self._prepare()
         record = records.read()
         name = record.choose(selection.wanted)

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,13 @@ QUERY_SECONDS = 0.5
 MILLISECONDS = 1000
 
 
+class Speed(NamedTuple):
+    """How fast a backend is."""
+
+    texts_per_second: float
+    query_milliseconds: float
+
+
 def encode(backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], budget: int) -> Vectors:
     """Compute texts in batches within the budget.
 
@@ -33,10 +41,10 @@ def encode(backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], bud
     return np.stack([row for row in rows if row is not None])
 
 
-def texts_per_second(
+def pass_seconds(
     backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], *, budget: int, threads: int
 ) -> float:
-    """Measure throughput, in the fastest of a few passes.
+    """Measure how long the texts take, once.
 
     On a processor it goes by processor time, as if the threads had their cores for themselves: a service starts beside
     others that start, and by the clock the choice would fall on what was measured in a quiet moment.
@@ -49,16 +57,21 @@ def texts_per_second(
         threads: Threads of one batch.
     """
     clock, share = (time.perf_counter, 1) if backend.name in ON_GPUS else (time.process_time, threads)
-    fastest = float("inf")
+    started = clock()
+    encode(backend, tokeniser, tokens, budget)
+    return (clock() - started) / share
+
+
+def texts_per_second(
+    backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], *, budget: int, threads: int
+) -> float:
+    """Measure throughput, in the fastest of a few passes; arguments as those of `pass_seconds`."""
     end = time.perf_counter() + PASS_SECONDS
     encode(backend, tokeniser, tokens, budget)  # compiles the shapes
-    for _ in range(PASSES):
-        started = clock()
-        encode(backend, tokeniser, tokens, budget)
-        fastest = min(fastest, (clock() - started) / share)
-        if time.perf_counter() > end:
-            break
-    return len(tokens) / fastest
+    seconds: list[float] = []
+    while len(seconds) < PASSES and (not seconds or time.perf_counter() < end):
+        seconds.append(pass_seconds(backend, tokeniser, tokens, budget=budget, threads=threads))
+    return len(tokens) / min(seconds)
 
 
 def query_milliseconds(backend: Backend, tokeniser: Tokeniser) -> float:

@@ -19,6 +19,7 @@ KINDS: dict[BackendName, str] = {
     "openvino-fp32": GRAPH_KIND,
     "onnx-int8": "onnx-int8",
 }
+PAGE_TEXTS = 5
 EXAMPLE = ("a short text", "and another one with a few words more")
 
 
@@ -69,6 +70,16 @@ def calibration_texts() -> list[str]:
 def trial_texts() -> list[str]:
     """Return the texts that backends are judged by."""
     return sample_texts()[1::2]
+
+
+def timed_texts() -> list[str]:
+    """Return the texts that backends are timed on: those they are judged by, and pages that are made of them.
+
+    Most of what is indexed is longer than a sentence, and what is fast at sentences need not be at pages.
+    """
+    texts = trial_texts()
+    pages = [" ".join(texts[start : start + PAGE_TEXTS]) for start in range(0, len(texts), PAGE_TEXTS)]
+    return [*texts, *pages]
 
 
 def _write_graph(selection: Selection, folder: Path) -> None:

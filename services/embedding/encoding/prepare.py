@@ -14,11 +14,12 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from services.embedding.encoding.backend import OutOfMemory, Vectors
+from services.embedding.encoding.comparison import Contender, compare
 from services.embedding.encoding.graph import NotExpressibleError, check_expressible
 from services.embedding.encoding.likeness import objection, similarities
 from services.embedding.encoding.measuring import encode, query_milliseconds, texts_per_second
-from services.embedding.encoding.names import REFERENCE, BackendName
-from services.embedding.encoding.opening import make_export, open_backend, trial_texts
+from services.embedding.encoding.names import COMPARISON, REFERENCE, BackendName
+from services.embedding.encoding.opening import make_export, open_backend, timed_texts, trial_texts
 from services.embedding.encoding.selection import Selection, obstacle
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 from services.embedding.encoding.torch_backend import DEVICES, TorchBackend, load_model
@@ -34,8 +35,9 @@ class _Reference(NamedTuple):
     model: SentenceTransformer
     backend: TorchBackend
     tokeniser: Tokeniser
-    tokens: list[Tokens]
+    judged: list[Tokens]
     vectors: Vectors
+    timed: list[Tokens]
 
 
 class Preparation:
@@ -59,16 +61,18 @@ class Preparation:
                 self._records.write(record)
                 trial = self._try(name, record.attempts)
                 self._records.write(self._records.read().add(trial))
+            if finalists := self._selection.finalists(self._records.read()):
+                self._compare(finalists)
             make_export(self._records.read().choose(self._selection.wanted), self._selection, self._exports)
 
     @cached_property
     def _reference(self) -> _Reference:
         model = load_model(self._selection.folder)
         tokeniser = Tokeniser.of(model)
-        tokens = tokeniser(trial_texts())
+        judged = tokeniser(trial_texts())
         backend = TorchBackend(model, REFERENCE)
-        vectors = encode(backend, tokeniser, tokens, self._selection.token_budget)
-        return _Reference(model, backend, tokeniser, tokens, vectors)
+        vectors = encode(backend, tokeniser, judged, self._selection.token_budget)
+        return _Reference(model, backend, tokeniser, judged, vectors, tokeniser(timed_texts()))
 
     def _try(self, name: BackendName, attempts: int) -> Trial:
         if attempts > MOST_ATTEMPTS:
@@ -82,24 +86,38 @@ class Preparation:
             return Trial(backend=name, refused=words.splitlines()[0][:200])
 
     def _measure(self, name: BackendName) -> Trial:
-        selection = self._selection
-        model, reference, tokeniser, tokens, expected = self._reference
+        model, _, tokeniser, judged, expected, timed = self._reference
         if name not in DEVICES:
             check_expressible(model)
-        make_export(name, selection, self._exports)
-        backend = reference if name == REFERENCE else open_backend(name, selection, self._exports)
-        budget = selection.budget(name)
-        vectors = encode(backend, tokeniser, tokens, budget)
+        backend, budget = self._open(name)
+        vectors = encode(backend, tokeniser, judged, budget)
         cosines = similarities(vectors, expected)
-        rate = texts_per_second(backend, tokeniser, tokens, budget=budget, threads=selection.threads)
+        rate = texts_per_second(backend, tokeniser, timed, budget=budget, threads=self._selection.threads)
         return Trial(
             backend=name,
-            texts_per_second=round(rate, 1),
-            query_milliseconds=round(query_milliseconds(backend, tokeniser), 2),
             cosine=round(float(cosines.mean()), 5),
             lowest_cosine=round(float(cosines.min()), 5),
             refused=objection(vectors, cosines),
-        )
+        ).at(rate, query_milliseconds(backend, tokeniser))
+
+    def _open(self, name: BackendName) -> Contender:
+        budget = self._selection.budget(name)
+        if name == REFERENCE:
+            return Contender(self._reference.backend, budget)
+        make_export(name, self._selection, self._exports)
+        return Contender(open_backend(name, self._selection, self._exports), budget)
+
+    def _compare(self, finalists: tuple[BackendName, ...]) -> None:
+        """Measure the fastest in turns; where that ends the process, what each did alone decides."""
+        record = self._records.read().start(COMPARISON)
+        self._records.write(record)
+        trials: list[Trial] = []
+        if record.attempts <= MOST_ATTEMPTS:
+            contenders = {name: self._open(name) for name in finalists}
+            reference = self._reference
+            speeds = compare(contenders, reference.tokeniser, reference.timed, threads=self._selection.threads)
+            trials = [trial.at(*speeds[trial.backend]) for trial in record.trials if trial.backend in speeds]
+        self._records.write(record.compare(finalists, trials))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,14 @@ class Selection(BaseModel):
         untried = (name for name in self.candidates() if record.find(name) is None)
         return next((name for name in untried if not any(map(record.serves, self._better(name)))), None)
 
+    def finalists(self, record: Record) -> tuple[BackendName, ...]:
+        """Return what is to be compared when all is tried: only `auto` chooses the fastest."""
+        return record.finalists() if self.wanted == AUTO and self.next_candidate(record) is None else ()
+
+    def is_open(self, record: Record) -> bool:
+        """Whether something is still to be measured."""
+        return self.next_candidate(record) is not None or bool(self.finalists(record))
+
     def _better(self, name: BackendName) -> tuple[str, ...]:
         """Return the backends beside which one is not looked at."""
         if name in ON_GPUS:

@@ -2,11 +2,12 @@
 
 import fcntl
 import hashlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,8 +16,13 @@ from services.embedding.encoding.exports import library_versions
 from services.embedding.encoding.machine import Machine
 from services.embedding.encoding.names import AUTO, REFERENCE, BackendName, stand_ins
 
-METHOD = "2"
+METHOD = "3"
 """Changes when backends are measured or refused in another way."""
+FINALISTS = 3
+FINALIST_SHARE = 0.5
+"""Of the throughput of the fastest: measured apart from it, a backend was seen to lose a third to its host's load."""
+TIE = 0.95
+"""Of the throughput of the fastest, from which on the time of a query decides."""
 
 
 class Trial(BaseModel):
@@ -26,12 +32,17 @@ class Trial(BaseModel):
 
     backend: BackendName
     texts_per_second: Annotated[
-        float | None, Field(description="On texts of mixed lengths, with the cores for itself: by processor time.")
+        float | None, Field(description="On sentences and pages, with the cores for itself: by processor time.")
     ] = None
     query_milliseconds: Annotated[float | None, Field(description="One query of about a dozen tokens.")] = None
     cosine: Annotated[float | None, Field(description="Mean similarity to fp32 on built-in texts.")] = None
     lowest_cosine: Annotated[float | None, Field(description="Of the text that came off worst.")] = None
     refused: Annotated[str | None, Field(description="Why it may not serve, null when it may.")] = None
+
+    def at(self, texts_per_second: float, query_milliseconds: float) -> "Trial":
+        """Return the same at a speed that was measured."""
+        speed = {"texts_per_second": round(texts_per_second, 1), "query_milliseconds": round(query_milliseconds, 2)}
+        return self.model_copy(update=speed)
 
 
 class Record(BaseModel):
@@ -40,7 +51,12 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     trials: tuple[Trial, ...] = ()
-    trying: Annotated[BackendName | None, Field(description="Tried at the moment, or when the process ended.")] = None
+    compared: Annotated[
+        tuple[BackendName, ...], Field(description="Measured again, in turns: one of them is the fastest.")
+    ] = ()
+    trying: Annotated[
+        BackendName | Literal["comparison"] | None, Field(description="Tried at the moment, or when the process ended.")
+    ] = None
     attempts: Annotated[int, Field(description="How often that one was started and not finished.")] = 0
 
     def find(self, name: str) -> Trial | None:
@@ -52,26 +68,53 @@ class Record(BaseModel):
         trial = self.find(name)
         return trial is not None and trial.refused is None
 
-    def start(self, name: BackendName) -> "Record":
+    def start(self, name: BackendName | Literal["comparison"]) -> "Record":
         """Say what is tried next."""
         again = self.attempts if self.trying == name else 0
-        return Record(trials=self.trials, trying=name, attempts=again + 1)
+        return self.model_copy(update={"trying": name, "attempts": again + 1})
 
     def abandon(self) -> "Record":
         """Say that the attempt was called off, and that this is not its fault."""
-        return Record(trials=self.trials)
+        return self.model_copy(update={"trying": None, "attempts": 0})
 
     def add(self, trial: Trial) -> "Record":
-        """Say how it went."""
-        others = tuple(kept for kept in self.trials if kept.backend != trial.backend)
-        return Record(trials=(*others, trial))
+        """Say how it went; what was compared before has one more to be compared with."""
+        return Record(trials=(*self._without(trial), trial))
+
+    def finalists(self) -> tuple[BackendName, ...]:
+        """Return those near the fastest, which are still to be compared with each other; none where one stands out."""
+        able = sorted((trial for trial in self.trials if trial.refused is None), key=_speed, reverse=True)
+        near = [trial.backend for trial in able if _speed(trial) >= FINALIST_SHARE * _speed(able[0])][:FINALISTS]
+        return tuple(near) if len(near) > 1 and not self.compared else ()
+
+    def compare(self, names: tuple[BackendName, ...], trials: Iterable[Trial]) -> "Record":
+        """Say that backends were compared, and what came of it."""
+        measured = tuple(trials)
+        return Record(trials=(*self._without(*measured), *measured), compared=names)
 
     def choose(self, wanted: str) -> BackendName:
-        """Return the wanted backend or what serves in its place, of all the fastest for `auto`, else the reference."""
+        """Return the wanted backend or what serves in its place, of all the fastest for `auto`, else the reference.
+
+        Of those that are about as fast, it is the one that takes a query the shortest time.
+        """
         named: set[str] = {wanted} if self.serves(wanted) else set(stand_ins(wanted))
-        able = [trial for trial in self.trials if trial.refused is None and (wanted == AUTO or trial.backend in named)]
-        best = max(able, key=lambda trial: trial.texts_per_second or 0, default=None)
-        return best.backend if best else REFERENCE
+        if wanted == AUTO:
+            named = set(self.compared or [trial.backend for trial in self.trials])
+        able = [trial for trial in self.trials if trial.refused is None and trial.backend in named]
+        near = [trial for trial in able if _speed(trial) >= TIE * max(map(_speed, able))]
+        return min(near, key=_query).backend if near else REFERENCE
+
+    def _without(self, *trials: Trial) -> tuple[Trial, ...]:
+        others = {trial.backend for trial in trials}
+        return tuple(kept for kept in self.trials if kept.backend not in others)
+
+
+def _speed(trial: Trial) -> float:
+    return trial.texts_per_second or 0
+
+
+def _query(trial: Trial) -> float:
+    return trial.query_milliseconds or math.inf
 
 
 class Records:

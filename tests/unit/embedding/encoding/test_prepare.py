@@ -93,6 +93,8 @@ class TestRun:
         for trial in record.trials:
             assert trial.refused or (trial.texts_per_second and trial.query_milliseconds and trial.cosine > 0.995)
         assert record.find("torch-fp32").refused is None
+        assert not selection.is_open(record)
+        assert not record.compared or record.choose("auto") in record.compared
 
     def test_what_was_measured_is_not_measured_again(self, selection):
         Preparation(selection).run()
@@ -170,6 +172,36 @@ class TestRun:
         Preparation(wanted).run()
 
         assert "ended the process" in wanted.records().read().find("openvino-fp32").refused
+
+    def test_a_comparison_that_ended_the_process_twice_leaves_it_to_what_each_did_alone(self, selection):
+        refused = (Trial(backend=name, refused="not here") for name in selection.candidates())
+        tried = Record(trials=tuple(refused))
+        for name, rate in [("torch-fp32", 100), ("openvino-fp32", 120)]:
+            tried = tried.add(Trial(backend=name, texts_per_second=rate))
+        selection.records().write(tried.start("comparison").start("comparison"))
+
+        Preparation(selection).run()
+
+        record = selection.records().read()
+        assert record.trials == tried.trials
+        assert (record.compared, record.choose("auto")) == (("openvino-fp32", "torch-fp32"), "openvino-fp32")
+
+    def test_those_near_the_fastest_are_measured_in_turns(self, selection):
+        refused = (Trial(backend=name, refused="not here") for name in selection.candidates())
+        tried = Record(trials=tuple(refused))
+        for name in ("torch-fp32", "openvino-fp32"):
+            tried = tried.add(Trial(backend=name, texts_per_second=1e9, cosine=1.0))
+        selection.records().write(tried)
+
+        Preparation(selection).run()
+
+        record = selection.records().read()
+        assert sorted(record.compared) == ["openvino-fp32", "torch-fp32"]
+        for name in record.compared:
+            trial = record.find(name)
+            assert 0 < trial.texts_per_second < 1e8
+            assert (trial.cosine, trial.refused) == (1.0, None)
+            assert trial.query_milliseconds > 0
 
     def test_a_model_that_no_graph_can_hold_stays_with_pytorch(self, tmp_path):
         selection = selection_of(models.static(), tmp_path, wanted="openvino-fp32")

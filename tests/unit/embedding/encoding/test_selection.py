@@ -90,6 +90,34 @@ class TestCandidates:
         assert names(tried(modern)) == ["torch-fp32", "torch-cuda-fp16"]
 
 
+class TestFinalists:
+    def test_are_compared_when_all_is_tried(self):
+        selection = selection_on(ABLE)
+        record = tried(selection)
+        first = Record(trials=record.trials[:4])
+
+        assert selection.finalists(first) == ()
+        assert selection.is_open(first)
+        assert len(selection.finalists(record)) == 3
+        assert selection.is_open(record)
+
+    def test_are_not_compared_again(self):
+        selection = selection_on(ABLE)
+        record = tried(selection)
+
+        assert not selection.is_open(record.compare(selection.finalists(record), ()))
+
+    def test_are_none_where_a_backend_is_named(self):
+        selection = selection_on(ABLE, wanted="openvino-int8")
+
+        assert not selection.is_open(tried(selection))
+
+    def test_are_none_beside_a_gpu(self):
+        selection = selection_on(ABLE.model_copy(update={"gpus": (L4,)}))
+
+        assert not selection.is_open(tried(selection))
+
+
 class TestRun:
     def test_a_backend_that_the_machine_lacks_is_not_computed_with(self, tmp_path):
         folder = models.save(models.pooled(tmp_path / "bert"), tmp_path / "model")

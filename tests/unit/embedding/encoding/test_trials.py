@@ -10,6 +10,7 @@ FAST = Trial(backend="openvino-int8", texts_per_second=300, cosine=0.999)
 SLOW = Trial(backend="torch-fp32", texts_per_second=50, cosine=1.0)
 HALF = Trial(backend="torch-cuda-fp16", texts_per_second=2000, cosine=0.9999)
 WHOLE = Trial(backend="torch-cuda-fp32", texts_per_second=1500, cosine=1.0)
+THIRD = Trial(backend="onnx-int8", texts_per_second=250, cosine=0.999)
 OLD_GPU = Trial(backend="torch-cuda-bf16", refused="the GPU Tesla T4 has no bf16 instructions")
 UNLIKE = Trial(backend="onnx-int8", texts_per_second=900, cosine=0.9, refused="its similarity is too low")
 
@@ -45,8 +46,52 @@ class TestChoose:
         assert tried.choose("torch-cuda-fp32") == "torch-cuda-fp32"
         assert Record(trials=(SLOW, OLD_GPU)).choose("torch-cuda-bf16") == "torch-fp32"
 
+    def test_of_two_that_are_about_as_fast_it_is_the_one_with_the_shorter_query(self):
+        nearly = FAST.model_copy(update={"backend": "openvino-bf16"}).at(290, 0.9)
+
+        assert Record(trials=(FAST.at(300, 1.8), nearly)).choose("auto") == "openvino-bf16"
+        assert Record(trials=(FAST.at(300, 1.8), nearly.at(280, 0.9))).choose("auto") == "openvino-int8"
+
+    def test_after_a_comparison_it_is_one_of_those_that_took_part(self):
+        lucky = Trial(backend="openvino-bf16", texts_per_second=290)
+        record = Record(trials=(SLOW, FAST, lucky, THIRD)).compare(
+            ("openvino-int8", "openvino-bf16"), (FAST.at(200, 1), lucky.at(150, 1))
+        )
+
+        assert record.choose("auto") == "openvino-int8"
+        assert record.choose("onnx-int8") == "onnx-int8"
+
     def test_the_reference_serves_while_nothing_is_known(self):
         assert Record().choose("auto") == "torch-fp32"
+
+
+class TestFinalists:
+    def test_are_those_near_the_fastest(self):
+        assert Record(trials=(SLOW, THIRD, FAST)).finalists() == ("openvino-int8", "onnx-int8")
+
+    def test_are_three_at_most(self):
+        others = [
+            Trial(backend=name, texts_per_second=rate)
+            for name, rate in [("torch-bf16", 251), ("openvino-bf16", 280), ("openvino-fp32", 249)]
+        ]
+
+        assert Record(trials=(THIRD, *others, FAST)).finalists() == ("openvino-int8", "openvino-bf16", "torch-bf16")
+
+    def test_are_none_where_one_stands_out_or_may_serve_alone(self):
+        assert Record(trials=(SLOW, FAST, UNLIKE)).finalists() == ()
+        assert Record().finalists() == ()
+
+    def test_are_compared_once(self):
+        record = Record(trials=(THIRD, FAST))
+
+        assert record.compare(record.finalists(), ()).finalists() == ()
+
+    def test_are_compared_again_with_one_that_came_later(self):
+        record = Record(trials=(THIRD, FAST)).compare(("openvino-int8", "onnx-int8"), ())
+
+        later = record.add(Trial(backend="openvino-bf16", texts_per_second=310))
+
+        assert later.finalists() == ("openvino-bf16", "openvino-int8", "onnx-int8")
 
 
 class TestAttempts:
@@ -61,12 +106,18 @@ class TestAttempts:
     def test_an_attempt_that_was_called_off_does_not_count(self):
         assert Record().start("onnx-int8").abandon().start("onnx-int8").attempts == 1
 
+    def test_a_comparison_that_was_called_off_leaves_the_trials(self):
+        record = Record(trials=(THIRD, FAST)).start("comparison")
+
+        assert record.abandon() == Record(trials=(THIRD, FAST))
+
 
 class TestRecords:
     def test_what_was_written_is_there_for_the_next_process(self, records, tmp_path):
-        records.write(Record(trials=(SLOW, FAST)))
+        record = Record(trials=(SLOW, FAST, THIRD)).compare(("openvino-int8", "onnx-int8"), (FAST.at(280, 0.8),))
+        records.write(record)
 
-        assert open_records(tmp_path).read() == Record(trials=(SLOW, FAST))
+        assert open_records(tmp_path).read() == record
 
     @pytest.mark.parametrize(
         "other",
