@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.embedding.encoding.names import BackendName
+from services.embedding.encoding.shapes import Shapes
 
 Vectors = NDArray[np.float32]
 Features = Mapping[str, NDArray[np.int64]]
@@ -27,8 +28,8 @@ class Backend(Protocol):
         """Library and precision."""
 
     @property
-    def step(self) -> int:
-        """Lengths are padded to a multiple of this, because every new shape costs the backend a compilation."""
+    def shapes(self) -> Shapes:
+        """Which batches it is given, because every new shape may cost it a compilation."""
 
     def forward(self, features: Features) -> Vectors:
         """Compute one batch.

@@ -80,7 +80,7 @@ class Chooser:
         if self._stopping:
             return
         if name != self._encoder.backend:
-            self._encoder.use(self._open(name), token_budget=selection.budget(name))
+            self._encoder.use(self._open(name), token_budget=selection.budget(name), go_on=lambda: not self._stopping)
         wanted = record.find(selection.wanted)
         self._note(record, wanted.refused if wanted is not None else None)
         log.info("embedding.backend_chosen", backend=self._encoder.backend, trials=[*map(str, record.trials)])

@@ -2,7 +2,7 @@
 
 import ctypes
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,9 +16,7 @@ from services.embedding.encoding.packing import pack
 from services.embedding.encoding.report import Choice, EncoderReport
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 from services.embedding.encoding.torch_backend import TorchBackend, load_model
-
-WARM_UP = (2, 12, 20, 28, 60, 120, 240)
-"""Words of the texts that a backend encodes before it serves."""
+from services.embedding.encoding.warming import warm_up
 
 log = structlog.get_logger(__name__)
 
@@ -95,17 +93,23 @@ class Encoder:
             max_tokens=self.max_tokens,
             truncation=self.truncation,
             batch_tokens=self._token_budget,
-            length_step=backend.step,
+            length_step=backend.shapes.step,
+            few_shapes=backend.shapes.few,
             choice=self.choice,
         )
 
-    def use(self, backend: Backend, *, token_budget: int) -> None:
+    def use(self, backend: Backend, *, token_budget: int, go_on: Callable[[], bool] = lambda: True) -> None:
         """Compute with another backend from the next batch on, and give the memory of the present one back.
 
         It may be called from any thread; a batch at work ends on the backend that it began on.
+
+        Args:
+            backend: It takes over when it has compiled most shapes, for two seconds at most.
+            token_budget: Most tokens of its batches.
+            go_on: Asked in between; it takes over at once when this is false.
         """
-        for words in WARM_UP:  # the first batch of a shape compiles it, and no request is to wait for that
-            backend.forward(self._tokeniser.pad(self.tokenise(["word " * words]), step=backend.step))
+        shapes = warm_up(backend, self._tokeniser, token_budget, go_on=go_on)
+        log.info("embedding.warmed_up", backend=backend.name, shapes=shapes)
         self._token_budget = token_budget
         self._backend = backend
         gc.collect()
@@ -117,11 +121,11 @@ class Encoder:
 
     def batches(self, tokens: Sequence[Tokens]) -> list[list[int]]:
         """Return which rows to encode together."""
-        return pack([len(row) for row in tokens], self._token_budget, step=self._backend.step)
+        return pack([len(row) for row in tokens], self._token_budget, self._backend.shapes)
 
     def padded_tokens(self, tokens: Sequence[Tokens]) -> int:
         """Return how many tokens are computed for one batch, padding included."""
-        return len(tokens) * self._tokeniser.width(tokens, step=self._backend.step)
+        return len(tokens) * self._tokeniser.width(tokens, self._backend.shapes)
 
     def forward(self, tokens: Sequence[Tokens]) -> Vectors:
         """Encode one batch; in halves where the device has no room for all of it.
@@ -134,7 +138,7 @@ class Encoder:
         """
         backend = self._backend
         try:
-            return backend.forward(self._tokeniser.pad(tokens, step=backend.step))
+            return backend.forward(self._tokeniser.pad(tokens, backend.shapes))
         except OutOfMemory:
             if len(tokens) == 1:
                 raise

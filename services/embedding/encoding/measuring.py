@@ -34,8 +34,8 @@ def encode(backend: Backend, tokeniser: Tokeniser, tokens: Sequence[Tokens], bud
         Unit vectors in the order of the texts.
     """
     rows: list[Vectors | None] = [None] * len(tokens)
-    for batch in pack([len(text) for text in tokens], budget, step=backend.step):
-        vectors = backend.forward(tokeniser.pad([tokens[place] for place in batch], step=backend.step))
+    for batch in pack([len(text) for text in tokens], budget, backend.shapes):
+        vectors = backend.forward(tokeniser.pad([tokens[place] for place in batch], backend.shapes))
         for place, vector in zip(batch, vectors, strict=True):
             rows[place] = vector
     return np.stack([row for row in rows if row is not None])
@@ -77,11 +77,11 @@ def texts_per_second(
 def query_milliseconds(backend: Backend, tokeniser: Tokeniser) -> float:
     """Measure how long one query takes, the median of many."""
     tokens = tokeniser([QUERY])
-    backend.forward(tokeniser.pad(tokens, step=backend.step))  # compiles the shape
+    backend.forward(tokeniser.pad(tokens, backend.shapes))  # compiles the shape
     took: list[float] = []
     end = time.perf_counter() + QUERY_SECONDS
     while len(took) < QUERIES and (not took or time.perf_counter() < end):
         started = time.perf_counter()
-        backend.forward(tokeniser.pad(tokens, step=backend.step))
+        backend.forward(tokeniser.pad(tokens, backend.shapes))
         took.append(time.perf_counter() - started)
     return statistics.median(took) * MILLISECONDS

@@ -8,6 +8,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from services.embedding.encoding.backend import Features, Vectors, unit
 from services.embedding.encoding.names import BackendName
+from services.embedding.encoding.shapes import ANY
 
 ERRORS_ONLY = 3
 GRAPH = "model.onnx"
@@ -46,7 +47,7 @@ class OnnxBackend:
         threads: Threads of one batch.
     """
 
-    step = 1
+    shapes = ANY
 
     def __init__(self, graph: Path, name: BackendName, *, threads: int) -> None:
         self.name = name

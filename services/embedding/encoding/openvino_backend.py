@@ -10,6 +10,7 @@ from services.embedding.encoding.backend import Features, Vectors, unit
 from services.embedding.encoding.fixed_graph import FixedGraph
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.openvino_runtime import CPU, computes_bf16, core, ov
+from services.embedding.encoding.shapes import Shapes
 
 ALONE_TOKENS = 64
 """Tokens of a batch, padding included, up to which one thread may compute it: of a small model several cost more
@@ -37,8 +38,8 @@ class OpenVinoBackend:
         threads: Threads of one batch.
     """
 
-    step = 8
-    """Few enough shapes to compile, and a query of a dozen tokens is not padded by a third, as it would be with 16."""
+    shapes = Shapes(step=8, few=True)
+    """A query of a dozen tokens is not padded by a third, as it would be with a step of 16."""
 
     def __init__(self, graph: Path, name: BackendName, *, threads: int) -> None:
         self.name = name

@@ -32,4 +32,8 @@ class EncoderReport(BaseModel):
         int, Field(description="Most tokens encoded together. It is halved when the device has no room for a batch.")
     ]
     length_step: Annotated[int, Field(description="Lengths are padded to a multiple of this.")]
+    few_shapes: Annotated[
+        bool,
+        Field(description="Whether long texts share eight lengths to a power of two, and batches have few sizes."),
+    ]
     choice: Annotated[Choice | None, Field(description="Null when nothing but the reference is to serve.")]

@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from services.embedding.encoding.packing import round_up
+from services.embedding.encoding.shapes import ANY, Shapes
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 LONGEST = 8192
@@ -103,17 +103,17 @@ class Tokeniser:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=self._special)
         return [Tokens(self._features(encoding), bool(encoding.overflowing)) for encoding in encodings]
 
-    def pad(self, tokens: Sequence[Tokens], *, step: int = 1) -> dict[str, NDArray[np.int64]]:
+    def pad(self, tokens: Sequence[Tokens], shapes: Shapes = ANY) -> dict[str, NDArray[np.int64]]:
         """Make the arrays of one batch.
 
         Args:
             tokens: The texts of the batch.
-            step: Pad to a multiple of it, but never beyond what the model reads.
+            shapes: Pad to one of their lengths, but never beyond what the model reads.
 
         Returns:
             Arrays of `(texts, longest)`, with the attention mask.
         """
-        width = self.width(tokens, step=step)
+        width = self.width(tokens, shapes)
         slices = [self._place(len(text), width) for text in tokens]
         arrays = {MASK: np.zeros((len(tokens), width), dtype=np.int64)}
         for name in tokens[0].features:
@@ -124,10 +124,10 @@ class Tokeniser:
                 arrays[name][row, place] = values
         return arrays
 
-    def width(self, tokens: Sequence[Tokens], *, step: int = 1) -> int:
+    def width(self, tokens: Sequence[Tokens], shapes: Shapes = ANY) -> int:
         """Return how many tokens each row of a batch has, padding included."""
         longest = max([1, *map(len, tokens)])
-        return max(longest, min(round_up(longest, step), self.max_tokens))
+        return max(longest, min(shapes.length(longest), self.max_tokens))
 
     def _place(self, length: int, width: int) -> slice:
         return slice(width - length, width) if self._pad_start else slice(length)

@@ -13,6 +13,7 @@ from transformers.utils.logging import set_tqdm_hook
 
 from services.embedding.encoding.backend import Features, OutOfMemory, Vectors, unit
 from services.embedding.encoding.names import BackendName
+from services.embedding.encoding.shapes import ANY
 from services.embedding.encoding.tokens import IDS, MASK
 
 DEVICES: dict[BackendName, tuple[str, torch.dtype]] = {
@@ -48,7 +49,7 @@ class TorchBackend:
         name: One of `DEVICES`.
     """
 
-    step = 1
+    shapes = ANY
 
     def __init__(self, model: SentenceTransformer, name: BackendName) -> None:
         self.name = name

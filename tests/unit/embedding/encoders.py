@@ -44,6 +44,7 @@ class WordEncoder:
             truncation=self.truncation,
             batch_tokens=self.budget,
             length_step=1,
+            few_shapes=False,
             choice=None,
         )
 

@@ -10,6 +10,7 @@ from services.embedding.encoding.backend import Features, Vectors
 from services.embedding.encoding.comparison import LEAST_ROUNDS, MOST_ROUNDS, Contender, compare
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.packing import pack
+from services.embedding.encoding.shapes import ANY
 from services.embedding.encoding.tokens import Tokeniser
 from services.embedding.encoding.torch_backend import load_model
 from tests.unit.embedding import models
@@ -30,7 +31,7 @@ class Clock:
 class Timed:
     """A backend that takes some seconds for a batch, times how slow the host is at the moment."""
 
-    step = 1
+    shapes = ANY
 
     def __init__(self, name: BackendName, seconds: float, clock: Clock, slowness: Callable[[float], float]) -> None:
         self.name = name

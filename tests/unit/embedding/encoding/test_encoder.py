@@ -10,6 +10,7 @@ from services.embedding.encoding.backend import Features, OutOfMemory, Vectors
 from services.embedding.encoding.encoder import Encoder
 from services.embedding.encoding.names import BackendName
 from services.embedding.encoding.samples import sample_texts
+from services.embedding.encoding.shapes import ANY
 from services.embedding.encoding.tokens import MASK, Tokeniser
 from services.embedding.package import DIMENSION
 from tests.unit.embedding import models
@@ -31,7 +32,7 @@ class SmallDevice:
     """Has room for a number of tokens, and makes vectors of token counts."""
 
     name: BackendName = "torch-cuda-bf16"
-    step = 1
+    shapes = ANY
 
     def __init__(self, room: int) -> None:
         self.room = room

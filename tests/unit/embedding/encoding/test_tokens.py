@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
+from services.embedding.encoding.shapes import Shapes
 from services.embedding.encoding.tokens import Tokeniser
 from tests.unit.embedding import models
 from tests.unit.embedding.models import MINILM, TEXTS
@@ -35,18 +36,18 @@ class TestPad:
     def test_lengths_are_rounded_up_to_the_step(self, words, width):
         tokens = TOKENISER(["word " * words])
 
-        padded = TOKENISER.pad(tokens, step=16)
+        padded = TOKENISER.pad(tokens, Shapes(16))
 
         assert padded["input_ids"].shape == (1, width)
         assert padded["attention_mask"].sum() == len(tokens[0])
-        assert TOKENISER.width(tokens, step=16) == width
+        assert TOKENISER.width(tokens, Shapes(16)) == width
 
     def test_but_never_beyond_what_the_model_reads(self, tmp_path):
         model = models.pooled(tmp_path / "bert")
         model.max_seq_length = 50
         tokeniser = Tokeniser.of(model)
 
-        assert tokeniser.pad(tokeniser(["word " * 600]), step=16)["input_ids"].shape == (1, 50)
+        assert tokeniser.pad(tokeniser(["word " * 600]), Shapes(16))["input_ids"].shape == (1, 50)
 
 
 class TestOf:
