@@ -103,7 +103,7 @@ class Chooser:
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with settings of its own
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
                 )
-            status = self._process.wait(PREPARATION_SECONDS)
+            status = self._wait(self._process)
             if self._stopping:
                 records = self._selection.records()
                 records.write(records.read().abandon())
@@ -113,7 +113,18 @@ class Chooser:
             log.warning("embedding.preparation_ended", status=status, trying=self._selection.records().read().trying)
         raise ChoiceFailedError("the process that tries backends does not get to its end; the log has its words")
 
+    def _wait(self, process: "subprocess.Popen[bytes]") -> int:
+        try:
+            return process.wait(PREPARATION_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
     def _note(self, record: Record, problem: str | None) -> None:
         self._encoder.choice = Choice(
-            wanted=self._selection.wanted, complete=True, problem=problem, trials=record.trials
+            wanted=self._selection.wanted,
+            complete=True,
+            problem=problem,
+            trials=record.trials,
+            compared=record.compared,
         )

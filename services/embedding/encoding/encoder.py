@@ -104,7 +104,7 @@ class Encoder:
         It may be called from any thread; a batch at work ends on the backend that it began on.
 
         Args:
-            backend: It takes over when it has compiled most shapes, for two seconds at most.
+            backend: It takes over when it has computed a batch of each shape, or as many as two seconds allow.
             token_budget: Most tokens of its batches.
             go_on: Asked in between; it takes over at once when this is false.
         """

@@ -17,7 +17,8 @@ Wanted = Literal["auto", BackendName]
 
 AUTO: Final = "auto"
 COMPARISON: Final = "comparison"
-"""The attempt at the fastest ones side by side, beside those at one backend."""
+Attempt = BackendName | Literal["comparison"]
+"""At one backend, or at the fastest ones side by side."""
 REFERENCE: Final = "torch-fp32"
 """What sentence-transformers itself computes: every service starts with it, and others are compared with it."""
 ON_GPUS: Final[tuple[BackendName, ...]] = ("torch-cuda-bf16", "torch-cuda-fp16", "torch-cuda-fp32")

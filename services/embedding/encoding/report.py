@@ -17,6 +17,9 @@ class Choice(BaseModel):
     complete: Annotated[bool, Field(description="False while backends are still being tried.")] = False
     problem: Annotated[str | None, Field(description="Why another backend serves than was asked for or chosen.")] = None
     trials: Annotated[tuple[Trial, ...], Field(description="What was measured on this machine.")] = ()
+    compared: Annotated[
+        tuple[BackendName, ...], Field(description="Those measured in turns at the end, from which `auto` chose.")
+    ] = ()
 
 
 class EncoderReport(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,7 @@ class Shapes:
         """Return how many texts a batch may have, ascending, from 1 to at most `most`."""
         if not self.few:
             return np.arange(1, most + 1)
-        powers = 2 ** np.arange(most.bit_length())
-        sizes = np.union1d(powers, 3 * powers // 2)
-        return sizes[(sizes >= 1) & (sizes <= most)]
+        return _few_sizes(most)
 
     def within(self, budget: int, longest: int) -> Iterator[tuple[int, int]]:
         """Go through all shapes, `(texts, tokens)`.
@@ -51,6 +50,15 @@ class Shapes:
             length = self.length(length + 1)
             for size in self.sizes(max(budget // length, 1)):
                 yield int(size), min(length, longest)
+
+
+@lru_cache(maxsize=4096)
+def _few_sizes(most: int) -> NDArray[np.int64]:
+    powers = 2 ** np.arange(most.bit_length())
+    sizes = np.union1d(powers, 3 * powers // 2)
+    few = sizes[sizes <= most]
+    few.setflags(write=False)
+    return few
 
 
 ANY = Shapes()

@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.embedding.encoding.exports import library_versions
 from services.embedding.encoding.machine import Machine
-from services.embedding.encoding.names import AUTO, REFERENCE, BackendName, stand_ins
+from services.embedding.encoding.names import AUTO, REFERENCE, Attempt, BackendName, stand_ins
 
 METHOD = "3"
 """Changes when backends are measured or refused in another way."""
@@ -32,7 +32,7 @@ class Trial(BaseModel):
 
     backend: BackendName
     texts_per_second: Annotated[
-        float | None, Field(description="On sentences and pages, with the cores for itself: by processor time.")
+        float | None, Field(description="On sentences and pages; of a processor as if it had nothing else to do.")
     ] = None
     query_milliseconds: Annotated[float | None, Field(description="One query of about a dozen tokens.")] = None
     cosine: Annotated[float | None, Field(description="Mean similarity to fp32 on built-in texts.")] = None
@@ -54,9 +54,7 @@ class Record(BaseModel):
     compared: Annotated[
         tuple[BackendName, ...], Field(description="Measured again, in turns: one of them is the fastest.")
     ] = ()
-    trying: Annotated[
-        BackendName | Literal["comparison"] | None, Field(description="Tried at the moment, or when the process ended.")
-    ] = None
+    trying: Annotated[Attempt | None, Field(description="Tried at the moment, or when the process ended.")] = None
     attempts: Annotated[int, Field(description="How often that one was started and not finished.")] = 0
 
     def find(self, name: str) -> Trial | None:
@@ -68,7 +66,7 @@ class Record(BaseModel):
         trial = self.find(name)
         return trial is not None and trial.refused is None
 
-    def start(self, name: BackendName | Literal["comparison"]) -> "Record":
+    def start(self, name: Attempt) -> "Record":
         """Say what is tried next."""
         again = self.attempts if self.trying == name else 0
         return self.model_copy(update={"trying": name, "attempts": again + 1})
@@ -78,8 +76,8 @@ class Record(BaseModel):
         return self.model_copy(update={"trying": None, "attempts": 0})
 
     def add(self, trial: Trial) -> "Record":
-        """Say how it went; what was compared before has one more to be compared with."""
-        return Record(trials=(*self._without(trial), trial))
+        """Say how it went; what was compared before may have one more to be compared with."""
+        return Record(trials=(*self._without(trial), trial), compared=self.compared if trial.refused else ())
 
     def finalists(self) -> tuple[BackendName, ...]:
         """Return those near the fastest, which are still to be compared with each other; none where one stands out."""

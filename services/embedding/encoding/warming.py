@@ -16,7 +16,7 @@ def warm_up(backend: Backend, tokeniser: Tokeniser, budget: int, *, go_on: Calla
     """Encode a batch of each shape, as far as there is time: the first one compiles it, and a request would wait.
 
     It goes from the smallest to the largest, since to compile one takes about as long as another, and a search waits
-    for the small ones.
+    for the small ones. The time is looked at between two batches.
 
     Args:
         backend: What is to serve.

@@ -1,6 +1,9 @@
 """The exchange of backends beside a service."""
 
 import asyncio
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +92,61 @@ class TestRun:
 
         assert "ChoiceFailedError" in encoder.report.choice.problem
         assert np.array_equal(encoder.encode(TEXTS), expected)
+
+    async def test_the_fastest_of_those_that_were_compared_takes_over(self, encoder, selection):
+        auto = selection.model_copy(update={"wanted": "auto"})
+        refused = (Trial(backend=name, refused="not here") for name in auto.candidates())
+        record = Record(trials=tuple(refused))
+        for name in ("torch-bf16", "openvino-fp32"):
+            record = record.add(Trial(backend=name, texts_per_second=1e9, cosine=1.0))
+        auto.records().write(record)
+
+        async with running(Chooser(encoder, auto), "choice"):
+            await eventually(lambda: is_complete(encoder))
+
+        choice = encoder.report.choice
+        assert sorted(choice.compared) == ["openvino-fp32", "torch-bf16"]
+        assert all(trial.texts_per_second < 1e8 for trial in choice.trials if trial.refused is None)
+        assert encoder.backend == auto.records().read().choose("auto") != "torch-fp32"
+
+    async def test_a_comparison_that_fails_again_and_again_is_left_out(self, encoder, selection):
+        auto = selection.model_copy(update={"wanted": "auto"})
+        refused = (Trial(backend=name, refused="not here") for name in auto.candidates())
+        record = Record(trials=tuple(refused)).add(Trial(backend="openvino-fp32", texts_per_second=200))
+        # What was there when it was tried is not there any more.
+        auto.records().write(record.add(Trial(backend="torch-cuda-bf16", texts_per_second=150)))
+
+        async with running(Chooser(encoder, auto), "choice"):
+            await eventually(lambda: is_complete(encoder))
+
+        choice = encoder.report.choice
+        assert (encoder.backend, choice.problem) == ("openvino-fp32", None)
+        assert [trial.texts_per_second for trial in choice.trials if trial.refused is None] == [200, 150]
+
+    async def test_a_stop_ends_the_warming_up(self, encoder, selection, monkeypatch):
+        await asyncio.to_thread(Preparation(selection).run)
+        begun = threading.Event()
+
+        def warm_up(*_: object, go_on: Callable[[], bool]) -> int:
+            begun.set()
+            while go_on():
+                time.sleep(0.01)
+            return 0
+
+        monkeypatch.setattr("services.embedding.encoding.encoder.warm_up", warm_up)
+
+        async with running(Chooser(encoder, selection), "choice"):
+            assert await asyncio.to_thread(begun.wait, 30)
+
+    async def test_a_preparation_that_does_not_end_is_ended(self, encoder, selection, monkeypatch):
+        monkeypatch.setattr("services.embedding.encoding.chooser.PREPARATION_SECONDS", 0.01)  # less than Python's start
+        monkeypatch.setattr("services.embedding.encoding.chooser.SPARE_RUNS", -2)
+
+        async with running(Chooser(encoder, selection), "choice"):
+            await eventually(lambda: is_complete(encoder))
+
+        assert "ChoiceFailedError" in encoder.report.choice.problem
+        assert selection.records().read().trials == ()
 
     async def test_a_stop_in_between_is_no_fault_of_the_backend(self, encoder, selection):
         async with running(Chooser(encoder, selection), "choice"):

@@ -105,13 +105,16 @@ class TestCompare:
     def test_slow_models_have_few_rounds_and_fast_ones_not_without_end(self, tokeniser, clock):
         quick = Timed("openvino-int8", 1e-6, clock, lambda _: 1.0)
         tardy = Timed("torch-fp32", 5.0, clock, lambda _: 1.0)
+        endless = Timed("torch-bf16", 50.0, clock, lambda _: 1.0)
 
         compared(tokeniser, quick)
         compared(tokeniser, tardy)
+        compared(tokeniser, endless)
 
         queries = 1 + measuring.QUERIES
         assert quick.batches == batches_of(tokeniser) + MOST_ROUNDS * (queries + batches_of(tokeniser))
         assert tardy.batches == batches_of(tokeniser) + LEAST_ROUNDS * (2 + batches_of(tokeniser))
+        assert endless.batches == batches_of(tokeniser) + 2 + batches_of(tokeniser)
 
 
 def batches_of(tokeniser: Tokeniser) -> int:

@@ -112,10 +112,16 @@ class TestFinalists:
 
         assert not selection.is_open(tried(selection))
 
-    def test_are_none_beside_a_gpu(self):
+    def test_are_none_where_a_gpu_stands_out(self):
         selection = selection_on(ABLE.model_copy(update={"gpus": (L4,)}))
 
         assert not selection.is_open(tried(selection))
+
+    def test_are_a_gpu_and_the_reference_where_a_model_is_so_small_that_both_are_as_fast(self):
+        selection = selection_on(ABLE.model_copy(update={"gpus": (L4,)}))
+        record = tried(selection).add(Trial(backend="torch-fp32", texts_per_second=900))
+
+        assert selection.finalists(record) == ("torch-cuda-bf16", "torch-fp32")
 
 
 class TestRun:

@@ -93,6 +93,11 @@ class TestFinalists:
 
         assert later.finalists() == ("openvino-bf16", "openvino-int8", "onnx-int8")
 
+    def test_are_not_compared_again_for_one_that_may_not_serve(self):
+        record = Record(trials=(THIRD, FAST)).compare(("openvino-int8", "onnx-int8"), ())
+
+        assert record.add(OLD_GPU).finalists() == ()
+
 
 class TestAttempts:
     def test_attempts_at_one_backend_are_counted_until_it_is_through(self):
