@@ -114,7 +114,8 @@ class TestRun:
         refused = (Trial(backend=name, refused="not here") for name in auto.candidates())
         record = Record(trials=tuple(refused)).add(Trial(backend="openvino-fp32", texts_per_second=200))
         # What was there when it was tried is not there any more.
-        auto.records().write(record.add(Trial(backend="torch-cuda-bf16", texts_per_second=150)))
+        record = record.add(Trial(backend="torch-cuda-bf16", texts_per_second=150))
+        auto.records().write(record.start("comparison"))
 
         async with running(Chooser(encoder, auto), "choice"):
             await eventually(lambda: is_complete(encoder))
