@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import eventually, serving
+from tests.integration.model_serving.running import on_a_socket, serving
 
 __all__ = ["publisher"]
 
@@ -62,20 +60,8 @@ async def shell(settings_env: dict[str, str], publisher: Publisher, tmp_path: Pa
     publisher.promote(publisher.linear(1.0))
     publisher.linear(2.0)
     publisher.linear(3.0)
-    async with serving(settings_env, publisher, tmp_path) as service:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            config = uvicorn.Config(service.application, lifespan="off", log_config=None)
-            server = uvicorn.Server(config)
-            running = asyncio.create_task(server.serve([listener]))
-
-            async def started() -> bool:
-                return server.started
-
-            await eventually(started)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Shell(publisher.name, settings_env | {"ML_SERVING_URL": url, "COLUMNS": "200"})
-            server.should_exit = True
-            await running
+    async with serving(settings_env, publisher, tmp_path) as service, on_a_socket(service) as url:
+        yield Shell(publisher.name, settings_env | {"ML_SERVING_URL": url, "COLUMNS": "200"})
 
 
 class TestCanary:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fastapi import FastAPI
 from services.model_serving.app import create_app
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
+from tests.fixtures.listener import listening
 from tests.integration.model_serving.publisher import Publisher
 
 DEADLINE = 60.0
@@ -67,7 +67,7 @@ async def serving(
 @asynccontextmanager
 async def on_a_socket(service: Service) -> AsyncIterator[str]:
     """Have a service answer on a socket too, for the time of the block, and yield its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening() as listener:
         server = uvicorn.Server(uvicorn.Config(service.application, lifespan="off", log_config=None))
         running = asyncio.create_task(server.serve([listener]))
 

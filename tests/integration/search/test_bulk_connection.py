@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import uvicorn
 
 from mlplatform.service.runner import server_config
+from tests.fixtures.listener import listening
 from tests.integration.embedding.waiting import DEADLINE, eventually
 from tests.integration.search.test_bulk import Uploader, line
 
@@ -58,8 +58,7 @@ class Connection:
 
 @pytest.fixture
 async def port(app, settings) -> AsyncIterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listening() as listener:
         config = server_config(lambda: app, settings, 0)
         config.lifespan = "off"
         server = uvicorn.Server(config)

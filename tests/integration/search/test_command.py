@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from mlplatform.auth import Role, mint_token
 from mlplatform.cli.app import app as mlp
 from mlplatform.cli.search import UNMEASURED
+from tests.fixtures.listener import listening
 from tests.integration.search.api import SECONDS, item
 
 SETTINGS = "/api/v1/search/settings"
@@ -24,8 +24,7 @@ TOPICS = ("apple", "river", "engine", "violin", "castle")
 @pytest.fixture
 async def url(app):
     """The service over HTTP, in the loop of the test."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listening() as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         task = asyncio.create_task(server.serve([listener]))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

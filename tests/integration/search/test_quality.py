@@ -23,6 +23,7 @@ from services.embedding.encoding.selection import obstacle
 from services.embedding.settings import EmbeddingSettings
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
+from tests.fixtures.listener import listening
 from tests.integration.embedding.waiting import eventually
 
 DATA = os.environ.get("ML_DATA_DIR")
@@ -35,7 +36,7 @@ SECONDS = 900
 
 
 @asynccontextmanager
-async def listening(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
+async def running(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     """Run a service for the time of the block."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     task = asyncio.create_task(server.serve([listener]))
@@ -60,10 +61,7 @@ async def has_chosen(client: httpx.AsyncClient) -> bool:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def search_url(module_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Both services as processes would run them, one stack for all collections; where search listens."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as embedding_port,
-        socket.create_server(("127.0.0.1", 0)) as search_port,
-    ):
+    with listening() as embedding_port, listening() as search_port:
         own = {
             "ML_HOME": str(tmp_path_factory.mktemp("home")),
             "ML_EMBEDDING_URL": url_of(embedding_port),
@@ -75,8 +73,8 @@ async def search_url(module_env: dict[str, str], tmp_path_factory: pytest.TempPa
         with mock.patch.dict(os.environ, module_env | own):
             embedding, search = create_embedding(EmbeddingSettings()), create_search(SearchSettings())
         async with (
-            listening(embedding, embedding_port),
-            listening(search, search_port),
+            running(embedding, embedding_port),
+            running(search, search_port),
             httpx.AsyncClient(base_url=url_of(embedding_port), timeout=60, trust_env=False) as client,
         ):
             await eventually(lambda: has_chosen(client), SECONDS)

@@ -1,7 +1,6 @@
 """Both services with small models of their own weights, as processes would run them."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from services.embedding.settings import EmbeddingSettings
 from services.search.app import create_app as create_search
 from services.search.settings import SearchSettings
 from services.search.spaces import QueryEmbedder
+from tests.fixtures.listener import listening
 from tests.integration.embedding.tiny import Embedders, embedders
 from tests.integration.embedding.waiting import eventually
 
@@ -49,7 +49,7 @@ class Platform:
 async def platform(
     settings_env, embedders: Embedders, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> AsyncIterator[Platform]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         environment = settings_env | {
             "ML_HOME": str(tmp_path),
