@@ -33,9 +33,10 @@ doctor: install ## Check this machine and say how to mend what is wrong
 	@$(VENV)/mlp doctor
 
 ##@ Develop
+# Three processes for two cores: tests wait for services a third of their time.
 .PHONY: test
 test: install ## Run all tests on a real stack (T=path for some, ARGS for pytest)
-	@$(VENV)/pytest -n 2 $(T) $(ARGS)
+	@$(VENV)/pytest -n 3 $(T) $(ARGS)
 
 .PHONY: test-ray
 test-ray: install ## Install Ray beside the rest (80 MB to fetch, 250 MB on the disk) and run the tests of it
