@@ -18,7 +18,6 @@ from services.embedding.encoding.trials import Record
 
 MODULE = "services.embedding.encoding.prepare"
 SPARE_RUNS = 4
-PREPARATION_SECONDS = 1800
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +102,7 @@ class Chooser:
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with settings of its own
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
                 )
-            status = self._wait(self._process)
+            status = self._process.wait()
             if self._stopping:
                 records = self._selection.records()
                 records.write(records.read().abandon())
@@ -112,13 +111,6 @@ class Chooser:
                 return
             log.warning("embedding.preparation_ended", status=status, trying=self._selection.records().read().trying)
         raise ChoiceFailedError("the process that tries backends does not get to its end; the log has its words")
-
-    def _wait(self, process: "subprocess.Popen[bytes]") -> int:
-        try:
-            return process.wait(PREPARATION_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
 
     def _note(self, record: Record, problem: str | None) -> None:
         self._encoder.choice = Choice(

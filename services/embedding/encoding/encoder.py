@@ -104,12 +104,14 @@ class Encoder:
         It may be called from any thread; a batch at work ends on the backend that it began on.
 
         Args:
-            backend: It takes over when it has computed a batch of each shape, or as many as two seconds allow.
+            backend: It takes over when it has computed a batch of each shape, or as many as four seconds allow.
             token_budget: Most tokens of its batches.
-            go_on: Asked in between; it takes over at once when this is false.
+            go_on: Asked in between; nothing is exchanged when this is false.
         """
         shapes = warm_up(backend, self._tokeniser, token_budget, go_on=go_on)
         log.info("embedding.warmed_up", backend=backend.name, shapes=shapes)
+        if not go_on():
+            return
         self._token_budget = token_budget
         self._backend = backend
         gc.collect()

@@ -6,7 +6,9 @@ goes on where this one ended.
 """
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,15 +20,18 @@ from services.embedding.encoding.comparison import Contender, compare
 from services.embedding.encoding.graph import NotExpressibleError, check_expressible
 from services.embedding.encoding.likeness import objection, similarities
 from services.embedding.encoding.measuring import encode, query_milliseconds, texts_per_second
-from services.embedding.encoding.names import COMPARISON, REFERENCE, BackendName
+from services.embedding.encoding.names import COMPARISON, REFERENCE, Attempt, BackendName
 from services.embedding.encoding.opening import make_export, open_backend, timed_texts, trial_texts
 from services.embedding.encoding.selection import Selection, obstacle
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 from services.embedding.encoding.torch_backend import DEVICES, TorchBackend, load_model
-from services.embedding.encoding.trials import Trial
+from services.embedding.encoding.trials import Record, Trial
 
 MOST_ATTEMPTS = 2
+ATTEMPT_SECONDS = 1800
 NICE = 10
+FAILURES = (NotExpressibleError, OutOfMemory, ImportError, RuntimeError, OSError, ValueError)
+"""Of a backend that may not serve for them."""
 
 
 class _Reference(NamedTuple):
@@ -45,10 +50,12 @@ class Preparation:
 
     Args:
         selection: What to choose for, and from.
+        before: Called before each attempt, whose number is on disk by then.
     """
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, before: Callable[[], object] = lambda: None) -> None:
         self._selection = selection
+        self._before = before
         self._exports = selection.exports()
         self._records = selection.records()
 
@@ -57,11 +64,9 @@ class Preparation:
         torch.set_num_threads(self._selection.threads)
         with self._records.alone():
             while (name := self._selection.next_candidate(self._records.read())) is not None:
-                record = self._records.read().start(name)
-                self._records.write(record)
-                trial = self._try(name, record.attempts)
-                self._records.write(self._records.read().add(trial))
-            if finalists := self._selection.finalists(self._records.read()):
+                record = self._start(name)
+                self._records.write(record.add(self._try(name, record.attempts)))
+            while finalists := self._selection.finalists(self._records.read()):
                 self._compare(finalists)
             make_export(self._records.read().choose(self._selection.wanted), self._selection, self._exports)
 
@@ -76,19 +81,16 @@ class Preparation:
 
     def _try(self, name: BackendName, attempts: int) -> Trial:
         if attempts > MOST_ATTEMPTS:
-            return Trial(backend=name, refused="it ended the process that tried it")
+            return Trial(backend=name, refused="it ended the process that tried it, or took longer than half an hour")
         if (reason := obstacle(name, self._selection.machine)) is not None:
             return Trial(backend=name, refused=reason)
         try:
             return self._measure(name)
-        except (NotExpressibleError, OutOfMemory, ImportError, RuntimeError, OSError, ValueError) as error:
-            words = str(error).strip() or type(error).__name__
-            return Trial(backend=name, refused=words.splitlines()[0][:200])
+        except FAILURES as error:
+            return _refused(name, error)
 
     def _measure(self, name: BackendName) -> Trial:
-        model, _, tokeniser, judged, expected, timed = self._reference
-        if name not in DEVICES:
-            check_expressible(model)
+        _, _, tokeniser, judged, expected, timed = self._reference
         backend, budget = self._open(name)
         vectors = encode(backend, tokeniser, judged, budget)
         cosines = similarities(vectors, expected)
@@ -104,22 +106,42 @@ class Preparation:
         budget = self._selection.budget(name)
         if name == REFERENCE:
             return Contender(self._reference.backend, budget)
+        if name not in DEVICES:
+            check_expressible(self._reference.model)
         make_export(name, self._selection, self._exports)
         return Contender(open_backend(name, self._selection, self._exports), budget)
 
     def _compare(self, finalists: tuple[BackendName, ...]) -> None:
         """Measure the fastest in turns; where that ends the process, what each did alone decides."""
-        record = self._records.read().start(COMPARISON)
-        self._records.write(record)
-        trials: list[Trial] = []
-        if record.attempts <= MOST_ATTEMPTS:
-            contenders = {name: self._open(name) for name in finalists}
-            reference = self._reference
-            speeds = compare(contenders, reference.tokeniser, reference.timed, threads=self._selection.threads)
-            trials = [trial.at(*speeds[trial.backend]) for trial in record.trials if trial.backend in speeds]
+        record = self._start(COMPARISON)
+        if record.attempts > MOST_ATTEMPTS:
+            self._records.write(record.compare(finalists, ()))
+            return
+        contenders: dict[BackendName, Contender] = {}
+        for name in finalists:
+            try:
+                contenders[name] = self._open(name)
+            except FAILURES as error:
+                self._records.write(record.add(_refused(name, error)))
+                return
+        reference = self._reference
+        speeds = compare(contenders, reference.tokeniser, reference.timed, threads=self._selection.threads)
+        trials = [trial.at(*speeds[trial.backend]) for trial in record.trials if trial.backend in speeds]
         self._records.write(record.compare(finalists, trials))
+
+    def _start(self, attempt: Attempt) -> Record:
+        record = self._records.read().start(attempt)
+        self._records.write(record)
+        self._before()
+        return record
+
+
+def _refused(name: BackendName, error: Exception) -> Trial:
+    words = str(error).strip() or type(error).__name__
+    return Trial(backend=name, refused=words.splitlines()[0][:200])
 
 
 if __name__ == "__main__":
     os.nice(NICE)
-    Preparation(Selection.model_validate_json(sys.argv[1])).run()
+    # The alarm ends this process; waiting for another one to end its attempts is not counted.
+    Preparation(Selection.model_validate_json(sys.argv[1]), lambda: signal.alarm(ATTEMPT_SECONDS)).run()

@@ -18,7 +18,8 @@ class Choice(BaseModel):
     problem: Annotated[str | None, Field(description="Why another backend serves than was asked for or chosen.")] = None
     trials: Annotated[tuple[Trial, ...], Field(description="What was measured on this machine.")] = ()
     compared: Annotated[
-        tuple[BackendName, ...], Field(description="Those measured in turns at the end, from which `auto` chose.")
+        tuple[BackendName, ...],
+        Field(description="Those near the fastest, from which `auto` chose: measured in turns, unless that failed."),
     ] = ()
 
 

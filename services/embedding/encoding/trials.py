@@ -52,7 +52,8 @@ class Record(BaseModel):
 
     trials: tuple[Trial, ...] = ()
     compared: Annotated[
-        tuple[BackendName, ...], Field(description="Measured again, in turns: one of them is the fastest.")
+        tuple[BackendName, ...],
+        Field(description="Those near the fastest: measured in turns, unless that ended the process twice."),
     ] = ()
     trying: Annotated[Attempt | None, Field(description="Tried at the moment, or when the process ended.")] = None
     attempts: Annotated[int, Field(description="How often that one was started and not finished.")] = 0

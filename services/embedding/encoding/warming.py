@@ -7,7 +7,7 @@ from collections.abc import Callable
 from services.embedding.encoding.backend import Backend
 from services.embedding.encoding.tokens import Tokeniser, Tokens
 
-SECONDS = 2.0
+SECONDS = 4.0
 ALONE = (4, 14, 22, 30, 62, 122, 242)
 """Tokens of the texts that are encoded where no shape has to be compiled."""
 

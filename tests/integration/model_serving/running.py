@@ -75,9 +75,11 @@ async def on_a_socket(service: Service) -> AsyncIterator[str]:
             return server.started
 
         await eventually(started)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await running
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:

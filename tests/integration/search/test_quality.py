@@ -40,9 +40,11 @@ async def running(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     """Run a service for the time of the block."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     task = asyncio.create_task(server.serve([listener]))
-    yield
-    server.should_exit = True
-    await task
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
 
 
 def url_of(listener: socket.socket) -> str:

@@ -111,6 +111,18 @@ class TestRun:
 
         assert [trial.backend for trial in wanted.records().read().trials] == ["torch-fp32", "openvino-fp32"]
 
+    def test_each_attempt_is_on_disk_before_it_begins(self, selection):
+        wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
+        begun: list[tuple[str | None, int]] = []
+
+        def note() -> None:
+            record = wanted.records().read()
+            begun.append((record.trying, record.attempts))
+
+        Preparation(wanted, note).run()
+
+        assert begun == [("torch-fp32", 1), ("openvino-fp32", 1)]
+
     def test_a_damaged_export_is_made_anew(self, selection):
         wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
         Preparation(wanted).run()
@@ -202,6 +214,19 @@ class TestRun:
             assert 0 < trial.texts_per_second < 1e8
             assert (trial.cosine, trial.refused) == (1.0, None)
             assert trial.query_milliseconds > 0
+
+    def test_what_cannot_be_opened_any_more_is_refused(self, tmp_path):
+        selection = selection_of(models.static(), tmp_path)
+        refused = (Trial(backend=name, refused="not here") for name in selection.candidates())
+        tried = Record(trials=tuple(refused)).add(Trial(backend="torch-fp32", texts_per_second=100))
+        # As if its graph had held the model once.
+        selection.records().write(tried.add(Trial(backend="openvino-fp32", texts_per_second=120)))
+
+        Preparation(selection).run()
+
+        record = selection.records().read()
+        assert "StaticEmbedding" in record.find("openvino-fp32").refused
+        assert (record.compared, record.choose("auto")) == ((), "torch-fp32")
 
     def test_a_model_that_no_graph_can_hold_stays_with_pytorch(self, tmp_path):
         selection = selection_of(models.static(), tmp_path, wanted="openvino-fp32")

@@ -32,6 +32,12 @@ def tokeniser() -> Tokeniser:
     return Tokeniser.of(load_model(models.MINILM))
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all the time that a slow machine needs."""
+    monkeypatch.setattr("services.embedding.encoding.warming.SECONDS", 600.0)
+
+
 @pytest.fixture
 def few() -> Noting:
     return Noting(Shapes(step=8, few=True))
@@ -59,6 +65,7 @@ class TestWarmUp:
         assert len(few.given) == 3
 
     def test_it_ends_when_its_time_is_over(self, few, tokeniser, monkeypatch):
+        monkeypatch.setattr("services.embedding.encoding.warming.SECONDS", 2.0)
         clock = itertools.count(0.0, 0.5)  # seconds; each batch takes half of one
         monkeypatch.setattr("time.perf_counter", lambda: next(clock))
 
