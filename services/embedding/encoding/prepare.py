@@ -30,6 +30,10 @@ from services.embedding.encoding.trials import Record, Trial
 MOST_ATTEMPTS = 2
 ATTEMPT_SECONDS = 1800
 NICE = 10
+GIVEN_UP = (
+    "it twice ended the process that tried it, or took half an hour; "
+    "to try it again, delete ML_HOME/cache/encoders/records"
+)
 FAILURES = (NotExpressibleError, OutOfMemory, ImportError, RuntimeError, OSError, ValueError)
 """Of a backend that may not serve for them."""
 
@@ -50,7 +54,7 @@ class Preparation:
 
     Args:
         selection: What to choose for, and from.
-        before: Called before each attempt, whose number is on disk by then.
+        before: Called before each attempt, whose number is on disk by then, and before the export of the best.
     """
 
     def __init__(self, selection: Selection, before: Callable[[], object] = lambda: None) -> None:
@@ -68,6 +72,7 @@ class Preparation:
                 self._records.write(record.add(self._try(name, record.attempts)))
             while finalists := self._selection.finalists(self._records.read()):
                 self._compare(finalists)
+            self._before()
             make_export(self._records.read().choose(self._selection.wanted), self._selection, self._exports)
 
     @cached_property
@@ -81,7 +86,7 @@ class Preparation:
 
     def _try(self, name: BackendName, attempts: int) -> Trial:
         if attempts > MOST_ATTEMPTS:
-            return Trial(backend=name, refused="it ended the process that tried it, or took longer than half an hour")
+            return Trial(backend=name, refused=GIVEN_UP)
         if (reason := obstacle(name, self._selection.machine)) is not None:
             return Trial(backend=name, refused=reason)
         try:

@@ -121,7 +121,7 @@ class TestRun:
 
         Preparation(wanted, note).run()
 
-        assert begun == [("torch-fp32", 1), ("openvino-fp32", 1)]
+        assert begun == [("torch-fp32", 1), ("openvino-fp32", 1), (None, 0)]
 
     def test_a_damaged_export_is_made_anew(self, selection):
         wanted = selection.model_copy(update={"wanted": "openvino-fp32"})
