@@ -12,6 +12,7 @@ from services.search import searcher
 from services.search.lexical import repository as lexical_repository
 from services.search.query import vector_repository
 from services.search.query.course import Course
+from services.search.query.ranker import Ranker
 from services.search.query.reading import Reading
 from tests.integration.embedding.waiting import eventually
 from tests.integration.search.api import item
@@ -77,6 +78,17 @@ class TestTwoTransactions:
         monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
         monkeypatch.setattr(lexical_repository, "read_scorer", slow_read)
 
+    @pytest.fixture
+    def quick_words(self, monkeypatch):
+        """Have words found before vectors are searched."""
+        search = Ranker._search_vectors
+
+        async def search_after(*given, words, **more):
+            await asyncio.wait([words])
+            return await search(*given, words=words, **more)
+
+        monkeypatch.setattr(Ranker, "_search_vectors", search_after)
+
     @pytest.mark.usefixtures("slow_words")
     async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
         embedding_server.favourite = "ripe"
@@ -126,6 +138,7 @@ class TestTwoTransactions:
 
         assert await scores() == await scores(explain=True) != without
 
+    @pytest.mark.usefixtures("quick_words")
     async def test_an_item_that_changes_between_its_words_and_its_name_is_found(self, many, monkeypatch):
         """With its text it gets another number."""
         search, changed = vector_repository.search_hnsw_and_compare, []
@@ -142,6 +155,7 @@ class TestTwoTransactions:
         by_words = [one["entity_id"] for one in answer["results"] if one["explain"]["lexical"]["rank"]]
         assert (changed[0].status_code, by_words) == (202, ["007"])
 
+    @pytest.mark.usefixtures("quick_words")
     async def test_words_are_not_searched_again_once_the_time_of_the_query_is_over(self, many, monkeypatch):
         """What they found otherwise counts."""
         search, courses = vector_repository.search_hnsw_and_compare, []
