@@ -17,6 +17,7 @@ from mlplatform.database import Database
 from mlplatform.errors import PlatformError
 from mlplatform.settings.errors import SettingsError
 from mlplatform.spaces import changes
+from mlplatform.spaces.busy import GONE
 from mlplatform.spaces.errors import SpaceNotFoundError, SpaceNotReadyError
 from mlplatform.spaces.probes import PATIENCE
 from mlplatform.spaces.repository import list_tenants, set_patience
@@ -75,6 +76,9 @@ async def _run(options: Options, settings: EmbeddingSettings) -> int:
         with _bar(before, quiet=options.as_json) as progress:
             problem = await _embed(options, database, space, tenants, progress) if before else None
         left = await _count(database, space, options, tenants)
+    except GONE:
+        await _choose(database, space.id)  # raises when it is retired meanwhile
+        raise
     finally:
         await database.close()
     if problem is not None:

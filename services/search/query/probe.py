@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import psycopg
 import structlog
+from psycopg.rows import DictRow
 
 from mlplatform.database import Database
 from mlplatform.errors import DependencyUnavailable
 from mlplatform.events.outage import wait
+from mlplatform.spaces.busy import GONE
 from mlplatform.spaces.repository import sample_vectors
 from services.search import metrics
 from services.search.filters import Filters
@@ -104,13 +106,24 @@ class RecallProbe:
             vectors = await sample_vectors(connection, state["id"], self._queries)
         found = wanted = 0
         for vector in vectors:
-            async with self._database.reading(tenant, vector_repository.COMPARING) as connection:
-                true = await vector_repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
-            settings = vector_repository.walk_settings(DEPTH, state["vectors"], self._scan_tuples)
-            async with self._database.reading(tenant, settings) as connection:
-                walked = await vector_repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
-            # By distance: items of equal distance are equally true neighbours.
-            least = min((one.score for one in true), default=0.0)
-            wanted += len(true)
-            found += min(len(true), sum(one.score >= least for one in walked))
+            try:
+                compared = await self._compare(tenant, state, vector)
+            except GONE:
+                async with self._database.transaction(tenant) as connection:
+                    current = await repository.read_state(connection)
+                if current["id"] == state["id"]:
+                    raise
+                logger.info("search.probe_interrupted", space=state["id"], reason="the space is searched no more")
+                break
+            found, wanted = found + compared[0], wanted + compared[1]
         return found, wanted
+
+    async def _compare(self, tenant: str, state: DictRow, vector: str) -> tuple[int, int]:
+        async with self._database.reading(tenant, vector_repository.COMPARING) as connection:
+            true = await vector_repository.search_exact(connection, state["id"], vector, ANY, DEPTH)
+        settings = vector_repository.walk_settings(DEPTH, state["vectors"], self._scan_tuples)
+        async with self._database.reading(tenant, settings) as connection:
+            walked = await vector_repository.search_hnsw(connection, state["id"], vector, ANY, DEPTH)
+        # By distance: items of equal distance are equally true neighbours.
+        least = min((one.score for one in true), default=0.0)
+        return min(len(true), sum(one.score >= least for one in walked)), len(true)

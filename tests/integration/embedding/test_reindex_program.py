@@ -149,3 +149,16 @@ class TestStatus:
 
         assert await status() == 1
         assert capsys.readouterr().err
+
+    async def test_of_a_space_that_is_retired_meanwhile(self, status, building, owner_database, capsys, monkeypatch):
+        count = command._count
+
+        async def count_after_the_retirement(*given):
+            monkeypatch.setattr(command, "_count", count)
+            await changes.retire(owner_database, building.id, "operator:test", force=True)
+            return await count(*given)
+
+        monkeypatch.setattr(command, "_count", count_after_the_retirement)
+
+        assert await status(space=building.id) == 3
+        assert f"space {building.id} is retired" in capsys.readouterr().err

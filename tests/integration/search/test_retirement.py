@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.space import SpaceState
 from services.search import searcher, truncation
+from services.search.query import vector_repository
+from services.search.query.probe import RecallProbe
 from services.search.query.state import Space, State
 from tests.integration.embedding.changing import OPERATOR, items_are_awaited
 from tests.integration.embedding.waiting import eventually
@@ -114,6 +117,32 @@ class TestItems:
             return (await changes.find_space(kernel.database, space.id)).state is SpaceState.RETIRED
 
         await eventually(is_retired)
+
+
+class TestProbe:
+    @pytest.fixture
+    def probe(self, kernel) -> RecallProbe:
+        return RecallProbe(kernel.database, interval=timedelta(0), exact_rows=10, scan_tuples=20_000)
+
+    async def test_one_ends_and_the_next_one_is_of_the_space_of_the_moment(self, probe, change, monkeypatch):
+        search, changed = vector_repository.search_exact, []
+
+        async def search_after_the_retirement(*given, **more):
+            if not changed:
+                changed.append(await change())
+            return await search(*given, **more)
+
+        monkeypatch.setattr(vector_repository, "search_exact", search_after_the_retirement)
+
+        assert await probe.probe() is None
+        assert await probe.probe() > 0
+
+    @pytest.mark.usefixtures("filled")
+    async def test_a_table_that_lacks_without_a_retirement_is_told(self, probe, space, owner):
+        owner.execute(f"ALTER TABLE embeddings_{space.id} RENAME TO elsewhere")
+
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await probe.probe()
 
 
 class TestGoOn:
