@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mlplatform.training.failures import BadData
 
 from curves import CurveKind
-from errors import BadData
 
 DATE = "Date"
 DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y")

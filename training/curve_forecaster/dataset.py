@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mlplatform.training.failures import BadData
 
 from curves import CurveKind
 from data import read_curves
-from errors import BadData
 from forecaster import Array
 from simulate import DAYS, simulate
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from mlplatform.training.failures import BadData
 
 from dataset import Dataset
-from errors import BadData
 from forecaster import Array
 from walk_forward import Forecast
 

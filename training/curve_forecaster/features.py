@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from mlplatform.training.failures import BadData
 
-from errors import BadData
 from forecaster import Array, factor_scores
 
 DESCRIPTIONS = ("level", "change 1 d", "change 5 d", "change window", "from mean", "volatility")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from mlplatform.training.failures import BadData
 
 from dataset import INITIAL_SHARE
-from errors import BadData
 
 
 @dataclass(frozen=True, slots=True)

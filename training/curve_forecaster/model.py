@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from mlplatform.training.failures import BadData
 
-from errors import BadData
 from features import factor_changes, factor_loadings, windows
 from forecaster import Array, CurveModel, factor_scores, known_values, window_features
 from learners import LEARNERS, Hyper

@@ -1,17 +1,15 @@
 """The command line. Imports nothing heavy, so that `--help` answers at once."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from errors import UsageError
+from mlplatform.training.commandline import LARGEST_SEED, Parser, named, whole
 
 CURVE_TYPES = ("yield", "commodity", "fx")
 MODEL_TYPES = ("ridge", "lightgbm", "random_forest", "ensemble")
 MINIMUM_LOOKBACK = 3
-LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -49,18 +47,6 @@ class Options:
     as_json: bool = False
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process with a status of its own."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line.
-
-        Raises:
-            UsageError: Always.
-        """
-        raise UsageError(f"{message}. See: {self.prog} --help")
-
-
 def parse_options(arguments: Sequence[str]) -> Options:
     """Read the command line.
 
@@ -83,32 +69,17 @@ def _parser() -> Parser:
     add("--curve-type", required=True, choices=CURVE_TYPES, help="which curve; decides the simulator and the units")
     add("--model-type", required=True, choices=MODEL_TYPES, help="which learner; the ensemble weighs all of them")
     add("--data", type=Path, metavar="FILE", help="CSV with a Date column and one column per tenor (default: simulate)")
-    add("--tune", type=_whole(0), default=0, metavar="N", help="trials of the hyper-parameter search (default: none)")
-    add("--seed", type=_whole(0, LARGEST_SEED), default=7, metavar="S", help="same seed and data, same metrics (7)")
+    add("--tune", type=whole(0), default=0, metavar="N", help="trials of the hyper-parameter search (default: none)")
+    add("--seed", type=whole(0, LARGEST_SEED), default=7, metavar="S", help="same seed and data, same metrics (7)")
     add("--dry-run", action="store_true", help="train and evaluate; log and register nothing")
-    add("--lookback", type=_whole(MINIMUM_LOOKBACK), default=20, metavar="DAYS", help="history of a forecast (20)")
+    add("--lookback", type=whole(MINIMUM_LOOKBACK), default=20, metavar="DAYS", help="history of a forecast (20)")
     add("--horizons", type=_horizons, default=Options.horizons, metavar="DAYS", help="1..10, or a list: 1,5,10 (1..10)")
-    add("--folds", type=_whole(1), default=5, metavar="N", help="blocks of days to score, in order of time (5)")
-    add("--rows", type=_whole(1), metavar="N", help="days to simulate (1000), or only the last N days of the file")
-    add("--experiment", type=_name, default=Options.experiment, metavar="NAME", help="MLflow experiment (%(default)s)")
-    add("--model-name", type=_name, default=Options.model_name, metavar="NAME", help="register as (%(default)s)")
+    add("--folds", type=whole(1), default=5, metavar="N", help="blocks of days to score, in order of time (5)")
+    add("--rows", type=whole(1), metavar="N", help="days to simulate (1000), or only the last N days of the file")
+    add("--experiment", type=named, default=Options.experiment, metavar="NAME", help="MLflow experiment (%(default)s)")
+    add("--model-name", type=named, default=Options.model_name, metavar="NAME", help="register as (%(default)s)")
     add("--json", dest="as_json", action="store_true", help="one JSON document on standard output, the rest on stderr")
     return parser
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    bounds = f"at least {least}" if most is None else f"between {least} and {most}"
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text} is not {bounds}")
-        return value
-
-    return read
 
 
 def _horizons(text: str) -> tuple[int, ...]:
@@ -120,9 +91,3 @@ def _horizons(text: str) -> tuple[int, ...]:
     if not days or min(days) < 1 or len(set(days)) != len(days):
         raise argparse.ArgumentTypeError(f"{text!r} must name days ahead, each once and at least 1")
     return tuple(sorted(days))
-
-
-def _name(text: str) -> str:
-    if not text.strip() or "/" in text or ":" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name: it must not be empty or hold '/' or ':'")
-    return text

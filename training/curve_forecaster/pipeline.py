@@ -4,13 +4,13 @@ import json
 import sys
 
 from mlplatform.registry.errors import RegistryRefused, RegistryUnavailable
+from mlplatform.training.failures import DONE, REFUSED, UNREACHABLE
 from rich.console import Console
 
 import report
 from console import open_console, progress
 from curves import KINDS
 from dataset import Dataset, load_dataset
-from errors import DONE, REFUSED, UNREACHABLE
 from evaluate import evaluate
 from folds import Block, split
 from learners import LEARNERS, Hyper

@@ -2,8 +2,7 @@
 
 from mlplatform.registry.registry import Registry
 from mlplatform.settings import PlatformSettings, SettingsError
-
-from errors import UsageError
+from mlplatform.training.failures import UsageError
 
 
 def open_registry() -> Registry:

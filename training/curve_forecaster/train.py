@@ -4,7 +4,8 @@
 import sys
 from collections.abc import Sequence
 
-from errors import INTERRUPTED, TrainingError
+from mlplatform.training.failures import INTERRUPTED, TrainingError
+
 from options import parse_options
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import optuna
 from lightgbm.basic import LightGBMError
+from mlplatform.training.failures import BadData
 
 from dataset import INITIAL_SHARE
-from errors import BadData, TuningFailed
+from errors import TuningFailed
 from folds import Block, split
 from forecaster import Array
 from learners import Hyper

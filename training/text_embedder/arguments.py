@@ -1,14 +1,11 @@
 """The command line. Imports nothing heavy, so that `--help` answers at once."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from failures import UsageError
-
-LARGEST_SEED = 2**31 - 1
+from mlplatform.training.commandline import LARGEST_SEED, Parser, named, number, whole
 
 
 @dataclass(frozen=True)
@@ -60,18 +57,6 @@ class Arguments:
         return self.model_name or self.model
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process with a status of its own."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line.
-
-        Raises:
-            UsageError: Always.
-        """
-        raise UsageError(f"{message}. See: {self.prog} --help")
-
-
 def parse_arguments(arguments: Sequence[str]) -> Arguments:
     """Read the command line.
 
@@ -93,60 +78,26 @@ def _parser() -> Parser:
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="corpus.jsonl, queries.jsonl and qrels/test.tsv, perhaps train.tsv")
-    add("--model", type=_name, default=Arguments.model, help="registered model to start from (%(default)s)")
+    add("--model", type=named, default=Arguments.model, help="registered model to start from (%(default)s)")
     add("--version", type=_version, metavar="N", help="of that model (the one in production)")
-    add("--model-name", type=_name, metavar="NAME", help="register as a version of this (the model started from)")
-    add("--held-out", type=_number(0.05, 0.9), default=0.3, metavar="SHARE", help="of queries not split (%(default)s)")
+    add("--model-name", type=named, metavar="NAME", help="register as a version of this (the model started from)")
+    add("--held-out", type=number(0.05, 0.9), default=0.3, metavar="SHARE", help="of queries not split (%(default)s)")
     add("--entity-type", metavar="KIND", help="mine negatives from these items (eval-DIR if there, else the model)")
-    add("--negatives", type=_whole(0, 8), default=1, metavar="N", help="hard negatives of each pair (%(default)s)")
-    add("--pairs", type=_whole(1), default=600, metavar="N", help="most judged pairs to train on (%(default)s)")
-    add("--epochs", type=_whole(1), default=1, metavar="N", help="times that each pair is seen (%(default)s)")
-    add("--batch-size", type=_whole(2), default=16, metavar="N", help="pairs told apart at a time (%(default)s)")
-    add("--learning-rate", type=_number(1e-8, 1.0), default=2e-5, metavar="R", help="the highest (%(default)s)")
-    add("--max-tokens", type=_whole(8), default=128, metavar="N", help="of a text while training (%(default)s)")
-    add("--seed", type=_whole(0, LARGEST_SEED), default=7, metavar="S", help="of split and order (%(default)s)")
+    add("--negatives", type=whole(0, 8), default=1, metavar="N", help="hard negatives of each pair (%(default)s)")
+    add("--pairs", type=whole(1), default=600, metavar="N", help="most judged pairs to train on (%(default)s)")
+    add("--epochs", type=whole(1), default=1, metavar="N", help="times that each pair is seen (%(default)s)")
+    add("--batch-size", type=whole(2), default=16, metavar="N", help="pairs told apart at a time (%(default)s)")
+    add("--learning-rate", type=number(1e-8, 1.0), default=2e-5, metavar="R", help="the highest (%(default)s)")
+    add("--max-tokens", type=whole(8), default=128, metavar="N", help="of a text while training (%(default)s)")
+    add("--seed", type=whole(0, LARGEST_SEED), default=7, metavar="S", help="of split and order (%(default)s)")
     add("--register-anyway", action="store_true", help="register it when it is no better, too")
     add("--dry-run", action="store_true", help="train and measure; log and register nothing")
-    add("--experiment", type=_name, default=Arguments.experiment, metavar="NAME", help="MLflow's (%(default)s)")
+    add("--experiment", type=named, default=Arguments.experiment, metavar="NAME", help="MLflow's (%(default)s)")
     add("--json", dest="as_json", action="store_true", help="one JSON document on standard output, the rest on stderr")
     return parser
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    bounds = f"at least {least}" if most is None else f"between {least} and {most}"
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text} is not {bounds}")
-        return value
-
-    return read
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
-        return value
-
-    return read
 
 
 def _version(text: str) -> str:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a version")
-    return text
-
-
-def _name(text: str) -> str:
-    if not text.strip() or "/" in text or ":" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a name: it must not be empty or hold '/' or ':'")
     return text

@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import torch
+from mlplatform.training.failures import Diverged
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import batch_to_device
 
-from failures import Diverged
 from judged import Judged
 from mining import Example
 from ranking import prompt_of

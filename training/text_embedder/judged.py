@@ -8,8 +8,7 @@ from pathlib import Path
 
 import orjson
 from mlplatform.retrieval.collection import CollectionError, Judgements, read_collection, read_judgements
-
-from failures import BadData
+from mlplatform.training.failures import BadData
 
 TRAIN, TEST = "train", "test"
 LEAST_QUERIES = 10

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
+from mlplatform.training.failures import INTERRUPTED, TrainingError
+
 from arguments import parse_arguments
-from failures import INTERRUPTED, FineTuningError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from steps import run  # noqa: PLC0415 - PyTorch takes seconds to import; `--help` or a mistyped option should not
 
         return run(asked)
-    except FineTuningError as error:
+    except TrainingError as error:
         sys.stderr.write(f"train.py: {error}\n")
         return error.exit_status
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from mlplatform.registry.registry import Registry
 from mlplatform.retrieval.client import SearchClient
 from mlplatform.settings import PlatformSettings, SettingsError
 from mlplatform.training.console import Begin, open_console, progress
+from mlplatform.training.failures import DONE, REFUSED, UNREACHABLE, BadData, UsageError
 from rich.console import Console
 from sentence_transformers import SentenceTransformer
 from transformers.utils.logging import disable_progress_bar
@@ -24,7 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 import outcome as found
 import recording
 from arguments import Arguments
-from failures import DONE, NO_BETTER, REFUSED, UNREACHABLE, BadData, MiningFailed, UsageError
+from failures import NO_BETTER, MiningFailed
 from fitting import Recipe, fit, plan
 from judged import Judged, Pair, choose_pairs, read_judged
 from mining import Candidates, from_index, from_model, mine
@@ -38,7 +39,7 @@ def run(asked: Arguments) -> int:
     """Train, measure, log and register; return the exit status.
 
     Raises:
-        FineTuningError: The data or an option cannot be used; nothing was logged or registered.
+        TrainingError: The data or an option cannot be used; nothing was logged or registered.
     """
     disable_progress_bar()
     console = open_console(as_json=asked.as_json)

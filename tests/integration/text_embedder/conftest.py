@@ -1,4 +1,4 @@
-"""The program is run by path, so its folder is where its modules are found."""
+"""The program is run by path, so its folder is where its modules are found: last, as others have a `train` too."""
 
 import sys
 from pathlib import Path
@@ -8,4 +8,4 @@ from tests.integration.embedding.tiny import embedders
 
 __all__ = ["embedders", "rerankers"]
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "training" / "text_embedder"))
+sys.path.append(str(Path(__file__).parents[3] / "training" / "text_embedder"))

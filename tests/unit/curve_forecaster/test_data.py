@@ -5,8 +5,9 @@ import math
 import pytest
 from curves import COMMODITY, YIELD
 from data import read_curves
-from errors import BadData
 from train import main
+
+from mlplatform.training.failures import BadData
 
 GOOD = ("Date,1 Mo,10 Yr", "2024-01-02,5.1,4.0", "2024-01-03,5.2,4.1", "2024-01-04,5.3,4.2")
 BAD = {

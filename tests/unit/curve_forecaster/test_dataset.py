@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from curves import YIELD
 from dataset import load_dataset, make_dataset
-from errors import BadData
+
+from mlplatform.training.failures import BadData
 
 
 def made(frame, **changes):

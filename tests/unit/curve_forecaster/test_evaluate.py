@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from errors import BadData
 from evaluate import evaluate
 from walk_forward import Forecast
+
+from mlplatform.training.failures import BadData
 
 DAYS, TENORS = 80, 13
 

@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import pytest
-from errors import BadData
 from folds import split
+
+from mlplatform.training.failures import BadData
 
 
 class TestSplit:

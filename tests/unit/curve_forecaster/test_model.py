@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from errors import BadData
 from forecaster import CurveModel, factor_scores
 from learners import Hyper
 from model import fit, with_weights
+
+from mlplatform.training.failures import BadData
 
 HYPER = Hyper(lightgbm_rounds=10, forest_trees=5, ridge_alpha=10.0)
 LEARNERS = ("ridge", "lightgbm", "random_forest")

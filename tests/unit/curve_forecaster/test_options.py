@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from errors import UsageError
 from options import parse_options
 from train import main
+
+from mlplatform.training.failures import UsageError
 
 TYPES = ["--curve-type", "yield", "--model-type", "ridge"]
 FOLDER = Path(__file__).parents[3] / "training" / "curve_forecaster"

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from curves import YIELD
-from errors import BadData, TuningFailed
+from errors import TuningFailed
 from folds import split
 from learners import Hyper
 from simulate import simulate
 from tune import search
+
+from mlplatform.training.failures import BadData
 
 
 @pytest.fixture(scope="module")

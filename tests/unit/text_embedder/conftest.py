@@ -1,4 +1,4 @@
-"""The program is run by path, so its folder is where its modules are found."""
+"""The program is run by path, so its folder is where its modules are found: last, as others have a `train` too."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "training" / "text_embedder"))
+sys.path.append(str(Path(__file__).parents[3] / "training" / "text_embedder"))
 
 Write = Callable[..., Path]
 

@@ -1,6 +1,7 @@
 import pytest
 from arguments import Arguments, parse_arguments
-from failures import UsageError
+
+from mlplatform.training.failures import UsageError
 
 
 class TestParseArguments:

@@ -2,7 +2,6 @@ import random
 
 import pytest
 import torch
-from failures import Diverged
 from fitting import Recipe, batches, fit, plan, rate
 from judged import Judged, Pair
 from mining import Example
@@ -10,6 +9,7 @@ from ranking import embed
 from sentence_transformers import SentenceTransformer
 
 from mlplatform.retrieval.collection import Judgements
+from mlplatform.training.failures import Diverged
 from tests.integration.embedding.tiny import write_model
 
 WORDS = {"cat": "engine", "dog": "river", "house": "music", "tree": "paper"}

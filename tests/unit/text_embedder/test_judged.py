@@ -1,6 +1,7 @@
 import pytest
-from failures import BadData
 from judged import Pair, choose_pairs, read_judged
+
+from mlplatform.training.failures import BadData
 
 DOCUMENTS = {f"d{number}": f"text {number}" for number in range(5)}
 QUERIES = {f"q{number}": f"Question {number}" for number in range(40)}
