@@ -9,12 +9,13 @@ import pytest_asyncio
 
 from mlplatform.events import running
 from mlplatform.service.kernel import Kernel, open_kernel
+from mlplatform.spaces import changes, repository
 from services.embedding import spaces
 from services.embedding.batcher import Batcher
 from services.embedding.consumer import Indexer
 from services.embedding.settings import EmbeddingSettings
 from services.embedding.spaces import Space
-from tests.integration.embedding.changing import ready
+from tests.integration.embedding.changing import OPERATOR, ready
 from tests.integration.embedding.cross_encoders import rerankers
 from tests.integration.embedding.tiny import Service, embedders, serving
 from tests.unit.embedding.encoders import DIMENSION, WordEncoder
@@ -82,3 +83,14 @@ async def indexer(kernel: Kernel, space: Space) -> AsyncIterator[Indexer]:
     batcher = Batcher(WordEncoder(), max_queued_texts=1000)
     async with running(batcher, "encoder"):
         yield Indexer(kernel.database, kernel.relay, batcher, space)
+
+
+@pytest.fixture
+async def building(kernel, space) -> Space:
+    """A space beside the active one, of a model that stands for another."""
+    record = await changes.plan(kernel.database, "text-embedder", "2", OPERATOR)
+    async with kernel.database.transaction() as connection:
+        await repository.define_space(connection, record.id, "b" * 64, space.dimension)
+    found = (await changes.find_space(kernel.database, record.id)).space
+    assert found is not None
+    return found
