@@ -21,6 +21,8 @@ from tests.integration.model_serving.disk import keep, lend
 from tests.integration.model_serving.publisher import Publisher
 
 DEADLINE = 60.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
+"""Seconds."""
 POLLING = {"ML_SERVING_POLL_INTERVAL": "250ms"}
 """For services that find something out by polling alone."""
 
@@ -98,9 +100,11 @@ async def on_a_socket(service: Service) -> AsyncIterator[str]:
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:
-    """Poll a condition until it gives something true, and return that."""
+    """Poll a condition until it gives something true, and return that; less and less often, as each look costs."""
+    pause = SHORTEST_PAUSE
     async with asyncio.timeout(seconds):
         while True:
             if found := await condition():
                 return found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE)
