@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from mlplatform.events import streams
+from tests.fixtures.absent import bar_absent
 from tests.fixtures.database import database_urls, template_database
 from tests.fixtures.pools import database, owner, owner_database
 from tests.fixtures.redis import redis_url
@@ -44,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     # What a test does not configure logs errors with every local variable in them, which takes seconds for each.
     structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+    bar_absent()
     # The end of each service of a test waits for the reads of its streams, one after another.
     streams.LONGEST_BLOCK = 0.2
     if not hasattr(config, "workerinput"):  # not in the workers of pytest-xdist: they inherit the folder

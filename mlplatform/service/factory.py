@@ -101,7 +101,8 @@ def create_service(
     )
     serve_docs(app)
     for router in (common_routes(service), direct_router(direct), *routers):
-        app.include_router(router)
+        # To include it would build each of its routes once more: nothing of the application's own applies to them.
+        app.router.routes.extend(router.routes)
     _refuse_foreign_routes(app)
     install_problem_handlers(app)
     document_problems(app)

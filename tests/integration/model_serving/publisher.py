@@ -1,47 +1,36 @@
-"""Logs small models into MLflow as training would, and moves their production alias."""
+"""Registers small models in MLflow as training would, and moves their production alias."""
 
-import sys
-import tempfile
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
-import lightgbm
 import mlflow
-import numpy as np
-import onnx
-import pandas as pd
-from mlflow.models import ModelSignature, infer_signature
-from mlflow.types.schema import ColSpec, Schema
-from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from mlflow.exceptions import RestException
+from redis import Redis
 
+from mlplatform.events import CloudEvent, ModelPromoted
+from mlplatform.events.streams import EVENT_FIELD
 from mlplatform.registry import tags
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.register import register_model_version
 from mlplatform.registry.registry import Registry
 from mlplatform.registry.stages import PRODUCTION
-from services.model_serving.loading.bundled_code import isolated
+from tests.integration.model_serving.logged import (
+    COLUMNS,
+    REQUIREMENTS,
+    frame_of,
+    log_code,
+    log_counter,
+    log_lightgbm,
+    log_linear,
+    log_onnx,
+    log_wide,
+    records_of,
+)
 
-COLUMNS = ("a", "b", "c")
-REQUIREMENTS = ["mlflow"]
-"""Given, because MLflow takes seconds to find them out."""
-COUNTER = """
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel
-
-    class Model(PythonModel):
-        def predict(self, context, model_input, params=None):
-            return [
-                {"length": len(text), "share": text.count("a") / len(text), "words": text.split()}
-                for text in model_input["text"]
-            ]
-
-    set_model(Model())
-"""
+__all__ = ["COLUMNS", "REQUIREMENTS", "Publisher", "frame_of", "promotion_of", "records_of"]
 
 CLASSIFIER = """
     from mlflow.models import set_model
@@ -93,10 +82,23 @@ GATED = """
 
 @dataclass(frozen=True)
 class Publisher:
-    """The registry of one test, and the model it is about."""
+    """The registry of one test, and the model it is about.
+
+    Attributes:
+        registry: Where versions are registered.
+        name: The model.
+        listeners: URLs of the Redis of each service that runs; it is told of promotions there.
+        digests: Of the versions that were registered.
+    """
 
     registry: Registry
     name: str
+    listeners: list[str] = field(default_factory=list)
+    digests: set[str] = field(default_factory=set)
+
+    def of(self, name: str) -> "Publisher":
+        """Return a publisher of another model to the same services; its name begins with the name of this one."""
+        return replace(self, name=f"{self.name}-{name}")
 
     def linear(
         self, slope: float = 1.0, *, name: str | None = None, served_by: str | None = None, **options: Any
@@ -107,41 +109,15 @@ class Publisher:
 
     def wide(self, *, name: str | None = None) -> ModelVersion:
         """Register a booster of more than 1 MB, many times what `linear` takes."""
-        frame = frame_of(2000)
-        parameters = {"verbosity": -1, "num_threads": 1, "seed": 1, "num_leaves": 31, "min_data_in_leaf": 2}
-        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, np.sin(frame["a"] * 9) * frame["b"]), 400)
-        signature = infer_signature(frame, booster.predict(frame))
-        logged = mlflow.lightgbm.log_model(
-            booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
-        )
-        return self.register(logged.model_uri, name=name)
+        return self.register(log_wide(self.registry.tracking_url), name=name)
 
     def onnx(self, *, name: str | None = None) -> ModelVersion:
         """Register a graph of one node that doubles a tensor of three columns."""
-        rows = np.zeros((2, 3), dtype=np.float32)
-        shape, kind = ["rows", 3], onnx.TensorProto.FLOAT
-        graph = onnx.helper.make_graph(
-            [onnx.helper.make_node("Add", ["x", "x"], ["y"])],
-            "double",
-            [onnx.helper.make_tensor_value_info("x", kind, shape)],
-            [onnx.helper.make_tensor_value_info("y", kind, shape)],
-        )
-        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-        logged = mlflow.onnx.log_model(
-            model, name="model", signature=infer_signature(rows, rows), pip_requirements=REQUIREMENTS
-        )
-        return self.register(logged.model_uri, name=name)
+        return self.register(log_onnx(self.registry.tracking_url), name=name)
 
     def lightgbm(self) -> ModelVersion:
         """Register a LightGBM booster in its native format."""
-        frame = frame_of(200)
-        parameters = {"verbosity": -1, "num_threads": 1, "seed": 1, "objective": "regression"}
-        booster = lightgbm.train(parameters, lightgbm.Dataset(frame, frame["a"] * 2), 10)
-        signature = infer_signature(frame, booster.predict(frame))
-        logged = mlflow.lightgbm.log_model(
-            booster, name="model", signature=signature, input_example=frame[:2], pip_requirements=REQUIREMENTS
-        )
-        return self.register(logged.model_uri)
+        return self.register(log_lightgbm(self.registry.tracking_url))
 
     def noting(self, notes: Path, *, seconds: float) -> ModelVersion:
         """Register a model that takes so long for each row, and adds its `a` from 100 on to a file."""
@@ -171,69 +147,79 @@ class Publisher:
             params: Parameters that it declares, with their defaults.
             modules: Their code by their name.
         """
-        frame = frame_of(3)
-        with tempfile.TemporaryDirectory() as folder:
-            entry = Path(folder) / "entry.py"
-            entry.write_text(dedent(script))
-            paths = [Path(folder) / f"{module}.py" for module in modules]
-            for path in paths:
-                path.write_text(dedent(modules[path.stem]))
-            with isolated(frozenset(modules)):  # MLflow imports what it logs
-                sys.path.insert(0, folder)
-                logged = mlflow.pyfunc.log_model(
-                    name="model",
-                    python_model=str(entry),
-                    code_paths=[str(path) for path in paths] or None,
-                    signature=infer_signature(frame, np.zeros(3), params),
-                    input_example=frame[:2],
-                    pip_requirements=REQUIREMENTS,
-                )
-        return self.register(logged.model_uri, name=name)
+        declared = None if params is None else tuple(params.items())
+        uri = log_code(self.registry.tracking_url, script, declared, tuple(modules.items()))
+        return self.register(uri, name=name)
 
     def counter(self, *, name: str | None = None) -> ModelVersion:
         """Register a model that answers each text with an object: `length`, `share` of the letter a, and `words`."""
-        with tempfile.TemporaryDirectory() as folder:
-            script = Path(folder) / "counter.py"
-            script.write_text(dedent(COUNTER))
-            logged = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(script),
-                signature=ModelSignature(inputs=Schema([ColSpec("string", "text")])),
-                input_example=pd.DataFrame({"text": ["a"]}),
-                pip_requirements=REQUIREMENTS,
-            )
-        return self.register(logged.model_uri, name=name)
+        return self.register(log_counter(self.registry.tracking_url), name=name)
 
     def register(self, uri: str, *, name: str | None = None, served_by: str | None = None) -> ModelVersion:
-        """Register a logged model."""
+        """Register a logged model; one that was registered in this process before is not read back once more."""
         model_tags = {} if served_by is None else {tags.SERVED_BY: served_by}
-        return register_model_version(self.registry, name or self.name, uri, model_tags=model_tags)
+        known = _registered.get(uri)
+        if known is None:
+            version = register_model_version(self.registry, name or self.name, uri, model_tags=model_tags)
+            _registered[uri] = version
+        else:
+            version = self._register_again(known, uri, name or self.name, model_tags)
+        self.digests.add(str(version.digest))
+        return version
+
+    def point(self, version: ModelVersion) -> None:
+        """Point the production alias at a version and tell nobody."""
+        self.registry.set_alias(version.name, PRODUCTION, version.version)
 
     def promote(self, version: ModelVersion) -> None:
-        """Point the production alias at a version."""
-        self.registry.set_alias(version.name, PRODUCTION, version.version)
+        """Point the production alias at a version, and tell of it as a promotion does."""
+        self.point(version)
+        event = {EVENT_FIELD: promotion_of(version).model_dump_json()}
+        for url in self.listeners:
+            with Redis.from_url(url) as redis:
+                redis.xadd(ModelPromoted.event_type, event)
+
+    @contextmanager
+    def telling(self, redis_url: str) -> Iterator[None]:
+        """Tell a service of promotions for the time of the block.
+
+        Args:
+            redis_url: Where it listens.
+        """
+        self.listeners.append(redis_url)
+        try:
+            yield
+        finally:
+            self.listeners.remove(redis_url)
 
     def pyfunc(self, version: ModelVersion, data: Any) -> Any:
         """Ask MLflow itself."""
         return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}").predict(data)
 
-
-@cache
-def log_linear(_tracking_url: str, slope: float, options: tuple[tuple[str, Any], ...]) -> str:
-    """Log `slope * a` once in a test process, for as many versions as tests register of it."""
-    frame = frame_of(40)
-    model = make_pipeline(StandardScaler(), LinearRegression()).fit(frame, slope * frame["a"])
-    given = {"serialization_format": "skops", "input_example": frame[:2], **dict(options)}
-    signature = infer_signature(frame, model.predict(frame))
-    logged = mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=REQUIREMENTS, **given)
-    return str(logged.model_uri)
-
-
-def frame_of(rows: int, seed: int = 0) -> pd.DataFrame:
-    """Return random inputs."""
-    return pd.DataFrame(np.random.default_rng(seed).normal(size=(rows, len(COLUMNS))), columns=list(COLUMNS))
+    def _register_again(self, known: ModelVersion, uri: str, name: str, model_tags: dict[str, str]) -> ModelVersion:
+        client = mlflow.MlflowClient(self.registry.tracking_url, self.registry.tracking_url)
+        with suppress(RestException):  # it is there
+            client.create_registered_model(name)
+        for key, value in model_tags.items():
+            client.set_registered_model_tag(name, key, value)
+        made = client.create_model_version(
+            name, uri, run_id=known.run_id, tags=dict(known.tags), model_id=known.model_id
+        )
+        return self.registry.get_version(name, str(made.version))
 
 
-def records_of(frame: pd.DataFrame) -> list[dict[str, float]]:
-    """Return inputs as a caller writes them."""
-    return frame.to_dict("records")
+_registered: dict[str, ModelVersion] = {}
+"""By the URI of its logged model, a version whose artifacts were read back and digested."""
+
+
+def promotion_of(version: ModelVersion) -> CloudEvent:
+    """Return the event of a promotion to Production."""
+    promotion = ModelPromoted(
+        model=version.name,
+        stage="Production",
+        version=version.version,
+        digest=version.digest or "none",
+        actor="test",
+        promotion_id=1,
+    )
+    return CloudEvent.of(promotion, source="test")

@@ -17,9 +17,14 @@ from services.model_serving.app import create_app
 from services.model_serving.serving import Serving
 from services.model_serving.settings import ServingSettings
 from tests.fixtures.listener import listening
+from tests.integration.model_serving.disk import keep, lend
 from tests.integration.model_serving.publisher import Publisher
 
 DEADLINE = 60.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
+"""Seconds."""
+POLLING = {"ML_SERVING_POLL_INTERVAL": "250ms"}
+"""For services that find something out by polling alone."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,34 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    environment: dict[str, str], publisher: Publisher, cache: Path, **changes: str
+    environment: dict[str, str], publisher: Publisher, cache: Path, *, cold: bool = False, **changes: str
 ) -> AsyncIterator[Service]:
-    """Run the service for the time of the block, for the models of one publisher."""
+    """Run the service for the time of the block.
+
+    Args:
+        environment: Its settings.
+        publisher: Whose models it serves.
+        cache: Where its artifacts are.
+        cold: Whether it downloads what others have downloaded before.
+        changes: Further settings.
+    """
     values = {
         "ML_SERVING_CACHE": str(cache),
         "ML_SERVING_MODELS": f"{publisher.name}*",
-        "ML_SERVING_POLL_INTERVAL": "250ms",
+        "ML_SERVING_POLL_INTERVAL": "2s",  # promotions are told
         "ML_RATE_LIMIT_ENABLED": "false",
     }
     with mock.patch.dict(os.environ, environment | values | changes):
         settings = ServingSettings()
+    if not cold:
+        lend(settings.cache_folder, publisher.digests)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://serving", timeout=DEADLINE) as client:
-            yield Service(client, app.state.serving, app)
+            with publisher.telling(settings.redis_url.get_secret_value()):
+                yield Service(client, app.state.serving, app)
+    keep(settings.cache_folder)
 
 
 @asynccontextmanager
@@ -83,9 +100,11 @@ async def on_a_socket(service: Service) -> AsyncIterator[str]:
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:
-    """Poll a condition until it gives something true, and return that."""
+    """Poll a condition until it gives something true, and return that; less and less often, as each look costs."""
+    pause = SHORTEST_PAUSE
     async with asyncio.timeout(seconds):
         while True:
             if found := await condition():
                 return found
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE)

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from mlplatform.registry.stages import PRODUCTION
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import eventually, serving
+from tests.integration.model_serving.running import POLLING, eventually, serving
 
 
 class TestDrift:
@@ -14,8 +14,8 @@ class TestDrift:
         self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
     ) -> None:
         version = publisher.linear()
-        publisher.promote(version)
-        async with serving(settings_env, publisher, tmp_path, ML_SERVING_DRIFT_INTERVAL="100ms") as service:
+        publisher.point(version)
+        async with serving(settings_env, publisher, tmp_path, ML_SERVING_DRIFT_INTERVAL="100ms", **POLLING) as service:
 
             async def drift() -> list[dict[str, str]]:
                 return (await service.client.get(f"/api/v1/models/{publisher.name}")).json()["drift"]

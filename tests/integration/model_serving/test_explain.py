@@ -11,6 +11,7 @@ import lightgbm
 import mlflow
 import numpy as np
 import pytest
+import pytest_asyncio
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
@@ -32,12 +33,22 @@ WITHOUT_COLUMNS = """
     mlflow.models.set_model(Constant())
 """
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(
+    module_env: dict[str, str], module_publisher: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    limits = {"ML_SERVING_EXPLAIN_MAX_ROWS": "5", "ML_SERVING_EXPLAIN_MAX_COLUMNS": "9"}
+    async with serving(module_env, module_publisher, tmp_path_factory.mktemp("serving"), **limits) as running:
+        yield running
+
 
 @pytest.fixture
-async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    limits = {"ML_SERVING_EXPLAIN_MAX_ROWS": "5", "ML_SERVING_EXPLAIN_MAX_COLUMNS": "9"}
-    async with serving(settings_env, publisher, tmp_path, **limits) as running:
-        yield running
+def publisher(module_publisher: Publisher, unique: str) -> Publisher:
+    """Return a publisher of a model of the test's own to the service of the module."""
+    return module_publisher.of(unique)
 
 
 async def promoted(service: Service, publisher: Publisher, version: ModelVersion) -> None:
@@ -163,8 +174,9 @@ class TestFullQueue:
         self, settings_env: dict[str, str], publisher: Publisher, tmp_path: Path
     ) -> None:
         bounds = {"ML_SERVING_EXPLAIN_QUEUE_SIZE": "0", "ML_SERVING_EXPLAIN_THREADS": "1"}
+        publisher.promote(publisher.lightgbm())
         async with serving(settings_env, publisher, tmp_path, **bounds) as service:
-            await promoted(service, publisher, publisher.lightgbm())
+            await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             with service.serving.explanations._making:  # no explanation gets on
                 both = [asyncio.create_task(service.predict(publisher.name, INPUTS, explain=True)) for _ in range(2)]
                 done, waiting = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

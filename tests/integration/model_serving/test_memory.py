@@ -9,7 +9,8 @@ import httpx
 from prometheus_client import REGISTRY
 
 from mlplatform.registry.model_version import ModelVersion
-from services.model_serving.loading.loader import ModelLoader
+from services.model_serving.loading.loader import ModelLoader, make_loader
+from services.model_serving.settings import ServingSettings
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
@@ -38,12 +39,10 @@ def publish(publisher: Publisher, *suffixes: str, big: bool = False) -> dict[str
     return versions
 
 
-async def size_of_one(publisher: Publisher, environment: dict[str, str], cache: Path) -> int:
-    """Return the bytes that one of the small models takes."""
-    async with serving(environment, publisher, cache) as service:
-        await eventually(lambda: settled(service))
-        models = (await service.client.get("/api/v1/models?limit=200")).json()["models"]
-        return max(int(loaded["size_bytes"]) for model in models for loaded in model["loaded"])
+def size_of(version: ModelVersion, publisher: Publisher, cache: Path) -> int:
+    """Return the bytes that a version takes in memory; its artifacts are on disk from then on."""
+    settings = ServingSettings(mlflow_url=publisher.registry.tracking_url, serving_cache=cache)
+    return make_loader(publisher.registry, settings).load(version).size
 
 
 async def settled(service: Service) -> bool:
@@ -68,8 +67,8 @@ class TestMoreThanFit:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         names = ("a", "b", "c", "d")
-        publish(publisher, *names)
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, *names)
+        size = size_of(versions["a"], publisher, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 5 // 2)) as service:
             await eventually(lambda: settled(service))
             assert "2 more on disk" in (await service.readiness())["models"]["reason"]
@@ -83,8 +82,8 @@ class TestMoreThanFit:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         names = ("a", "b", "c", "d", "e")
-        publish(publisher, *names)
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, *names)
+        size = size_of(versions["a"], publisher, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 5 // 2)) as service:
             await eventually(lambda: settled(service))
             over = []
@@ -103,8 +102,8 @@ class TestMoreThanFit:
     async def test_a_load_is_shared_by_all_who_wait_for_it(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a", "b")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a", "b")
+        size = size_of(versions["a"], publisher, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3 // 2)) as service:
             await eventually(lambda: settled(service))
             _, outside = await apart(service, publisher.name)
@@ -117,8 +116,8 @@ class TestMoreThanFit:
     async def test_a_caller_who_waits_too_long_is_told_to_come_back(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a", "b")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a", "b")
+        size = size_of(versions["a"], publisher, tmp_path)
         limits = {"ML_SERVING_MEMORY": str(size * 3 // 2), "ML_SERVING_LOAD_WAIT": "1ms"}
         async with serving(settings_env, publisher, tmp_path, **limits) as service:
             await eventually(lambda: settled(service))
@@ -132,8 +131,8 @@ class TestMoreThanFit:
     async def test_a_pinned_model_stays(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a", "b", "c")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a", "b", "c")
+        size = size_of(versions["a"], publisher, tmp_path)
         limits = {"ML_SERVING_MEMORY": str(size * 5 // 2), "ML_SERVING_PINNED": f"{publisher.name}-c"}
         async with serving(settings_env, publisher, tmp_path, **limits) as service:
             await eventually(lambda: settled(service))
@@ -145,8 +144,8 @@ class TestMoreThanFit:
     async def test_a_model_that_answers_is_not_evicted(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a", "b")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a", "b")
+        size = size_of(versions["a"], publisher, tmp_path)
         limits = {"ML_SERVING_MEMORY": str(size * 3 // 2), "ML_SERVING_LOAD_WAIT": "200ms"}
         async with serving(settings_env, publisher, tmp_path, **limits) as service:
             await eventually(lambda: settled(service))
@@ -165,8 +164,8 @@ class TestTooBig:
     async def test_it_is_refused_with_the_reason_and_the_others_are_served(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a")
+        size = size_of(versions["a"], publisher, tmp_path)
         publish(publisher, "big", big=True)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3)) as service:
             report = await eventually(lambda: degraded(service))
@@ -183,8 +182,8 @@ class TestTooBig:
     async def test_one_that_takes_the_place_of_a_small_one_leaves_that_serving(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a")
+        size = size_of(versions["a"], publisher, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3)) as service:
             await eventually(lambda: service.serves(f"{publisher.name}-a", "1", INPUTS))
             publisher.promote(publisher.wide(name=f"{publisher.name}-a"))
@@ -197,9 +196,9 @@ class TestSwapWithoutRoom:
     async def test_a_promotion_is_served_although_both_versions_do_not_fit(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a")
+        versions = publish(publisher, "a")
         name = f"{publisher.name}-a"
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        size = size_of(versions["a"], publisher, tmp_path)
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3 // 2)) as service:
             await eventually(lambda: service.serves(name, "1", INPUTS))
             publisher.promote(publisher.linear(3.0, name=name))
@@ -211,8 +210,8 @@ class TestBrokenOnDisk:
     async def test_the_last_version_that_could_be_loaded_is_loaded_instead(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publish(publisher, "a", "b")
-        size = await size_of_one(publisher, settings_env, tmp_path)
+        versions = publish(publisher, "a", "b")
+        size = size_of(versions["a"], publisher, tmp_path)
         name = f"{publisher.name}-b"
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_MEMORY=str(size * 3 // 2)) as service:
             await eventually(lambda: service.serves(name, "1", INPUTS))

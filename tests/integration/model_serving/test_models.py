@@ -1,22 +1,33 @@
 """Models and versions over HTTP."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import mlflow
 import pytest
+import pytest_asyncio
 
 from mlplatform.registry.stages import PRODUCTION, STAGING
-from tests.integration.model_serving.publisher import Publisher, frame_of, log_linear, records_of
+from tests.integration.model_serving.logged import log_linear
+from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import Service, eventually, serving
 
 INPUTS = records_of(frame_of(3, seed=7))
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(
+    module_env: dict[str, str], module_publisher: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    async with serving(module_env, module_publisher, tmp_path_factory.mktemp("serving")) as running:
+        yield running
+
 
 @pytest.fixture
-async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    async with serving(settings_env, publisher, tmp_path) as running:
-        yield running
+def publisher(module_publisher: Publisher, unique: str) -> Publisher:
+    """Return a publisher of a model of the test's own to the service of the module."""
+    return module_publisher.of(unique)
 
 
 class TestListModels:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tests.integration.model_serving.forwarder import forwarding, free_port
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
-from tests.integration.model_serving.running import Service, eventually, serving
+from tests.integration.model_serving.running import POLLING, Service, eventually, serving
 
 INPUTS = records_of(frame_of(3, seed=7))
 
@@ -37,8 +37,8 @@ class TestMlflowDown:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         mlflow = Mlflow(settings_env)
-        publisher.promote(publisher.linear(2.0))
-        async with serving(mlflow.environment, publisher, tmp_path) as service:
+        publisher.point(publisher.linear(2.0))
+        async with serving(mlflow.environment, publisher, tmp_path, **POLLING) as service:
             async with mlflow.up():
                 await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             await eventually(lambda: check_failed(service, "mlflow"))
@@ -58,7 +58,7 @@ class TestMlflowDown:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         mlflow = Mlflow(settings_env)
-        async with serving(mlflow.environment, publisher, tmp_path) as service:
+        async with serving(mlflow.environment, publisher, tmp_path, **POLLING) as service:
             answers = [
                 await service.predict("unknown", INPUTS),
                 await service.client.get("/api/v1/models/unknown"),
@@ -73,11 +73,11 @@ class TestMlflowDown:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         mlflow = Mlflow(settings_env)
-        publisher.promote(publisher.linear(1.0))
-        async with serving(mlflow.environment, publisher, tmp_path) as service:
+        publisher.point(publisher.linear(1.0))
+        async with serving(mlflow.environment, publisher, tmp_path, **POLLING) as service:
             async with mlflow.up():
                 await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
-            publisher.promote(publisher.linear(2.0))
+            publisher.point(publisher.linear(2.0))
             assert await service.serves(publisher.name, "1", INPUTS)
             async with mlflow.up():
                 await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
@@ -89,11 +89,11 @@ class TestRestartWhileMlflowIsDown:
     ) -> None:
         mlflow = Mlflow(settings_env)
         await self._serve_once(mlflow, publisher, tmp_path)
-        async with serving(mlflow.environment, publisher, tmp_path) as service:
+        async with serving(mlflow.environment, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             assert await check_failed(service, "mlflow")
             async with mlflow.up():
-                publisher.promote(publisher.linear(2.0))
+                publisher.point(publisher.linear(2.0))
                 await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
 
     async def test_artifacts_that_were_changed_on_disk_are_not_loaded(
@@ -102,13 +102,13 @@ class TestRestartWhileMlflowIsDown:
         mlflow = Mlflow(settings_env)
         await self._serve_once(mlflow, publisher, tmp_path)
         spoil(tmp_path)
-        async with serving(mlflow.environment, publisher, tmp_path) as service:
+        async with serving(mlflow.environment, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: refused(service))
             assert "were changed" in (await service.readiness())["models"]["reason"]
 
     async def _serve_once(self, mlflow: Mlflow, publisher: Publisher, cache: Path) -> None:
-        publisher.promote(publisher.linear(1.0))
-        async with mlflow.up(), serving(mlflow.environment, publisher, cache) as service:
+        publisher.point(publisher.linear(1.0))
+        async with mlflow.up(), serving(mlflow.environment, publisher, cache, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             await eventually(lambda: remembered(cache, publisher.name))
 

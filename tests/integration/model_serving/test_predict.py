@@ -1,11 +1,11 @@
 """Predictions over HTTP."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from mlplatform.registry.model_version import ModelVersion
 from mlplatform.registry.stages import STAGING
@@ -40,12 +40,22 @@ BROKEN = """
     mlflow.models.set_model(Broken())
 """
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(
+    module_env: dict[str, str], module_publisher: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    limits = {"ML_SERVING_MAX_ROWS": "10", "ML_MAX_BODY_SIZE": "20000"}
+    async with serving(module_env, module_publisher, tmp_path_factory.mktemp("serving"), **limits) as running:
+        yield running
+
 
 @pytest.fixture
-async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    limits = {"ML_SERVING_MAX_ROWS": "10", "ML_MAX_BODY_SIZE": "20000"}
-    async with serving(settings_env, publisher, tmp_path, **limits) as running:
-        yield running
+def publisher(module_publisher: Publisher, unique: str) -> Publisher:
+    """Return a publisher of a model of the test's own to the service of the module."""
+    return module_publisher.of(unique)
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

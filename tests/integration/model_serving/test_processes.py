@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.load import Load
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import eventually
-from tests.integration.model_serving.test_server import answered, log_of, server
+from tests.integration.model_serving.server import answered, log_of, server
 
 INPUTS = records_of(frame_of(3, seed=7))
 RENEWAL_SECONDS = 240.0

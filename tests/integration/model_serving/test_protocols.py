@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from mlplatform.auth import Role
 from tests.integration.model_serving.publisher import COLUMNS, Publisher
@@ -25,6 +26,8 @@ UNFIT: list[tuple[list[Any], str]] = [
 ]
 """Rows, and what the message names."""
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def score(answer: httpx.Response) -> float:
     """Return the only prediction, in whichever protocol."""
@@ -33,13 +36,16 @@ def score(answer: httpx.Response) -> float:
     return content["predictions"][0] if "predictions" in content else content["outputs"][0]["data"][0]
 
 
-@pytest.fixture
-async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: Path) -> AsyncIterator[Service]:
-    """Version 1 of the model in production, version 2 under an alias."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(
+    module_env: dict[str, str], module_publisher: Publisher, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """Version 1 of the only model in production, version 2 under an alias."""
+    publisher = module_publisher
     publisher.promote(publisher.linear(1.0))
     other = publisher.linear(3.0)
     publisher.registry.set_alias(publisher.name, "next", other.version)
-    async with serving(settings_env, publisher, tmp_path) as running:
+    async with serving(module_env, publisher, tmp_path_factory.mktemp("serving")) as running:
         await eventually(lambda: running.serves(publisher.name, "1", [[1.0, 0.0, 0.0]]))
         yield running
 
@@ -47,32 +53,32 @@ async def service(settings_env: dict[str, str], publisher: Publisher, tmp_path: 
 class TestAddresses:
     """A version by its number, by an alias, by a header, or the one in production."""
 
-    async def test_scoring(self, service: Service, publisher: Publisher):
+    async def test_scoring(self, service: Service, module_publisher: Publisher):
         for path, version in SCORED.items():
-            answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
+            answer = await service.client.post(f"/models/{module_publisher.name}{path}/invocations", json=SPLIT)
             assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0), path
             assert answer.headers["x-model-version"] == version, path
-            assert answer.headers["x-model-name"] == publisher.name
+            assert answer.headers["x-model-name"] == module_publisher.name
             assert answer.headers["x-model-route"]
             assert answer.headers["x-request-id"]
 
-    async def test_inference(self, service: Service, publisher: Publisher):
+    async def test_inference(self, service: Service, module_publisher: Publisher):
         for path, version in INFERRED.items():
-            answer = await service.client.post(f"/v2/models/{publisher.name}{path}/infer", json=TENSOR)
+            answer = await service.client.post(f"/v2/models/{module_publisher.name}{path}/infer", json=TENSOR)
             assert score(answer) == pytest.approx(2.0 if version == "1" else 6.0), path
             assert (answer.headers["x-model-version"], answer.json()["model_version"]) == (version, version), path
 
-    async def test_a_header(self, service: Service, publisher: Publisher):
-        for path, body in (("/invocations", SPLIT), (f"/v2/models/{publisher.name}/infer", TENSOR)):
+    async def test_a_header(self, service: Service, module_publisher: Publisher):
+        for path, body in (("/invocations", SPLIT), (f"/v2/models/{module_publisher.name}/infer", TENSOR)):
             answer = await service.client.post(path, json=body, headers={"X-Model-Version": "2"})
             assert score(answer) == pytest.approx(6.0)
 
-    async def test_unknown(self, service: Service, publisher: Publisher):
+    async def test_unknown(self, service: Service, module_publisher: Publisher):
         for path in ("/versions/9", "/versions/x", "/aliases/nobody", "/aliases/a%20b"):
-            answer = await service.client.post(f"/models/{publisher.name}{path}/invocations", json=SPLIT)
+            answer = await service.client.post(f"/models/{module_publisher.name}{path}/invocations", json=SPLIT)
             assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST"), path
             version = path.replace("/aliases/", "/versions/")
-            answer = await service.client.post(f"/v2/models/{publisher.name}{version}/infer", json=TENSOR)
+            answer = await service.client.post(f"/v2/models/{module_publisher.name}{version}/infer", json=TENSOR)
             assert (answer.status_code, set(answer.json())) == (404, {"error"}), version
 
 
@@ -145,9 +151,11 @@ class TestErrors:
             assert answer.status_code == 413, path
             assert answer.json().keys() & {"error", "error_code"}, path
 
-    async def test_a_body_of_another_kind(self, service: Service, publisher: Publisher):
+    async def test_a_body_of_another_kind(self, service: Service, module_publisher: Publisher):
         for headers in ({"Content-Type": "text/html"}, {"Content-Encoding": "gzip"}):
-            answer = await service.client.post(f"/v2/models/{publisher.name}/infer", content=b"x", headers=headers)
+            answer = await service.client.post(
+                f"/v2/models/{module_publisher.name}/infer", content=b"x", headers=headers
+            )
             assert (answer.status_code, set(answer.json())) == (415, {"error"}), headers
 
     async def test_inputs_that_do_not_fit(self, service: Service):

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from mlplatform.events import CloudEvent, ModelPromoted, PromotionAnnounced
 from mlplatform.registry.stages import PRODUCTION, STAGING
-from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
-from tests.integration.model_serving.running import Service, eventually, serving
+from tests.integration.model_serving.publisher import Publisher, frame_of, promotion_of, records_of
+from tests.integration.model_serving.running import POLLING, Service, eventually, serving
 
 INPUTS = records_of(frame_of(3, seed=7))
 BROKEN = """
@@ -60,14 +60,14 @@ class TestPromotion:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         first, second = publisher.linear(1.0), publisher.linear(2.0)
-        publisher.promote(first)
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(first)
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             done = asyncio.Event()
             callers = [Caller() for _ in range(4)]
             asking = [asyncio.create_task(caller.ask(service, publisher.name, done)) for caller in callers]
             for version in (first, second, first):
-                await asyncio.to_thread(publisher.promote, version)
+                await asyncio.to_thread(publisher.point, version)
                 for caller in callers:
                     await eventually(partial(caller.sees, version.version))
             done.set()
@@ -86,11 +86,11 @@ class TestPromotion:
         async with serving(settings_env, publisher, tmp_path, ML_SERVING_POLL_INTERVAL="1h") as service:
             await eventually(lambda: ready(service))
             version = await asyncio.to_thread(publisher.linear)
-            await asyncio.to_thread(publisher.promote, version)
+            await asyncio.to_thread(publisher.point, version)
             async with Redis.from_url(redis_url) as redis:
 
                 async def announced() -> bool:
-                    await redis.xadd(ModelPromoted.event_type, {"event": promotion_of(publisher.name)})
+                    await redis.xadd(ModelPromoted.event_type, {"event": promotion_of(version).model_dump_json()})
                     await asyncio.sleep(0.1)
                     return await service.serves(publisher.name, "1", INPUTS)
 
@@ -100,8 +100,8 @@ class TestPromotion:
         self, publisher: Publisher, settings_env: dict[str, str], redis_url: str, tmp_path: Path
     ) -> None:
         first, second = publisher.linear(1.0), publisher.linear(2.0)
-        publisher.promote(first)
-        async with serving(settings_env, publisher, tmp_path) as service, Redis.from_url(redis_url) as redis:
+        publisher.point(first)
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service, Redis.from_url(redis_url) as redis:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             announced = PromotionAnnounced(model=publisher.name, version=second.version, actor="test")
             document = CloudEvent.of(announced, source="test").model_dump_json().encode()
@@ -116,7 +116,7 @@ class TestPromotion:
                 return await in_memory() == [("1", "production"), ("2", "extra")]
 
             await eventually(prepared)
-            publisher.promote(second)
+            publisher.point(second)
             await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
             assert sorted(await in_memory()) == [("1", "extra"), ("2", "production")]
 
@@ -124,10 +124,10 @@ class TestPromotion:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         first, second = publisher.linear(1.0), publisher.linear(2.0)
-        publisher.promote(first)
-        async with serving(settings_env, publisher, tmp_path, ML_SERVING_EXTRA_VERSIONS="0") as service:
+        publisher.point(first)
+        async with serving(settings_env, publisher, tmp_path, ML_SERVING_EXTRA_VERSIONS="0", **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
-            publisher.promote(second)
+            publisher.point(second)
             await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
             model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
             assert [(loaded["version"], loaded["role"]) for loaded in model["loaded"]] == [("2", "production")]
@@ -140,10 +140,10 @@ class TestFailedLoad:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         good, bad = publisher.linear(1.0), publisher.linear(2.0, serialization_format="cloudpickle")
-        publisher.promote(good)
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(good)
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
-            publisher.promote(bad)
+            publisher.point(bad)
             await eventually(lambda: failed(service))
             report = (await service.readiness())["models"]
             assert publisher.name in report["reason"]
@@ -153,15 +153,15 @@ class TestFailedLoad:
             model = (await service.client.get(f"/api/v1/models/{publisher.name}")).json()
             assert model["failure"]["version"] == "2"
 
-            publisher.promote(publisher.linear(3.0))
+            publisher.point(publisher.linear(3.0))
             await eventually(lambda: service.serves(publisher.name, "3", INPUTS))
             await eventually(lambda: ready(service))
 
     async def test_without_a_good_version_the_caller_is_told_to_come_back(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publisher.promote(publisher.linear(2.0, serialization_format="cloudpickle"))
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(publisher.linear(2.0, serialization_format="cloudpickle"))
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: failed(service))
             answer = await service.predict(publisher.name, INPUTS)
             assert answer.status_code == 503
@@ -175,8 +175,8 @@ class TestFailedLoad:
         marker = tmp_path / "marker"
         version = publisher.code(BROKEN.format(broken=f"__import__('pathlib').Path({str(marker)!r}).exists()"))
         marker.touch()
-        publisher.promote(version)
-        async with serving(settings_env, publisher, tmp_path / "cache") as service:
+        publisher.point(version)
+        async with serving(settings_env, publisher, tmp_path / "cache", **POLLING) as service:
             await eventually(lambda: failed(service))
             assert "no weights" in (await service.readiness())["models"]["reason"]
             marker.unlink()
@@ -187,8 +187,8 @@ class TestVanishedAlias:
     async def test_the_last_good_version_serves_on_and_an_alarm_is_raised(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publisher.promote(publisher.linear())
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(publisher.linear())
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             publisher.registry.delete_alias(publisher.name, PRODUCTION)
             await eventually(lambda: alarmed(publisher.name))
@@ -200,7 +200,7 @@ class TestVanishedAlias:
             assert publisher.name in report["reason"]
             assert (await service.client.get("/health/ready")).status_code == 200
 
-            publisher.promote(publisher.linear(2.0))
+            publisher.point(publisher.linear(2.0))
             await eventually(lambda: service.serves(publisher.name, "2", INPUTS))
             await eventually(lambda: ready(service))
             assert not await alarmed(publisher.name)
@@ -209,12 +209,12 @@ class TestVanishedAlias:
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
         version = publisher.linear()
-        publisher.promote(version)
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(version)
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             publisher.registry.delete_alias(publisher.name, PRODUCTION)
             await eventually(lambda: alarmed(publisher.name))
-            publisher.promote(version)
+            publisher.point(version)
             await eventually(lambda: ready(service))
             assert not await alarmed(publisher.name)
             assert await service.serves(publisher.name, "1", INPUTS)
@@ -222,8 +222,8 @@ class TestVanishedAlias:
     async def test_a_model_that_was_deleted_is_served_until_there_is_another_of_its_name(
         self, publisher: Publisher, settings_env: dict[str, str], tmp_path: Path
     ) -> None:
-        publisher.promote(publisher.linear(1.0))
-        async with serving(settings_env, publisher, tmp_path) as service:
+        publisher.point(publisher.linear(1.0))
+        async with serving(settings_env, publisher, tmp_path, **POLLING) as service:
             await eventually(lambda: service.serves(publisher.name, "1", INPUTS))
             done = asyncio.Event()
             caller = Caller()
@@ -231,7 +231,7 @@ class TestVanishedAlias:
             await asyncio.to_thread(mlflow.MlflowClient().delete_registered_model, publisher.name)
             await eventually(lambda: alarmed(publisher.name))
             assert await service.serves(publisher.name, "1", INPUTS)
-            await asyncio.to_thread(lambda: publisher.promote(publisher.linear(3.0)))
+            await asyncio.to_thread(lambda: publisher.point(publisher.linear(3.0)))
             await eventually(lambda: slope_is(service, publisher.name, 3))
             done.set()
             await asking
@@ -245,7 +245,7 @@ class TestStaging:
     ) -> None:
         version = publisher.linear(2.0)
         publisher.registry.set_alias(publisher.name, STAGING, version.version)
-        async with serving(settings_env, publisher, tmp_path):
+        async with serving(settings_env, publisher, tmp_path, cold=True, **POLLING):
             await eventually(lambda: is_there(tmp_path / str(version.digest) / "digest"))
 
 
@@ -273,10 +273,3 @@ async def alarmed(model: str) -> bool:
 
 def load_failures(model: str) -> float:
     return REGISTRY.get_sample_value("ml_model_load_failures_total", {"model": model}) or 0
-
-
-def promotion_of(model: str) -> bytes:
-    promotion = ModelPromoted(
-        model=model, stage="Production", version="1", digest="0" * 64, actor="test", promotion_id=1
-    )
-    return CloudEvent.of(promotion, source="test").model_dump_json().encode()

@@ -2,12 +2,14 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
+from mlflow.exceptions import RestException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
@@ -99,7 +101,7 @@ class Workbench:
 
     def delete(self) -> None:
         """Delete the model, so that no service loads it, and its runs."""
-        if any(model.name == self.name for model in self.registry.all_models()):
+        with suppress(RestException):  # nothing was registered
             self.client.delete_registered_model(self.name)
         if "experiment" in self.__dict__:
             self.client.delete_experiment(self.experiment)

@@ -116,3 +116,11 @@ class TestCreateService:
             create_service(
                 settings=PlatformSettings(), title="x", description="x", lifespan=no_lifespan, routers=[outer]
             )
+
+    def test_the_routes_of_a_router_are_not_built_once_more(self) -> None:
+        router = ServiceRouter()
+        router.add_api_route("/own", lambda: None)
+        app = create_service(
+            settings=PlatformSettings(), title="x", description="x", lifespan=no_lifespan, routers=[router]
+        )
+        assert router.routes[0] in app.routes

@@ -15,8 +15,8 @@ from unittest import mock
 from services.model_serving.batch.__main__ import main
 from services.model_serving.batch.scoring.process import PRELOAD
 
-IMPORTED = (*PRELOAD, "services.model_serving.batch.app")
-"""First what sets the environment before numpy and MLflow read it."""
+IMPORTED = (*PRELOAD, "services.model_serving.batch.app", "services.model_serving.app")
+"""First what sets the environment before numpy and MLflow read it; the service's too, which is forked from the same."""
 STREAMS = (0, 1, 2)
 MOST_FILES = 4096
 

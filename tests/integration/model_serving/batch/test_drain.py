@@ -8,7 +8,7 @@ import httpx
 
 from tests.integration.model_serving.publisher import Publisher, frame_of, records_of
 from tests.integration.model_serving.running import DEADLINE, eventually
-from tests.integration.model_serving.test_server import answered, log_of, server
+from tests.integration.model_serving.server import answered, log_of, server
 
 ROWS = records_of(frame_of(2))
 

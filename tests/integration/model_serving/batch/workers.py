@@ -10,6 +10,7 @@ import httpx
 
 from tests.fixtures.forked import ForkedProcess
 from tests.integration.model_serving.batch import forked_worker
+from tests.integration.model_serving.disk import keep, lend
 from tests.integration.model_serving.forwarder import free_port
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import DEADLINE, Service, eventually
@@ -22,6 +23,7 @@ async def worker(
     """Run a worker for the time of the block, which begins when it is ready."""
     port = free_port()
     values = {"ML_BATCH_PORT": str(port), "ML_SERVING_CACHE": str(folder / "cache"), "ML_BATCH_POLL_INTERVAL": "100ms"}
+    lend(folder / "cache")
     with (folder / "worker.log").open("ab") as output:
         process = await ForkedProcess.start(
             *("-m", forked_worker.__name__),
@@ -44,6 +46,7 @@ async def worker(
         if process.returncode is None:
             process.kill()
             await process.wait()
+    keep(folder / "cache")
 
 
 async def submit(service: Service, publisher: Publisher, inputs: list[Any], **fields: Any) -> str:

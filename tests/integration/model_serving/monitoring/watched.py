@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ async def watched(
 
 def publish(publisher: Publisher, model_tags: dict[str, str], *, profile: bool) -> ModelVersion:
     """Register a model of the sum of its columns, with the profile of its training data."""
+    version = publisher.register(log_sum(publisher.registry.tracking_url, profile=profile))
+    client = mlflow.MlflowClient(publisher.registry.tracking_url)
+    for key, value in model_tags.items():
+        client.set_registered_model_tag(publisher.name, key, value)
+    return version
+
+
+@cache
+def log_sum(tracking_url: str, *, profile: bool) -> str:
+    """Log the model, once in a test process; return its URI."""
     model = LinearRegression().fit(TRAINING, TRAINING.sum(axis=1))
     predictions = model.predict(TRAINING)
     logged = mlflow.sklearn.log_model(
@@ -111,12 +122,8 @@ def publish(publisher: Publisher, model_tags: dict[str, str], *, profile: bool) 
         pip_requirements=REQUIREMENTS,
     )
     if profile:
-        log_reference_profile(logged.model_uri, TRAINING, predictions)
-    version = publisher.register(logged.model_uri)
-    client = mlflow.MlflowClient(publisher.registry.tracking_url)
-    for key, value in model_tags.items():
-        client.set_registered_model_tag(publisher.name, key, value)
-    return version
+        log_reference_profile(logged.model_uri, TRAINING, predictions, tracking_url=tracking_url)
+    return str(logged.model_uri)
 
 
 def shifted(frame: pd.DataFrame, column: str = "a", by: float = 1.0) -> pd.DataFrame:

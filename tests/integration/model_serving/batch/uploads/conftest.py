@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -56,14 +57,21 @@ def environment(settings_env: dict[str, str], unique: str) -> dict[str, str]:
     return settings_env | LIMITS | {"ML_S3_BUCKET": unique}
 
 
-@pytest.fixture
-async def bucket(environment: dict[str, str]) -> AsyncIterator[Bucket]:
+@asynccontextmanager
+async def bucket_in(environment: dict[str, str]) -> AsyncIterator[Bucket]:
+    """Own the bucket that the settings name for the time of the block."""
     with mock.patch.dict(os.environ, environment):
         found = Bucket(ServingSettings())
     await found.objects.ensure_bucket()
     yield found
     found.clear()
     found.objects.close()
+
+
+@pytest.fixture
+async def bucket(environment: dict[str, str]) -> AsyncIterator[Bucket]:
+    async with bucket_in(environment) as found:
+        yield found
 
 
 @pytest.fixture

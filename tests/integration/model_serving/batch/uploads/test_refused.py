@@ -1,11 +1,23 @@
 """Requests that break a limit, or make no sense, leave nothing behind."""
 
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
 import psycopg
 import pytest
+import pytest_asyncio
 
-from tests.integration.model_serving.batch.uploads.conftest import KIB, TEXT, Bucket, rows, send
+from tests.integration.model_serving.batch.uploads.conftest import (
+    KIB,
+    LIMITS,
+    TEXT,
+    Bucket,
+    bucket_in,
+    rows,
+    send,
+)
 from tests.integration.model_serving.publisher import Publisher
-from tests.integration.model_serving.running import Service
+from tests.integration.model_serving.running import Service, serving
 from tests.unit.model_serving.batch.uploads.corpus import link, packed
 
 REFUSED = {
@@ -21,6 +33,42 @@ REFUSED = {
     "nothing that can be scored, and an archive": ([b"%PDF-1.7", link()], 415),
     "no file": ([], 415),
 }
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def environment(module_env: dict[str, str]) -> dict[str, str]:
+    return module_env | LIMITS | {"ML_S3_BUCKET": f"t{uuid4().hex[:12]}"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bucket(environment: dict[str, str]) -> AsyncIterator[Bucket]:
+    async with bucket_in(environment) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(
+    environment: dict[str, str],
+    bucket: Bucket,
+    module_publisher: Publisher,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Service]:
+    module_publisher.linear(2.0)
+    async with serving(environment, module_publisher, tmp_path_factory.mktemp("serving")) as running:
+        yield running
+
+
+@pytest.fixture
+def publisher(module_publisher: Publisher) -> Publisher:
+    return module_publisher
+
+
+@pytest.fixture
+def owner(environment: dict[str, str]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(environment["ML_DATABASE_OWNER_URL"], autocommit=True) as connection:
+        yield connection
 
 
 class TestRefused:
