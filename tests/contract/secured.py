@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ import pytest
 from mlplatform.auth import Role, mint_token
 from mlplatform.settings import PlatformSettings
 from mlplatform.stack.ports import choose_port
+from tests.fixtures.programs import LIBRARIES, python_with
 
 SERVICES = {"serving": "model_serving", "embedding": "embedding", "search": "search"}
 SECONDS = 120.0
@@ -70,7 +70,7 @@ def run_services(stack_env: Mapping[str, str], folder: Path) -> Iterator[Secured
 
 @contextmanager
 def _process(module: str, environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", f"services.{module}"]
+    command = [*python_with(*LIBRARIES), "-m", f"services.{module}"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)
         try:

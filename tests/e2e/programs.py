@@ -1,12 +1,14 @@
 """The programs that a data scientist runs by path, run as they run them."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fixtures.programs import run_program
+from mlplatform.registry.gates.trial import PROBE
+from tests.fixtures.programs import LIBRARIES, python_with, run_program
 
 ROOT = Path(__file__).parents[2]
 TRAINING = ROOT / "training" / "curve_forecaster"
@@ -24,9 +26,17 @@ def promote(environment: Mapping[str, str], *arguments: str) -> subprocess.Compl
     return _run(environment, str(PROMOTE), *arguments)
 
 
+def train_next(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the training again, in a process that has its imports already."""
+    return run_program(
+        "train.py", *arguments, environment=os.environ | environment, folder=TRAINING, imported=LIBRARIES
+    )
+
+
 def promote_next(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it again, in a process that has its imports already."""
-    return run_program(str(PROMOTE), *arguments, environment=os.environ | environment, folder=TRAINING)
+    probe = {"ML_SERVABILITY_COMMAND": shlex.join([*python_with(*LIBRARIES), *PROBE[1:]])}
+    return run_program(str(PROMOTE), *arguments, environment=os.environ | environment | probe, folder=TRAINING)
 
 
 def _run(environment: Mapping[str, str], *command: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.e2e.load import Load
-from tests.e2e.programs import promote, promote_next, train
+from tests.e2e.programs import promote, promote_next, train, train_next
 from tests.e2e.waiting import until
 
 QUICK = ("--curve-type", "yield", "--model-type", "ridge", "--folds", "2")
@@ -49,7 +49,7 @@ class TestForecaster:
         assert answer.headers["X-Model-Version"] == "1"
         assert answer.json()["predictions"] == predicted_by_pyfunc(stack_env, model, example["inputs"])
 
-        trained = train(stack_env, *QUICK, "--model-name", model, "--seed", "2")
+        trained = train_next(stack_env, *QUICK, "--model-name", model, "--seed", "2")
         assert trained.returncode == 0, trained.stdout + trained.stderr
         with Load(f"{api}/predict", body) as load:
             until(lambda: len(load.statuses) > 20, "load")

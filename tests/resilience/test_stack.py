@@ -7,23 +7,21 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from mlplatform.stack import Stack
-from mlplatform.stack.files import read_tail
 from tests.integration.model_serving.publisher import frame_of, records_of
 from tests.resilience.bulk import LEGS, BulkUpload
+from tests.resilience.killed_jobs import TestKillDuringJobs
+from tests.resilience.recovery import POLL_SECONDS, RECOVERY_SECONDS, pids_of, wait_healthy
 from tests.resilience.traffic import Acknowledged, Traffic, artifact_url
 
+__all__ = ["TestKillDuringJobs"]
+
 PARTS = ("postgres", "redis", "s3", "mlflow", "serving", "embedding", "search", "batch")
-# Generous: on an idle machine with two cores the slowest part is back in ten seconds.
-RECOVERY_SECONDS = 90.0
-POLL_SECONDS = 0.5
-"""Between two looks at the parts, each of which takes what they are killed for."""
 INPUTS = records_of(frame_of(2))
 UPLOADED_OVER = ("embedding", "search", "redis", "postgres")
 """Parts that are killed while items are indexed by the thousand."""
@@ -31,28 +29,6 @@ ITEMS = 1500
 BEFORE = 300
 """Lines that are acknowledged before the kill."""
 UPLOAD_SECONDS = 150.0
-
-
-def pids_of(stack: Stack) -> dict[str, int | None]:
-    return {part.name: part.pid for part in stack.processes()}
-
-
-def wait_healthy(stack: Stack, killed: int | None = None) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while time.monotonic() < deadline:
-        parts = stack.processes()
-        if all(part.health == "healthy" for part in parts) and killed not in {part.pid for part in parts}:
-            return
-        time.sleep(POLL_SECONDS)
-    sick = [part for part in stack.processes() if part.health != "healthy"]
-    logs = [complaints(stack.home.log(part.name)) for part in sick]
-    pytest.fail("\n".join(["not recovered:", *map(str, sick), *logs]))
-
-
-def complaints(log: Path) -> str:
-    """Return the last lines of a log that are no mere information."""
-    lines = [line for line in read_tail(log, 500).splitlines() if '"level":"info"' not in line]
-    return "\n".join(line[:4000] for line in lines[-20:])
 
 
 def lost(stack: Stack, acknowledged: Acknowledged) -> list[str]:

@@ -16,7 +16,7 @@ from services.embedding.encoding.report import Choice
 from services.embedding.encoding.selection import Selection
 from services.embedding.encoding.trials import Record
 
-MODULE = "services.embedding.encoding.prepare"
+PROGRAM = (sys.executable, "-m", "services.embedding.encoding.prepare")
 SPARE_RUNS = 4
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,7 @@ class Chooser:
             with self._guard:
                 if self._stopping:
                     return
-                command = [sys.executable, "-m", MODULE, self._selection.model_dump_json()]
+                command = [*PROGRAM, self._selection.model_dump_json()]
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with settings of its own
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
                 )

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pytest
 
 from mlplatform.stack.ports import choose_port
 from tests.contract.wire.published import Published
+from tests.fixtures.programs import LIBRARIES, python_with
 
 SECONDS = 120.0
 
@@ -31,7 +31,7 @@ def our_server(stack_env: Mapping[str, str], models: Published, folder: Path) ->
     log = folder / "ours.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.model_serving"],
+            [*python_with(*LIBRARIES), "-m", "services.model_serving"],
             env=os.environ | dict(stack_env) | environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from mlplatform.stack.ports import choose_port
+from tests.fixtures.programs import LIBRARIES, python_with
 
 SECONDS = 120.0
 
@@ -21,7 +21,7 @@ def stock_servers(models: Mapping[str, Path], folder: Path) -> Iterator[httpx.Cl
     """Serve saved models until the block ends, each under its name."""
     port = choose_port([])
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "stock_app:app"]
+    command = [*python_with(*LIBRARIES), "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "stock_app:app"]
     environment = os.environ | {"MODELS": ",".join(f"{name}={path}" for name, path in models.items())}
     log = folder / "stock.log"
     with log.open("wb") as output:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from mlplatform.classifiers.task import Task
 from mlplatform.registry import tags as tag
+from mlplatform.registry.gates.trial import PROBE
 from mlplatform.registry.stages import PRODUCTION
 from services.model_serving.batch.scoring.files import file_scorer
 from services.model_serving.batch.uploads.image import read_image
@@ -21,7 +23,7 @@ from services.model_serving.loading.loader import make_loader
 from services.model_serving.loading.trial import try_version
 from services.model_serving.settings import ServingSettings
 from tests.fixtures.hub import hub_of
-from tests.fixtures.programs import run_mlp, run_program
+from tests.fixtures.programs import IMPORTED, LIBRARIES, python_with, run_mlp, run_program
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import eventually, serving
@@ -48,11 +50,12 @@ def environment(settings_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def register(environment: dict[str, str], publisher: Publisher) -> Register:
-    """Run the command."""
+    """Run the command, which has its libraries from the beginning unless it is to ask a hub."""
 
     def run(source: object, task: str, *options: str, **changes: str) -> subprocess.CompletedProcess[str]:
         words = (str(source), "--task", task, "--name", publisher.name, *options)
-        return run_mlp("models", "register-classifier", *words, environment=environment | changes)
+        imported = LIBRARIES if Path(str(source)).is_dir() and not changes else IMPORTED
+        return run_mlp("models", "register-classifier", *words, environment=environment | changes, imported=imported)
 
     return run
 
@@ -110,7 +113,8 @@ def test_a_model_of_images_is_promoted(
 ) -> None:
     assert register(save(task, tmp_path / "model"), task).returncode == 0
     options = ("--model", publisher.name, "--version", "1", "--stage", "Production", "--actor", "ada")
-    done = run_program("scripts/promote_model.py", *options, environment=environment)
+    probe = {"ML_SERVABILITY_COMMAND": shlex.join([*python_with(*LIBRARIES), *PROBE[1:]])}
+    done = run_program("scripts/promote_model.py", *options, environment=environment | probe)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "signature: passed" in done.stdout

@@ -4,12 +4,12 @@ import asyncio
 import gzip
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures.programs import run_mlp
 from tests.integration.search.conftest import (
     api,
     app,
@@ -34,17 +34,10 @@ def mlp(port, api) -> Mlp:
     """Run `mlp search index` as a process of its own; return exit code, standard output and standard error."""
 
     async def run(*words: str, **changes: str) -> tuple[int | None, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from mlplatform.cli.app import main; main()", "search", "index", *words),
-            env=os.environ
-            | {"ML_SEARCH_URL": f"http://127.0.0.1:{port}", "ML_TOKEN": api.headers["Authorization"].split()[1]}
-            | changes,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        stdout, stderr = await process.communicate()
-        return process.returncode, stdout.decode(), stderr.decode()
+        own = {"ML_SEARCH_URL": f"http://127.0.0.1:{port}", "ML_TOKEN": api.headers["Authorization"].split()[1]}
+        environment = os.environ | own | changes
+        done = await asyncio.to_thread(run_mlp, "search", "index", *words, environment=environment)
+        return done.returncode, done.stdout, done.stderr
 
     return run
 

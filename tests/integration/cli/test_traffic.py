@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.programs import run_mlp
 from tests.integration.model_serving.conftest import publisher
 from tests.integration.model_serving.publisher import Publisher
 from tests.integration.model_serving.running import on_a_socket, serving
@@ -22,7 +22,7 @@ __all__ = ["publisher"]
 class Typed:
     """What came of a command."""
 
-    exit_code: int | None
+    exit_code: int
     stdout: str
     stderr: str
 
@@ -37,15 +37,8 @@ class Shell:
     async def type(self, *words: str, **changes: str) -> Typed:
         """Run a command, as a process of its own since the service logs to this one's standard output."""
         words = ("traffic", words[0], self.model, *words[1:])
-        program = "from mlplatform.cli.app import main; main()"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, *words),
-            env=os.environ | self.environment | changes,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        stdout, stderr = await process.communicate()
-        return Typed(process.returncode, stdout.decode(), stderr.decode())
+        done = await asyncio.to_thread(run_mlp, *words, environment=os.environ | self.environment | changes)
+        return Typed(done.returncode, done.stdout, done.stderr)
 
     async def json(self, *words: str) -> dict[str, Any]:
         """Run a command that succeeds, and return its document."""

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from services.embedding.encoding import chooser
 from services.embedding.settings import EmbeddingSettings
+from tests.fixtures.programs import LIBRARIES, python_with
 from tests.integration.embedding.changing import index, new_space, ready
 from tests.integration.embedding.tiny import Service, serving
 from tests.integration.embedding.waiting import eventually
@@ -13,8 +15,9 @@ TEXTS = ["a cat on a mat", "shares fell " * 20, "x"]
 
 
 @pytest.fixture
-def chosen(quick: EmbeddingSettings) -> EmbeddingSettings:
+def chosen(quick: EmbeddingSettings, monkeypatch: pytest.MonkeyPatch) -> EmbeddingSettings:
     """Settings with a backend that is exchanged for the one that every model starts with."""
+    monkeypatch.setattr(chooser, "PROGRAM", (*python_with(*LIBRARIES), *chooser.PROGRAM[1:]))
     return quick.model_copy(update={"embedding_backend": "openvino-fp32", "embedding_cache_entries": 0})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlplatform.spaces import changes
-from tests.fixtures.programs import run_mlp
+from tests.fixtures.programs import IMPORTED, LIBRARIES, run_mlp
 from tests.integration.embedding.tiny import write_model
 from tests.integration.embedding.waiting import eventually
 from tests.integration.spaces.conftest import Platform
@@ -27,7 +27,8 @@ class Typed:
 async def type_in(platform: Platform, *words: str, **changed: str) -> Typed:
     """Run a command as a process of its own."""
     environment = os.environ | platform.environment | {"COLUMNS": "200"} | changed
-    done = await asyncio.to_thread(run_mlp, *words, environment=environment)
+    imported = LIBRARIES if words[0] == "models" else IMPORTED
+    done = await asyncio.to_thread(run_mlp, *words, environment=environment, imported=imported)
     return Typed(done.returncode, done.stdout, done.stderr)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from scenes import LABELS, Scene, draw_scenes, iou
 from sklearn.datasets import load_digits
 
-from tests.fixtures.programs import run_program
+from tests.fixtures.programs import LIBRARIES, run_program
 from tests.integration.model_serving.batch.conftest import environment, objects, service, settings
 from tests.integration.model_serving.batch.workers import ended, fetch, report_of, results, upload, worker
 from tests.integration.model_serving.conftest import publisher
@@ -40,7 +40,7 @@ async def train(publisher: Publisher, environment: dict[str, str], program: str,
     """Run a training program, and return what it prints."""
     named = ("--model-name", publisher.name, "--experiment", publisher.name, "--json")
     command = (f"training/{program}/train.py", *options, *named)
-    done = await asyncio.to_thread(run_program, *command, environment=os.environ | environment)
+    done = await asyncio.to_thread(run_program, *command, environment=os.environ | environment, imported=LIBRARIES)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 

@@ -1,6 +1,7 @@
 """The exchange of backends beside a service."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,14 +11,24 @@ import numpy as np
 import pytest
 
 from mlplatform.events import running
+from services.embedding.encoding import chooser
 from services.embedding.encoding.chooser import Chooser
 from services.embedding.encoding.encoder import Encoder
 from services.embedding.encoding.prepare import Preparation
 from services.embedding.encoding.selection import Selection
 from services.embedding.encoding.trials import Record, Trial
+from tests.fixtures.programs import LIBRARIES, python_with
 from tests.integration.embedding.waiting import eventually
 from tests.unit.embedding import models
 from tests.unit.embedding.models import TEXTS
+
+NO_PROGRAM = (sys.executable, "-m", "no_such_module")
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the process that tries backends its imports."""
+    monkeypatch.setattr(chooser, "PROGRAM", (*python_with(*LIBRARIES), *chooser.PROGRAM[1:]))
 
 
 @pytest.fixture
@@ -56,7 +67,7 @@ class TestRun:
 
     async def test_the_second_start_tries_nothing(self, encoder, selection, monkeypatch):
         await asyncio.to_thread(Preparation(selection).run)
-        monkeypatch.setattr("services.embedding.encoding.chooser.MODULE", "no_such_module")
+        monkeypatch.setattr(chooser, "PROGRAM", NO_PROGRAM)
 
         async with running(Chooser(encoder, selection), "choice"):
             await eventually(lambda: is_complete(encoder))
@@ -83,7 +94,7 @@ class TestRun:
         assert (encoder.backend, encoder.report.choice.problem) == ("torch-fp32", refused.refused)
 
     async def test_the_reference_serves_on_when_nothing_can_be_tried(self, encoder, selection, monkeypatch):
-        monkeypatch.setattr("services.embedding.encoding.chooser.MODULE", "no_such_module")
+        monkeypatch.setattr(chooser, "PROGRAM", NO_PROGRAM)
         expected = encoder.encode(TEXTS)
 
         async with running(Chooser(encoder, selection), "choice") as check:

@@ -1,4 +1,7 @@
-"""Parts are killed at random while batch jobs of items, tables and files are submitted, scored and cancelled."""
+"""Parts are killed at random while batch jobs of items, tables and files are submitted, scored and cancelled.
+
+`test_stack.py` collects it, for the sake of one stack.
+"""
 
 import io
 import os
@@ -17,7 +20,7 @@ import pyarrow.parquet as pq
 from mlplatform.stack import Stack
 from tests.integration.model_serving.publisher import frame_of, records_of
 from tests.resilience.jobs import JobDesk
-from tests.resilience.test_stack import pids_of, wait_healthy
+from tests.resilience.recovery import pids_of, wait_healthy
 from tests.unit.model_serving.batch.uploads.corpus import packed
 
 PARTS = ("batch", "scorer", "serving", "redis", "postgres", "s3")
