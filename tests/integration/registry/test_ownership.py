@@ -8,7 +8,7 @@ import pytest
 from mlplatform.registry.errors import RegistryRefused
 from mlplatform.registry.ownership import check_owner
 from services.embedding import registration
-from tests.fixtures.programs import run_mlp
+from tests.fixtures.programs import LIBRARIES, run_mlp
 from tests.integration.embedding.cross_encoders import Rerankers, rerankers
 from tests.integration.embedding.tiny import Embedders, embedders
 from tests.integration.model_serving.conftest import publisher
@@ -47,7 +47,7 @@ class TestKinds:
     """Both are loaded by the embedding service, each for what the other cannot do."""
 
     def refusal(self, environment: dict[str, str], *words: str) -> str:
-        refused = run_mlp("models", *words, environment=environment)
+        refused = run_mlp("models", *words, environment=environment, imported=LIBRARIES)
         assert refused.returncode == 1, refused.stdout + refused.stderr
         assert "Traceback" not in refused.stderr
         return " ".join(refused.stderr.split())
