@@ -22,6 +22,17 @@ ANY = Filters()
 logger = structlog.get_logger(__name__)
 
 
+class ProbeInterruptedError(Exception):
+    """The space that was probed is retired.
+
+    Args:
+        space_id: Which.
+    """
+
+    def __init__(self, space_id: int) -> None:
+        super().__init__(f"space {space_id} is searched no more; the next probe is of the one that is")
+
+
 class RecallProbe:
     """Compares the index with an exact search, on vectors of a tenant that is large enough to be searched by it.
 
@@ -62,6 +73,9 @@ class RecallProbe:
                 return
             try:
                 await self.probe()
+            except ProbeInterruptedError as error:
+                metrics.PROBES.labels("interrupted").inc()
+                logger.info("search.probe_interrupted", reason=str(error))
             except (psycopg.Error, DependencyUnavailable) as error:
                 metrics.PROBES.labels("failed").inc()
                 logger.warning("search.probe_failed", error=f"{type(error).__name__}: {error}")
@@ -76,6 +90,10 @@ class RecallProbe:
 
         Returns:
             Recall of the ten nearest, of all queries together; None when no tenant is large enough.
+
+        Raises:
+            ProbeInterruptedError: The space was retired meanwhile.
+            psycopg.Error: Postgres does not answer.
         """
         async with self._database.transaction() as connection:
             tenants = await repository.list_tenants(connection)
@@ -113,8 +131,7 @@ class RecallProbe:
                     current = await repository.read_state(connection)
                 if current["id"] == state["id"]:
                     raise
-                logger.info("search.probe_interrupted", space=state["id"], reason="the space is searched no more")
-                break
+                raise ProbeInterruptedError(state["id"]) from None
             found, wanted = found + compared[0], wanted + compared[1]
         return found, wanted
 

@@ -1,7 +1,7 @@
 """Registers small models in MLflow as training would, and moves their production alias."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -198,8 +198,11 @@ class Publisher:
 
     def _register_again(self, known: ModelVersion, uri: str, name: str, model_tags: dict[str, str]) -> ModelVersion:
         client = mlflow.MlflowClient(self.registry.tracking_url, self.registry.tracking_url)
-        with suppress(RestException):  # it is there
+        try:
             client.create_registered_model(name)
+        except RestException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
         for key, value in model_tags.items():
             client.set_registered_model_tag(name, key, value)
         made = client.create_model_version(

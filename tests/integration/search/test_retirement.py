@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
+from mlplatform.events import running
 from mlplatform.spaces import changes, repository
 from mlplatform.spaces.space import SpaceState
 from services.search import searcher, truncation
 from services.search.query import vector_repository
-from services.search.query.probe import RecallProbe
+from services.search.query.probe import ProbeInterruptedError, RecallProbe
 from services.search.query.state import Space, State
 from tests.integration.embedding.changing import OPERATOR, items_are_awaited
 from tests.integration.embedding.waiting import eventually
@@ -124,7 +126,9 @@ class TestProbe:
     def probe(self, kernel) -> RecallProbe:
         return RecallProbe(kernel.database, interval=timedelta(0), exact_rows=10, scan_tuples=20_000)
 
-    async def test_one_ends_and_the_next_one_is_of_the_space_of_the_moment(self, probe, change, monkeypatch):
+    @pytest.fixture
+    def late(self, monkeypatch, change) -> None:
+        """Has the space retired when the first of its vectors is to be compared."""
         search, changed = vector_repository.search_exact, []
 
         async def search_after_the_retirement(*given, **more):
@@ -134,8 +138,23 @@ class TestProbe:
 
         monkeypatch.setattr(vector_repository, "search_exact", search_after_the_retirement)
 
-        assert await probe.probe() is None
+    @pytest.mark.usefixtures("late")
+    async def test_one_ends_and_the_next_one_is_of_the_space_of_the_moment(self, probe, space):
+        with pytest.raises(ProbeInterruptedError, match=f"space {space.id} "):
+            await probe.probe()
         assert await probe.probe() > 0
+
+    @pytest.mark.usefixtures("late")
+    async def test_one_that_is_made_at_intervals_is_counted_and_the_next_one_measures(self, kernel):
+        def outcomes(outcome: str) -> float:
+            return REGISTRY.get_sample_value("ml_search_probes_total", {"outcome": outcome}) or 0.0
+
+        before = {outcome: outcomes(outcome) for outcome in ("interrupted", "measured", "failed")}
+        soon = RecallProbe(kernel.database, interval=timedelta(milliseconds=10), exact_rows=10, scan_tuples=20_000)
+        async with running(soon, "recall probe"):
+            await eventually(lambda: outcomes("measured") > before["measured"])
+
+        assert (outcomes("interrupted"), outcomes("failed")) == (before["interrupted"] + 1, before["failed"])
 
     @pytest.mark.usefixtures("filled")
     async def test_a_table_that_lacks_without_a_retirement_is_told(self, probe, space, owner):
