@@ -1,7 +1,8 @@
-"""What one segment says of one term, and the blocks that are kept in memory.
+"""What segments say of one term, and the blocks that are kept in memory.
 
-A block never changes: a write makes a new segment, a merge another one, and a purge leaves fewer postings in a row. A
-tenant, a term, a segment and the numbers of postings name its content, so it needs to be read once.
+The block of a row never changes: a write makes a new segment, a merge another one, and a purge leaves fewer postings in
+a row. A tenant, a term, a segment and the numbers of postings name its content, so it needs to be read once. That of
+several small rows holds for a version of the tenant's postings.
 """
 
 from collections import OrderedDict
@@ -51,7 +52,7 @@ class Block:
 
 
 Blocks = Mapping[int, Block]
-"""Segment → what it says."""
+"""Segment → what it says; those that say little together, in the place of one."""
 Version = tuple[int, ...]
 """Of the postings of a tenant; every write, merge and purge makes another one."""
 

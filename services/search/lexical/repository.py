@@ -13,7 +13,7 @@ from services.search.items import number_array
 from services.search.lexical.blocks import BlockMemory, Blocks, Version
 from services.search.lexical.bm25 import Scorer, Scores, Term
 from services.search.lexical.hit import Hit
-from services.search.lexical.postings import is_known, join_rows
+from services.search.lexical.postings import JOINED, is_known, join_rows
 
 Connection = AsyncConnection[DictRow]
 
@@ -172,7 +172,7 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
             return scorer, True
     held = memory.find(tenant, words.counts)
     if words.rows is not None and all(row["entries"] is not None or is_known(row, held) for row in words.rows):
-        found = await join_rows(words.rows, held)
+        found = await join_rows(words.rows, held, KNOWN_POSTINGS)
         scorer = _score_all(words, found)
         if scorer is not None:
             for term in words.counts:
@@ -182,7 +182,7 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
         (term, segment, block.added, block.removed)
         for term, blocks in held.items()
         for segment, block in blocks.items()
-        if block.added + block.removed >= KNOWN_POSTINGS
+        if segment != JOINED
     ]
     # One statement, one snapshot, and rows as they are: to join their bytes in Postgres takes twice as long.
     statement = sql.SQL(
@@ -222,7 +222,7 @@ async def read_scorer(connection: Connection, memory: BlockMemory, tenant: str, 
         binary=True,
     )
     rows = await cursor.fetchall()
-    found = await join_rows(rows, held)
+    found = await join_rows(rows, held, KNOWN_POSTINGS)
     whole = not rows or len(found) == rows[0]["terms"]
     version = tuple(rows[0]["version"]) if rows else words.version
     for term in words.counts if whole else found:
