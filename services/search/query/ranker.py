@@ -86,7 +86,7 @@ class Ranker:
 
     def expected_settings(self, query: Query) -> Mapping[str, str]:
         """Return the settings that searching the query's vectors will probably need."""
-        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected
+        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected_settings(fused=query.mode == "hybrid")
 
     def depth_of(self, query: Query, state: State) -> int:
         """Return how many candidates each leg is to propose: few where few are shown, and none far down.
@@ -297,8 +297,10 @@ class Ranker:
         plan = await planning
         with course.steps.step("vector"):
             others: Collection[int] = ()
-            if words.done():  # as mostly, while the query was embedded
+            fused = query.mode == "hybrid"
+            if words.done():  # as mostly, while the query was embedded; they take long where they find much
                 others = words.result().looked_for
+                fused = fused and len(others) >= query.depth
                 course.hand_over()
             found = await self._vectors.search(
                 course.last,
@@ -308,6 +310,7 @@ class Ranker:
                 query.filters,
                 limit=query.depth,
                 others=others,
+                fused=fused,
                 numbered=query.mode == "hybrid" and query.fusion == "convex",
             )
         return Proposal(

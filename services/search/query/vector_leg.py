@@ -39,9 +39,6 @@ class VectorHits:
 class VectorLeg:
     """Searches vectors, and never returns fewer results than exist.
 
-    Attributes:
-        expected: Settings of the transaction of the last walk; the next one mostly needs the same.
-
     Args:
         database: Where they are.
         exact_rows: Matching items up to which every vector is compared, whatever the size of the index.
@@ -53,7 +50,15 @@ class VectorLeg:
         self._exact_rows = exact_rows
         self._scan_tuples = scan_tuples
         self._counts = CountMemory()
-        self.expected = NO_SETTINGS
+        self._expected = {False: NO_SETTINGS, True: NO_SETTINGS}
+
+    def expected_settings(self, *, fused: bool) -> Mapping[str, str]:
+        """Return the settings of the transaction of the last walk; the next one mostly needs the same.
+
+        Args:
+            fused: Whether words propose as much as vectors.
+        """
+        return self._expected[fused]
 
     async def plan(self, tenant: str, state: State, filters: Filters) -> Plan:
         """Count what meets the filters; while the query is embedded, this costs no time."""
@@ -79,6 +84,7 @@ class VectorLeg:
         *,
         limit: int,
         others: Collection[int],
+        fused: bool,
         numbered: bool,
     ) -> VectorHits:
         """Find the nearest items, and say on the way how similar others are.
@@ -91,14 +97,15 @@ class VectorLeg:
             filters: Conditions.
             limit: Most hits.
             others: Numbers of items to compare the query with too.
+            fused: Whether words propose as much.
             numbered: Whether to read the numbers of the hits.
         """
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
         settings = vector_repository.COMPARING
         if is_walk:
-            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples)
-            self.expected = settings
+            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples, fused=fused)
+            self._expected[fused] = settings
         near: Sequence[Near] = ()
         compared: Sequence[Compared] = ()
         try:

@@ -1,6 +1,8 @@
 """The search service over HTTP, and an embedding node with a fast encoder that takes what it indexes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ from services.embedding.batcher import Batcher
 from services.embedding.consumer import Indexer
 from services.embedding.spaces import Space
 from services.search.app import create_app
+from services.search.query.proposal import Proposal
+from services.search.query.ranker import Ranker
 from services.search.settings import SearchSettings
 from tests.integration.search.api import SearchApi
 from tests.integration.search.embedding_server import DIGEST, EmbeddingServer, serving
@@ -94,3 +98,15 @@ async def node(kernel: Kernel, space: Space) -> AsyncIterator[Batcher]:
     ]
     async with running(batcher, "encoder"), running(consumers[0], "consumer"), running(consumers[1], "bulk consumer"):
         yield batcher
+
+
+@pytest.fixture
+def quick_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have words found before vectors are searched."""
+    search = Ranker._search_vectors
+
+    async def search_after(*given: Any, words: asyncio.Task[Proposal], **more: Any) -> Proposal:
+        await asyncio.wait([words])
+        return await search(*given, words=words, **more)
+
+    monkeypatch.setattr(Ranker, "_search_vectors", search_after)

@@ -12,7 +12,6 @@ from services.search import searcher
 from services.search.lexical import repository as lexical_repository
 from services.search.query import vector_repository
 from services.search.query.course import Course
-from services.search.query.ranker import Ranker
 from services.search.query.reading import Reading
 from tests.integration.embedding.waiting import eventually
 from tests.integration.search.api import item
@@ -77,17 +76,6 @@ class TestTwoTransactions:
 
         monkeypatch.setattr(vector_repository, "search_hnsw", slow_walk)
         monkeypatch.setattr(lexical_repository, "read_scorer", slow_read)
-
-    @pytest.fixture
-    def quick_words(self, monkeypatch):
-        """Have words found before vectors are searched."""
-        search = Ranker._search_vectors
-
-        async def search_after(*given, words, **more):
-            await asyncio.wait([words])
-            return await search(*given, words=words, **more)
-
-        monkeypatch.setattr(Ranker, "_search_vectors", search_after)
 
     @pytest.mark.usefixtures("slow_words")
     async def test_neither_is_held_while_results_are_re_ranked(self, many, monkeypatch, app, embedding_server):
