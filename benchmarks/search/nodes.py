@@ -60,8 +60,16 @@ def embedding_node(settings: Mapping[str, str], home: Path, folder: Path) -> Ite
 
 
 @contextmanager
-def search_node(settings: Mapping[str, str], embedding: Node, folder: Path) -> Iterator[Node]:
+def search_node(
+    settings: Mapping[str, str], embedding: Node, folder: Path, exact_rows: int | None = None
+) -> Iterator[Node]:
     """Run the search service without its cache and its probe: every query is ranked, and nothing else.
+
+    Args:
+        settings: Of the stack, with the benchmark's databases.
+        embedding: Embeds its queries.
+        folder: For its log.
+        exact_rows: Items up to which every vector is compared, however long that takes; None for what is usual.
 
     Raises:
         StartError: It is not ready in time.
@@ -74,6 +82,8 @@ def search_node(settings: Mapping[str, str], embedding: Node, folder: Path) -> I
         "ML_SEARCH_CACHE_TTL": "0",
         "ML_SEARCH_PROBE_INTERVAL": "0",
     }
+    if exact_rows is not None:
+        variables |= {"ML_SEARCH_EXACT_ROWS": str(exact_rows), "ML_SEARCH_LEG_TIMEOUT": "60s"}
     with _node("search", settings, variables, port, folder) as node:
         yield node
 

@@ -160,11 +160,21 @@ class Size:
                 timing = service.ask(search, cell, queries, clients=options.clients, wanted=wanted)
                 entry["queries"][cell.name] = timing.as_dict()
             self.save(self.figures)
+            self.report(f"{service.NAME}: recall of hybrid queries")
+            entry["fused"] = self._compare(search, settings, given)
             self.report(f"{service.NAME}: index")
             entry["indexing"] = service.index(
                 search, given.embedding, own.owner, single=options.single, bulk=options.bulk
             )
         self.save(self.figures)
+
+    def _compare(self, search: Node, settings: Mapping[str, str], given: Given) -> Figures:
+        """Compare the answers of hybrid queries with those of a service that compares every vector."""
+        with (
+            tempfile.TemporaryDirectory(prefix="exact-", dir=given.folder) as folder,
+            nodes.search_node(settings, given.embedding, Path(folder), exact_rows=self.items) as exact,
+        ):
+            return service.fused(search, exact, given.sought)
 
     def _fill(self, entry: Figures, own: Database, given: Given) -> None:
         """Fill the database, unless one that was kept has these items."""

@@ -41,6 +41,22 @@ def ask(node: Node, cell: Cell, queries: Sequence[str], *, clients: int, wanted:
     return measure(partial(_asking, node.url, body), queries, clients=clients, wanted=wanted)
 
 
+def fused(node: Node, exact: Node, queries: Sequence[str]) -> dict[str, Any]:
+    """Return how many of the ten results of hybrid queries are those of a service that compares every vector."""
+    asked, compared = Caller(node.url), Caller(exact.url)
+    shares = []
+    for query in queries:
+        body = {"query": query, "content": False}
+        true, seen = compared.post(SEARCH, body), asked.post(SEARCH, body)
+        if true["strategy"] != "exact" or true["degraded"] or seen["degraded"]:
+            raise RefusedError(
+                f"{query!r} was not compared with every vector, or answered without a part of the search"
+            )
+        keys = {hit["entity_id"] for hit in true["results"]}
+        shares.append(sum(hit["entity_id"] in keys for hit in seen["results"]) / max(len(keys), 1))
+    return {"queries": len(queries), "recall_at_10": round(statistics.fmean(shares), 4), "strategy": seen["strategy"]}
+
+
 def embed(node: Node, queries: Sequence[str], *, clients: int) -> Timing:
     """Let some clients embed queries and do nothing else."""
 

@@ -11,7 +11,7 @@ from benchmarks.serving.tables import limit
 
 Figures = Mapping[str, Any]
 TARGET_HEADING = ["what", "at least", "aim", "seen", "reached", ""]
-RECALL_HEADING = ["store", *(f"recall, {share(tag)}" for tag in TAGS), "short answers", "settings"]
+RECALL_HEADING = ["store", *(f"recall, {share(tag)}" for tag in TAGS), "of hybrid", "short answers", "settings"]
 LOAD_HEADING = ["store", "load, items/s", "seconds of each step", "MiB on the disk"]
 SHOWN = ("lancedb", "pylance", "chromadb", "postgres", "pgvector", "numpy", "pyarrow")
 
@@ -57,7 +57,8 @@ def recall(figures: Figures) -> list[list[str]]:
     for name, entry in figures["contenders"].items():
         found = entry["filters"]
         cells = [f"{found[tag]['recall_at_10']:.3f}" if tag in found else "" for tag in TAGS]
-        rows.append([name, *cells, str(short(entry)), entry["settings"]])
+        fused = f"{entry['fused']['recall_at_10']:.3f}" if "fused" in entry else ""
+        rows.append([name, *cells, fused, str(short(entry)), entry["settings"]])
     return rows
 
 
