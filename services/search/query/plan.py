@@ -5,12 +5,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from services.search.filters import Filters
+from services.search.query.query import Query
 from services.search.query.ranking import Strategy
+from services.search.query.state import State
 
 EXACT_SHARE = 0.05
 """Share of all vectors below which the HNSW index is not walked: most of what it visits would be thrown away, and what
 is left misses true neighbours. Measured at 1 %: recall 0.73."""
 EXACT_MOST = 50_000
+NARROW_WEIGHT = 0.7
+"""Of vectors, above which they decide nearly alone."""
 REMEMBERED = 4096
 MEMORY_SECONDS = 30.0
 
@@ -48,6 +52,21 @@ def exact_threshold(exact_rows: int, vectors: int) -> int:
         vectors: In the index, of all tenants.
     """
     return max(exact_rows, min(int(EXACT_SHARE * vectors), EXACT_MOST))
+
+
+def may_be_narrow(query: Query, state: State, weight: float) -> bool:
+    """Tell whether a walk may keep less in sight than usual, if words propose as much as vectors do.
+
+    What the walk misses then mostly comes by words, and is compared with the query. That counts where the similarity
+    does and not the rank, and for what is embedded.
+
+    Args:
+        query: What is asked.
+        state: The index.
+        weight: Of the vectors.
+    """
+    scored = query.mode == "hybrid" and query.fusion == "convex"
+    return scored and weight <= NARROW_WEIGHT and not state.pending
 
 
 class CountMemory:

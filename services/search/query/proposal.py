@@ -28,6 +28,7 @@ class Proposal:
         complete: Whether nothing was left out that could be a hit.
         failure: Why the leg gives nothing; None when it worked.
         strategy: How vectors were searched.
+        narrow: Whether a walk kept less in sight than usual, as will do where words propose as much.
         plan: What the strategy was chosen by.
         vector: The embedded query.
         space: The space that it was embedded for.
@@ -46,6 +47,7 @@ class Proposal:
     complete: bool = True
     failure: PlatformError | None = None
     strategy: Strategy = "none"
+    narrow: bool = False
     plan: Plan | None = None
     vector: QueryVector | None = None
     space: Space | None = None

@@ -21,7 +21,7 @@ from services.search.query.comparison import Comparison
 from services.search.query.course import Course
 from services.search.query.failure import unavailable
 from services.search.query.lexical import REASONS, WordSearch
-from services.search.query.plan import Plan
+from services.search.query.plan import Plan, may_be_narrow
 from services.search.query.proposal import NOTHING, Proposal
 from services.search.query.query import Query
 from services.search.query.ranking import Leg, Ranking
@@ -86,7 +86,7 @@ class Ranker:
 
     def expected_settings(self, query: Query) -> Mapping[str, str]:
         """Return the settings that searching the query's vectors will probably need."""
-        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected_settings(fused=query.mode == "hybrid")
+        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected_settings(query.mode)
 
     def depth_of(self, query: Query, state: State) -> int:
         """Return how many candidates each leg is to propose: few where few are shown, and none far down.
@@ -120,10 +120,13 @@ class Ranker:
         """
         words = asyncio.create_task(self._ask_words(principal.tenant, query, course))
         try:
-            vectors = await self._ask_vectors(principal, query, state, words, course)
+            narrow = may_be_narrow(query, state, weight)
+            vectors = await self._ask_vectors(principal, query, state, words, course, narrow=narrow)
             if not words.done():
                 await course.last.close()
             worded = await words
+            if vectors.narrow and len(worded.looked_for) < query.depth:  # they took long, and found little
+                vectors = await self._ask_vectors(principal, query, state, words, course, narrow=False)
         except BaseException:
             await _end(words)  # before the course ends the transaction that it searches in
             raise
@@ -264,13 +267,17 @@ class Ranker:
         state: State,
         words: "asyncio.Task[Proposal]",
         course: Course,
+        *,
+        narrow: bool,
     ) -> Proposal:
         if query.mode == "lexical":
             return NOTHING
         planning = asyncio.create_task(self._vectors.plan(principal.tenant, state, query.filters))
 
         async def search(state: State) -> Proposal:
-            return await self._search_vectors(principal, query, state, planning, words=words, course=course)
+            return await self._search_vectors(
+                principal, query, state, planning, words=words, course=course, narrow=narrow
+            )
 
         try:
             async with course.limit():
@@ -291,16 +298,16 @@ class Ranker:
         *,
         words: "asyncio.Task[Proposal]",
         course: Course,
+        narrow: bool,
     ) -> Proposal:
         with course.steps.step("embed"):
             vector, space = await self._embedder.embed(principal, query.text, state)
         plan = await planning
         with course.steps.step("vector"):
             others: Collection[int] = ()
-            fused = query.mode == "hybrid"
-            if words.done():  # as mostly, while the query was embedded; they take long where they find much
+            if words.done():  # as mostly, while the query was embedded
                 others = words.result().looked_for
-                fused = fused and len(others) >= query.depth
+                narrow = narrow and len(others) >= query.depth
                 course.hand_over()
             found = await self._vectors.search(
                 course.last,
@@ -310,12 +317,14 @@ class Ranker:
                 query.filters,
                 limit=query.depth,
                 others=others,
-                fused=fused,
+                mode=query.mode,
+                narrow=narrow,
                 numbered=query.mode == "hybrid" and query.fusion == "convex",
             )
         return Proposal(
             found.hits,
             strategy=found.strategy,
+            narrow=narrow and found.strategy in {"plain", "iterative"},
             plan=plan,
             vector=vector,
             space=space,

@@ -10,6 +10,7 @@ from services.search.filters import Filters
 from services.search.items import Key
 from services.search.query import repository, vector_repository
 from services.search.query.plan import CountMemory, Plan, exact_threshold
+from services.search.query.query import Mode
 from services.search.query.ranking import Strategy
 from services.search.query.reading import Reading
 from services.search.query.state import Space, State
@@ -50,15 +51,11 @@ class VectorLeg:
         self._exact_rows = exact_rows
         self._scan_tuples = scan_tuples
         self._counts = CountMemory()
-        self._expected = {False: NO_SETTINGS, True: NO_SETTINGS}
+        self._expected: dict[Mode, Mapping[str, str]] = {}
 
-    def expected_settings(self, *, fused: bool) -> Mapping[str, str]:
-        """Return the settings of the transaction of the last walk; the next one mostly needs the same.
-
-        Args:
-            fused: Whether words propose as much as vectors.
-        """
-        return self._expected[fused]
+    def expected_settings(self, mode: Mode) -> Mapping[str, str]:
+        """Return the settings of the transaction of the last walk; the next one of its mode mostly needs the same."""
+        return self._expected.get(mode, NO_SETTINGS)
 
     async def plan(self, tenant: str, state: State, filters: Filters) -> Plan:
         """Count what meets the filters; while the query is embedded, this costs no time."""
@@ -84,7 +81,8 @@ class VectorLeg:
         *,
         limit: int,
         others: Collection[int],
-        fused: bool,
+        mode: Mode,
+        narrow: bool,
         numbered: bool,
     ) -> VectorHits:
         """Find the nearest items, and say on the way how similar others are.
@@ -97,15 +95,16 @@ class VectorLeg:
             filters: Conditions.
             limit: Most hits.
             others: Numbers of items to compare the query with too.
-            fused: Whether words propose as much.
+            mode: Of the query.
+            narrow: Whether a walk may keep less in sight, since words propose as much.
             numbered: Whether to read the numbers of the hits.
         """
         strategy = plan.strategy(limit)
         is_walk = strategy != "exact"
         settings = vector_repository.COMPARING
         if is_walk:
-            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples, fused=fused)
-            self._expected[fused] = settings
+            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples, narrow=narrow)
+            self._expected[mode] = settings
         near: Sequence[Near] = ()
         compared: Sequence[Compared] = ()
         try:

@@ -85,7 +85,7 @@ LARGE_BREADTH = 130
 GROWTH = 0.7
 """Exponent by which more are kept in sight in a larger index. Of clustered vectors, recall@10 was 0.96 with 120 of
 100,000 in sight, and of a million 0.73 with 140, 0.91 with 400 and 0.97 with 600."""
-FUSED = 0.77
+NARROW = 0.77
 """Share of what is kept in sight that does where words propose as much, which is compared with the query as well. Of
 100,000 items, hybrid queries that kept 100 in sight had 97 of 100 results of those that kept 1,000, and with 130 had
 98; queries by vectors alone had 94 and 96."""
@@ -132,7 +132,7 @@ async def search_exact(
     return await _near(connection, statement, (vector, Jsonb(filters.document()), limit))
 
 
-def walk_settings(limit: int, vectors: int, max_tuples: int, *, fused: bool = False) -> dict[str, str]:
+def walk_settings(limit: int, vectors: int, max_tuples: int, *, narrow: bool = False) -> dict[str, str]:
     """Return the settings of a transaction that walks an HNSW index.
 
     The larger the index, the more of it has to be kept in sight for the same recall.
@@ -141,10 +141,10 @@ def walk_settings(limit: int, vectors: int, max_tuples: int, *, fused: bool = Fa
         limit: Results that are looked for.
         vectors: In the index.
         max_tuples: Vectors that may be visited.
-        fused: Whether words propose as much.
+        narrow: Whether fewer will do, since words propose as much.
     """
     large = LARGE_BREADTH * (vectors / LARGE_INDEX) ** GROWTH
-    breadth = max(BREADTH, round(FUSED * large if fused else large))
+    breadth = max(BREADTH, round(NARROW * large if narrow else large))
     return {
         **COMPARING,
         "enable_sort": "off",

@@ -1,17 +1,23 @@
 """How much of the index the walk of a query keeps in sight."""
 
+import asyncio
+
 import pytest
 
+from services.search.lexical import repository as lexical_repository
 from services.search.query import vector_repository
 from tests.integration.search.api import item
 
 APPLES = 40
+MUCH, LITTLE = {"query": "apple"}, {"query": "pear"}
 
 
 @pytest.fixture
 def settings(settings):
     """More items than are compared one by one, and ten candidates of each leg."""
-    return settings.model_copy(update={"search_exact_rows": 20, "search_page_candidates": 10})
+    return settings.model_copy(
+        update={"search_exact_rows": 20, "search_page_candidates": 10, "search_cache_entries": 0}
+    )
 
 
 @pytest.fixture
@@ -24,31 +30,107 @@ async def orchard(api, node):
 
 @pytest.fixture
 def walks(monkeypatch):
-    """Whether each walk was told that words propose as much."""
+    """What each transaction that walked the index kept in sight: less than usual, or as much."""
     settings, seen = vector_repository.walk_settings, []
 
-    def note(*given, fused=False):
-        seen.append(fused)
-        return settings(*given, fused=fused)
+    def note(*given, narrow=False):
+        seen.append("less" if narrow else "all")
+        return settings(*given, narrow=narrow)
 
     monkeypatch.setattr(vector_repository, "walk_settings", note)
     return seen
 
 
+@pytest.fixture
+def slow_words(monkeypatch):
+    """Have words found after vectors were searched."""
+    read, walked = lexical_repository.read_scorer, asyncio.Event()
+
+    async def wait(*given):
+        await walked.wait()
+        return await read(*given)
+
+    for name in ("search_hnsw", "search_hnsw_and_compare"):
+        search = getattr(vector_repository, name)
+
+        async def walk(*given, search=search, **more):
+            try:
+                return await search(*given, **more)
+            finally:
+                walked.set()
+
+        monkeypatch.setattr(vector_repository, name, walk)
+    monkeypatch.setattr(lexical_repository, "read_scorer", wait)
+
+
+async def answer(api, query, **more):
+    found = (await api.search(limit=5, **query, **more)).json()
+    assert (len(found["results"]), found["degraded"]) == (5, [])
+    return found
+
+
 @pytest.mark.usefixtures("quick_words")
 @pytest.mark.parametrize("conditions", [{}, {"tags": ["fruit"]}], ids=["all", "filtered"])
 @pytest.mark.parametrize(
-    ("query", "less"),
+    ("query", "kept"),
     [
-        ({"query": "apple"}, True),
-        ({"query": "apple", "mode": "vector"}, False),
-        ({"query": "pear"}, False),
-        ({"query": "the and of"}, False),
+        (MUCH, "less"),
+        (MUCH | {"weight": 0.9}, "all"),
+        (MUCH | {"fusion": "rrf"}, "all"),
+        (MUCH | {"mode": "vector"}, "all"),
+        (LITTLE, "all"),
+        ({"query": "the and of"}, "all"),
     ],
-    ids=["many have the word", "by vectors alone", "few have the word", "no words"],
+    ids=["words find much", "vectors decide", "by ranks", "by vectors alone", "words find little", "no words"],
 )
-async def test_it_is_less_only_where_words_propose_as_much(orchard, walks, query, less, conditions):
-    answer = (await orchard.search(limit=5, **query, **conditions)).json()
+async def test_it_is_less_only_where_words_make_up_for_it(orchard, walks, query, kept, conditions):
+    await answer(orchard, query, **conditions)
 
-    assert (len(answer["results"]), answer["degraded"]) == (5, [])
-    assert walks == [less]
+    assert walks == [kept]
+
+
+@pytest.mark.usefixtures("quick_words")
+async def test_it_is_as_usual_while_items_wait_for_their_vectors(orchard, walks, kernel):
+    async with kernel.database.transaction("acme") as connection:
+        await connection.execute("UPDATE search_items SET state = 'pending' WHERE entity_id = '7'")
+    await answer(orchard, MUCH)
+
+    assert walks == ["all"]
+
+
+@pytest.mark.usefixtures("slow_words")
+class TestSlowWords:
+    """It does not depend on how long words take."""
+
+    async def test_it_is_less_where_they_find_much(self, orchard, walks):
+        await answer(orchard, MUCH)
+
+        assert walks == ["less"]
+
+    @pytest.mark.parametrize("conditions", [{}, {"tags": ["fruit"]}], ids=["all", "filtered"])
+    async def test_the_index_is_walked_again_where_they_find_little(self, orchard, walks, conditions):
+        found = await answer(orchard, LITTLE, explain=True, **conditions)
+
+        assert walks == ["less", "all"]
+        assert {result["explain"]["vector"]["rank"] for result in found["results"]} <= set(range(1, 43))
+        assert sorted(result["entity_id"] for result in found["results"][:2]) == ["40", "41"]
+
+
+@pytest.mark.usefixtures("quick_words")
+async def test_the_walk_has_its_settings_whatever_the_query_before_had(orchard, monkeypatch, walks):
+    search, kept = vector_repository.search_hnsw_and_compare, []
+
+    async def look(connection, *given, **more):
+        row = await (await connection.execute("SELECT current_setting('hnsw.ef_search') AS kept")).fetchone()
+        kept.append(int(row["kept"]))
+        return await search(connection, *given, **more)
+
+    monkeypatch.setattr(vector_repository, "search_hnsw_and_compare", look)
+    monkeypatch.setattr(vector_repository, "BREADTH", 10)
+    monkeypatch.setattr(vector_repository, "LARGE_INDEX", 1)
+    monkeypatch.setattr(vector_repository, "GROWTH", 0)
+    for query in (MUCH, MUCH, LITTLE, MUCH, LITTLE, LITTLE):
+        await answer(orchard, query)
+
+    assert walks == ["less", "less", "all", "less", "all", "all"]
+    assert kept == [100, 100, 130, 100, 130, 130]

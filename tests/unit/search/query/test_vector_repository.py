@@ -17,7 +17,7 @@ class TestBreadth:
 
     @pytest.mark.parametrize(("vectors", "kept"), [(0, 100), (100_000, 100), (1_000_000, 502)])
     def test_is_less_where_words_rank_too(self, vectors, kept):
-        assert int(walk_settings(64, vectors, 20_000, fused=True)["hnsw.ef_search"]) == kept
+        assert int(walk_settings(64, vectors, 20_000, narrow=True)["hnsw.ef_search"]) == kept
 
     def test_is_never_more_than_postgres_takes(self):
         assert breadth(10**9) == breadth(10, limit=5000) == 1000
