@@ -75,7 +75,7 @@ async def answer(api, query, **more):
     ("query", "kept"),
     [
         (MUCH, "less"),
-        (MUCH | {"weight": 0.9}, "all"),
+        (MUCH | {"weight": 0.7}, "all"),
         (MUCH | {"fusion": "rrf"}, "all"),
         (MUCH | {"mode": "vector"}, "all"),
         (LITTLE, "all"),
