@@ -14,8 +14,8 @@ EXACT_SHARE = 0.05
 is left misses true neighbours. Measured at 1 %: recall 0.73."""
 EXACT_MOST = 50_000
 NARROW_WEIGHT = 0.6
-"""Of vectors. With more, what only the walk could find counts too much: with 0.7, queries of 100,000 items that kept 100
-in sight had 95 of 100 results of those that kept 1,000."""
+"""Of vectors. With more, what only the walk could find counts too much: with 0.7, queries of 100,000 items that kept
+100 in sight had 95 of 100 results of those that kept 1,000."""
 REMEMBERED = 4096
 MEMORY_SECONDS = 30.0
 
