@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.search import databases, exact, nodes, service, store
 from benchmarks.search.cells import CELLS, queries_of
-from benchmarks.search.clients import EMBED, Caller
+from benchmarks.search.clients import EMBED, Caller, RefusedError
 from benchmarks.search.corpus import TAGS, Corpus, Floats
 from benchmarks.search.databases import Database
 from benchmarks.search.exact import Neighbours
@@ -161,7 +161,10 @@ class Size:
                 entry["queries"][cell.name] = timing.as_dict()
             self.save(self.figures)
             self.report(f"{service.NAME}: recall of hybrid queries")
-            entry["fused"] = self._compare(search, settings, given)
+            try:
+                entry["fused"] = self._compare(search, settings, given)
+            except RefusedError as error:
+                self.figures["problems"][f"{service.NAME}: recall of hybrid queries"] = str(error)
             self.report(f"{service.NAME}: index")
             entry["indexing"] = service.index(
                 search, given.embedding, own.owner, single=options.single, bulk=options.bulk

@@ -44,7 +44,7 @@ def ask(node: Node, cell: Cell, queries: Sequence[str], *, clients: int, wanted:
 def fused(node: Node, exact: Node, queries: Sequence[str]) -> dict[str, Any]:
     """Return how many of the ten results of hybrid queries are those of a service that compares every vector."""
     asked, compared = Caller(node.url), Caller(exact.url)
-    shares = []
+    shares, strategies = [], set()
     for query in queries:
         body = {"query": query, "content": False}
         true, seen = compared.post(SEARCH, body), asked.post(SEARCH, body)
@@ -53,8 +53,13 @@ def fused(node: Node, exact: Node, queries: Sequence[str]) -> dict[str, Any]:
                 f"{query!r} was not compared with every vector, or answered without a part of the search"
             )
         keys = {hit["entity_id"] for hit in true["results"]}
+        strategies.add(seen["strategy"])
         shares.append(sum(hit["entity_id"] in keys for hit in seen["results"]) / max(len(keys), 1))
-    return {"queries": len(queries), "recall_at_10": round(statistics.fmean(shares), 4), "strategy": seen["strategy"]}
+    return {
+        "queries": len(queries),
+        "recall_at_10": round(statistics.fmean(shares), 4),
+        "strategies": sorted(strategies),
+    }
 
 
 def embed(node: Node, queries: Sequence[str], *, clients: int) -> Timing:

@@ -13,7 +13,8 @@ from services.search.query.course import Course
 from services.search.query.cursor import Cursor
 from services.search.query.page import Pager
 from services.search.query.query import Query
-from services.search.query.ranker import Ranked, Ranker
+from services.search.query.ranked import Ranked
+from services.search.query.ranker import Ranker
 from services.search.query.reading import Reading
 from services.search.query.reranking import Reranking
 from services.search.query.state import State

@@ -67,7 +67,7 @@ def may_be_narrow(query: Query, state: State, weight: float) -> bool:
         weight: Of the vectors.
     """
     scored = query.mode == "hybrid" and query.fusion == "convex"
-    return scored and weight <= NARROW_WEIGHT and not state.pending
+    return scored and weight <= NARROW_WEIGHT and not (state.pending or state.failed)
 
 
 class CountMemory:

@@ -1,8 +1,8 @@
 """From a query to its candidates, by both legs at once."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -12,43 +12,24 @@ from mlplatform.database import Database
 from mlplatform.database.pool import NO_SETTINGS
 from mlplatform.errors import DependencyUnavailable
 from services.search import metrics
-from services.search.embedding_client import EmbeddingClient
+from services.search.embedding_client import EmbeddingClient, QueryVector
 from services.search.errors import SpaceMismatchError
 from services.search.fusion import Fused, Hits, extend, extend_words, fuse, scale_of, weight_of
 from services.search.items import Key
 from services.search.lexical import Reason
-from services.search.query.comparison import Comparison
+from services.search.query.comparison import FAILURES, Comparison
 from services.search.query.course import Course
 from services.search.query.failure import unavailable
 from services.search.query.lexical import REASONS, WordSearch
 from services.search.query.plan import Plan, may_be_narrow
 from services.search.query.proposal import NOTHING, Proposal
 from services.search.query.query import Query
+from services.search.query.ranked import Ranked
 from services.search.query.ranking import Leg, Ranking
+from services.search.query.reasons import WAITING, emptiness
 from services.search.query.state import Space, State
 from services.search.query.vector_leg import VectorLeg
 from services.search.spaces import QueryEmbedder
-
-WAITING = "Items that meet the filters still wait for their embedding."
-NOTHING_EMBEDDED = "There is no embedded item."
-NOTHING_MATCHING = "No embedded item meets the filters."
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A ranking, and what `explain` shows beside it.
-
-    Attributes:
-        ranking: The candidates.
-        plan: What the strategy was chosen by.
-        space: The space that vectors were searched in; None when they were not.
-        lasting: Whether another query would rank the same, so that the ranking is worth keeping.
-    """
-
-    ranking: Ranking
-    plan: Plan | None = None
-    space: Space | None = None
-    lasting: bool = True
 
 
 class Ranker:
@@ -125,8 +106,10 @@ class Ranker:
             if not words.done():
                 await course.last.close()
             worded = await words
-            if vectors.narrow and len(worded.looked_for) < query.depth:  # they took long, and found little
-                vectors = await self._ask_vectors(principal, query, state, words, course, narrow=False)
+            too_narrow = vectors.narrow and len(worded.looked_for) < query.depth
+            if too_narrow and worded.failure is None:  # words took long, and found little
+                vectors = await self._widen(query, vectors, worded, course)
+                too_narrow = vectors.narrow
         except BaseException:
             await _end(words)  # before the course ends the transaction that it searches in
             raise
@@ -152,7 +135,7 @@ class Ranker:
             metrics.DEGRADED.labels(leg).inc()
         ranking = self._fuse(query, vectors, worded, completed.similarities, weight)
         ranking = replace(ranking, degraded=degraded, complete=ranking.complete and not degraded)
-        return Ranked(ranking, vectors.plan, vectors.space, completed.whole)
+        return Ranked(ranking, vectors.plan, vectors.space, completed.whole and not too_narrow)
 
     async def rank_beyond(
         self, principal: Principal, query: Query, state: State, ranking: Ranking, *, position: int, limit: int
@@ -245,7 +228,7 @@ class Ranker:
             ]
         pending = vectors.plan is not None and vectors.plan.pending
         reasons = [leg.failure.detail for leg in (vectors, words) if leg.failure is not None]
-        further = (words.reason, WAITING if pending else _emptiness(vectors.plan, candidates))
+        further = (words.reason, WAITING if pending else emptiness(vectors.plan, candidates))
         reasons += [reason for reason in further if reason]
         return Ranking(
             candidates=candidates,
@@ -309,18 +292,47 @@ class Ranker:
                 others = words.result().looked_for
                 narrow = narrow and len(others) >= query.depth
                 course.hand_over()
-            found = await self._vectors.search(
-                course.last,
-                space,
-                plan,
-                vector.literal(),
-                query.filters,
-                limit=query.depth,
-                others=others,
-                mode=query.mode,
-                narrow=narrow,
-                numbered=query.mode == "hybrid" and query.fusion == "convex",
-            )
+            return await self._search(query, plan, space, vector, course, others=others, narrow=narrow)
+
+    async def _widen(self, query: Query, found: Proposal, words: Proposal, course: Course) -> Proposal:
+        """Keep as much in sight as usual after all; where that fails, what was found counts."""
+        if found.plan is None or found.space is None or found.vector is None:
+            return found
+        course.hand_over()
+        try:
+            async with course.limit():
+                with course.steps.step("vector"):
+                    others = words.looked_for
+                    return await self._search(
+                        query, found.plan, found.space, found.vector, course, others=others, narrow=False
+                    )
+        except FAILURES as error:
+            unavailable("vector", error)
+            return found
+
+    async def _search(
+        self,
+        query: Query,
+        plan: Plan,
+        space: Space,
+        vector: QueryVector,
+        course: Course,
+        *,
+        others: Collection[int],
+        narrow: bool,
+    ) -> Proposal:
+        found = await self._vectors.search(
+            course.last,
+            space,
+            plan,
+            vector.literal(),
+            query.filters,
+            limit=query.depth,
+            others=others,
+            mode=query.mode,
+            narrow=narrow,
+            numbered=query.mode == "hybrid" and query.fusion == "convex",
+        )
         return Proposal(
             found.hits,
             strategy=found.strategy,
@@ -368,13 +380,6 @@ class Ranker:
             complete=found.complete,
             scores=found.scores,
         )
-
-
-def _emptiness(plan: Plan | None, candidates: Sequence[Fused]) -> str | None:
-    """Say why vectors found nothing, when words found nothing either: these know items that no model could embed."""
-    if plan is None or plan.matching or candidates:
-        return None
-    return NOTHING_MATCHING if plan.filtered else NOTHING_EMBEDDED
 
 
 def _beyond(hits: Hits, known: Collection[Key]) -> list[tuple[str, str, float]]:

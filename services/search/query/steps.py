@@ -14,7 +14,9 @@ NO_ATTRIBUTES: dict[str, int | str] = {}
 
 
 class Steps:
-    """The times of one query's steps; those that run side by side are counted in full each.
+    """The times of one query's steps, those of a step that is done twice together.
+
+    Steps that run side by side are counted in full each.
 
     Attributes:
         milliseconds: By step.
@@ -32,5 +34,5 @@ class Steps:
                 yield
         finally:
             seconds = time.perf_counter() - started
-            self.milliseconds[name] = round(seconds * 1000, 3)
+            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + seconds * 1000, 3)
             metrics.STEP_SECONDS.labels(name).observe(seconds)

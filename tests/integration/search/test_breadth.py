@@ -1,11 +1,13 @@
 """How much of the index the walk of a query keeps in sight."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from mlplatform.errors import DependencyUnavailable
 from services.search.lexical import repository as lexical_repository
-from services.search.query import vector_repository
+from services.search.query import vector_leg, vector_repository
 from tests.integration.search.api import item
 
 APPLES = 40
@@ -41,19 +43,26 @@ def walks(monkeypatch):
     return seen
 
 
-@pytest.fixture
-def slow_words(monkeypatch):
-    """Have words found after vectors were searched."""
-    read, walked = lexical_repository.read_scorer, asyncio.Event()
+@pytest.fixture(params=["while it walks", "after it"])
+def slow_words(request, monkeypatch):
+    """Have words found while vectors are searched, or after that."""
+    read, begun, walked, found = lexical_repository.read_scorer, asyncio.Event(), asyncio.Event(), asyncio.Event()
+    until = begun if request.param == "while it walks" else walked
 
     async def wait(*given):
-        await walked.wait()
-        return await read(*given)
+        await until.wait()
+        scorer = await read(*given)
+        found.set()
+        return scorer
 
     for name in ("search_hnsw", "search_hnsw_and_compare"):
         search = getattr(vector_repository, name)
 
         async def walk(*given, search=search, **more):
+            begun.set()
+            if until is begun:
+                await found.wait()
+                await asyncio.sleep(0.05)  # until the leg has ended too, in the time that it waits for vectors
             try:
                 return await search(*given, **more)
             finally:
@@ -61,6 +70,22 @@ def slow_words(monkeypatch):
 
         monkeypatch.setattr(vector_repository, name, walk)
     monkeypatch.setattr(lexical_repository, "read_scorer", wait)
+
+
+@pytest.fixture
+def lacking(monkeypatch):
+    """The item that each narrow walk has left out: the first it found."""
+    search, left_out = vector_leg.VectorLeg.search, []
+
+    async def leave_out(leg, *given, narrow, **more):
+        found = await search(leg, *given, narrow=narrow, **more)
+        if not narrow:
+            return found
+        left_out.append(found.hits[0][1])
+        return replace(found, hits=found.hits[1:])
+
+    monkeypatch.setattr(vector_leg.VectorLeg, "search", leave_out)
+    return left_out
 
 
 async def answer(api, query, **more):
@@ -108,12 +133,32 @@ class TestSlowWords:
         assert walks == ["less"]
 
     @pytest.mark.parametrize("conditions", [{}, {"tags": ["fruit"]}], ids=["all", "filtered"])
-    async def test_the_index_is_walked_again_where_they_find_little(self, orchard, walks, conditions):
+    async def test_the_index_is_walked_again_where_they_find_little(
+        self, orchard, walks, lacking, embedding_server, conditions
+    ):
+        """What the first walk has missed is there then."""
         found = await answer(orchard, LITTLE, explain=True, **conditions)
 
         assert walks == ["less", "all"]
-        assert {result["explain"]["vector"]["rank"] for result in found["results"]} <= set(range(1, 43))
+        assert lacking == ["40"]
+        ranks = {result["entity_id"]: result["explain"]["vector"]["rank"] for result in found["results"]}
+        assert ranks["40"] == 1
+        assert len(embedding_server.asked) == 1
+
+    async def test_what_was_found_counts_where_that_fails(self, orchard, walks, monkeypatch):
+        async def fail(*_, **__):
+            raise DependencyUnavailable("postgres")
+
+        search = vector_leg.VectorLeg.search
+
+        async def fail_second(leg, *given, narrow, **more):
+            return await (search(leg, *given, narrow=narrow, **more) if narrow else fail())
+
+        monkeypatch.setattr(vector_leg.VectorLeg, "search", fail_second)
+        found = await answer(orchard, LITTLE)
+
         assert sorted(result["entity_id"] for result in found["results"][:2]) == ["40", "41"]
+        assert walks == ["less"]
 
 
 @pytest.mark.usefixtures("quick_words")
