@@ -67,7 +67,9 @@ class Ranker:
 
     def expected_settings(self, query: Query) -> Mapping[str, str]:
         """Return the settings that searching the query's vectors will probably need."""
-        return NO_SETTINGS if query.mode == "lexical" else self._vectors.expected_settings(query.mode)
+        if query.mode == "lexical":
+            return NO_SETTINGS
+        return self._vectors.expected_settings(query.mode, filtered=bool(query.filters))
 
     def depth_of(self, query: Query, state: State) -> int:
         """Return how many candidates each leg is to propose: few where few are shown, and none far down.

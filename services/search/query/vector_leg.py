@@ -51,11 +51,16 @@ class VectorLeg:
         self._exact_rows = exact_rows
         self._scan_tuples = scan_tuples
         self._counts = CountMemory()
-        self._expected: dict[Mode, Mapping[str, str]] = {}
+        self._expected: dict[tuple[Mode, bool], Mapping[str, str]] = {}
 
-    def expected_settings(self, mode: Mode) -> Mapping[str, str]:
-        """Return the settings of the transaction of the last walk; the next one of its mode mostly needs the same."""
-        return self._expected.get(mode, NO_SETTINGS)
+    def expected_settings(self, mode: Mode, *, filtered: bool) -> Mapping[str, str]:
+        """Return the settings of the transaction of the last walk of its kind; the next one mostly needs the same.
+
+        Args:
+            mode: Of the query.
+            filtered: Whether it has filters.
+        """
+        return self._expected.get((mode, filtered), NO_SETTINGS)
 
     async def plan(self, tenant: str, state: State, filters: Filters) -> Plan:
         """Count what meets the filters; while the query is embedded, this costs no time."""
@@ -103,8 +108,10 @@ class VectorLeg:
         is_walk = strategy != "exact"
         settings = vector_repository.COMPARING
         if is_walk:
-            settings = vector_repository.walk_settings(limit, space.vectors, self._scan_tuples, narrow=narrow)
-            self._expected[mode] = settings
+            settings = vector_repository.walk_settings(
+                limit, space.vectors, self._scan_tuples, narrow=narrow, filtered=plan.filtered
+            )
+            self._expected[mode, plan.filtered] = settings
         near: Sequence[Near] = ()
         compared: Sequence[Compared] = ()
         try:

@@ -35,9 +35,9 @@ def walks(monkeypatch):
     """What each transaction that walked the index kept in sight: less than usual, or as much."""
     settings, seen = vector_repository.walk_settings, []
 
-    def note(*given, narrow=False):
+    def note(*given, narrow=False, filtered=False):
         seen.append("less" if narrow else "all")
-        return settings(*given, narrow=narrow)
+        return settings(*given, narrow=narrow, filtered=filtered)
 
     monkeypatch.setattr(vector_repository, "walk_settings", note)
     return seen

@@ -19,6 +19,10 @@ class TestBreadth:
     def test_is_less_where_words_rank_too(self, vectors, kept):
         assert int(walk_settings(64, vectors, 20_000, narrow=True)["hnsw.ef_search"]) == kept
 
+    @pytest.mark.parametrize(("vectors", "kept"), [(10_000, 100), (100_000, 130), (300_000, 349), (1_000_000, 1000)])
+    def test_grows_faster_where_there_are_filters(self, vectors, kept):
+        assert int(walk_settings(64, vectors, 20_000, filtered=True)["hnsw.ef_search"]) == kept
+
     def test_is_never_more_than_postgres_takes(self):
         assert breadth(10**9) == breadth(10, limit=5000) == 1000
 
